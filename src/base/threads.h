@@ -1,0 +1,19 @@
+// Worker threads: one pool, OpenMP's; work is split into fixed parts so that results do not depend
+// on the number of threads.
+#pragma once
+#include <cstdint>
+
+#include "base/function_ref.h"
+
+namespace varve {
+
+/// Threads that parallel work uses; at first OpenMP's own number.
+int thread_count();
+/// Throws ValueError outside 1..1024.
+void set_thread_count(int n);
+
+/// Calls body(begin, end) on disjoint ranges that cover [0, n), in parallel where n > grain.
+/// Ranges are multiples of `grain` long (but the last). `body` must not throw.
+void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
+
+}  // namespace varve
