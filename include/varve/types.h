@@ -1,4 +1,5 @@
 // Sizes and element types: Dim, Real, Extents, Shape, DType.
+// room: base
 #pragma once
 #include <array>
 #include <concepts>

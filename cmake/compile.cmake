@@ -1,0 +1,32 @@
+# How every room, program and test is compiled: the target varve_flags.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported()
+
+add_library(varve_flags INTERFACE)
+# -ffp-contract=off: the same source gives the same bits in the reference kernels whatever
+# instruction set the compiler is allowed.
+target_compile_options(varve_flags INTERFACE -Wall -Wextra -Wpedantic -ffp-contract=off)
+if(VARVE_WERROR)
+  target_compile_options(varve_flags INTERFACE -Werror)
+endif()
+target_include_directories(varve_flags INTERFACE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(varve_flags INTERFACE OpenMP::OpenMP_CXX)
+
+if(VARVE_SANITIZE)
+  # -O1: without it the kernels of the suite take many times as long; -g1: lines, no variables.
+  set(CMAKE_CXX_FLAGS_DEBUG "-O1")
+  target_compile_options(varve_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(varve_flags INTERFACE -fsanitize=address,undefined)
+else()
+  # Hardening that costs nothing measurable: stack canaries, checked libc calls, read-only relocations.
+  target_compile_options(varve_flags INTERFACE -fstack-protector-strong
+    $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE$<SEMICOLON>-D_FORTIFY_SOURCE=2>)
+  target_link_options(varve_flags INTERFACE LINKER:-z,relro,-z,now)
+endif()

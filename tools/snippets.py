@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Keeps the code in the documents the same as code that the suite runs.
+
+  python3 tools/snippets.py [--root DIR] [--write]
+
+In README.md, ARCHITECTURE.md, CONTRIBUTING.md and docs/**/*.md a code block that follows a line
+
+  <!-- snippet: examples/first.cpp#training -->
+
+is held against the lines between `// [training]` and `// [/training]` of that file, less their common
+indentation; without `#name` against the whole file. With --write differing blocks are replaced.
+`#` starts the markers' lines in TOML, CMake and shell files. Exits with 1 if a block differs.
+"""
+import argparse
+import os
+import re
+import sys
+import textwrap
+
+TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+COMMENT = re.compile(r"^\s*<!--\s*snippet:\s*([^\s#]+)(?:#([\w-]+))?\s*-->\s*$")
+MARKER = re.compile(r"^\s*(?://|#)\s*\[/?[\w-]+\]\s*$")
+LANGUAGE = {".cpp": "cpp", ".h": "cpp", ".toml": "toml", ".txt": "cmake", ".cmake": "cmake", ".sh": "sh", ".csv": "",
+            ".json": "json"}
+
+
+class SnippetError(Exception):
+    pass
+
+
+def region(root, path, name):
+    """The lines of a file's region (or of the whole file), without markers and common indentation."""
+    try:
+        with open(os.path.join(root, path), encoding="utf-8") as f:
+            lines = f.read().splitlines()
+    except OSError as e:
+        raise SnippetError(f"{path}: {e.strerror}") from None
+    if name:
+        ends = [i for i, x in enumerate(lines) if re.match(rf"^\s*(//|#)\s*\[/?{re.escape(name)}\]\s*$", x)]
+        if len(ends) != 2 or "/" + name in lines[ends[0]] or "/" + name not in lines[ends[1]]:
+            raise SnippetError(f"{path}: needs one '// [{name}]' and after it one '// [/{name}]'")
+        lines = lines[ends[0] + 1:ends[1]]
+    text = textwrap.dedent("\n".join(x for x in lines if not MARKER.match(x)))
+    return text.strip("\n").split("\n")
+
+
+def refreshed(root, document, lines):
+    """The document's lines with every snippet as it should be, and the faults found on the way."""
+    out, faults, i = [], [], 0
+    while i < len(lines):
+        out.append(lines[i])
+        found = COMMENT.match(lines[i])
+        i += 1
+        if not found:
+            continue
+        where = f"{document}:{i}"
+        try:
+            want = region(root, found[1], found[2])
+        except SnippetError as e:
+            faults.append(f"{where}: {e}")
+            continue
+        start = i
+        while start < len(lines) and not lines[start].strip():
+            start += 1
+        if start == len(lines) or not lines[start].startswith("```"):
+            faults.append(f"{where}: no code block follows")
+            out += ["```" + LANGUAGE.get(os.path.splitext(found[1])[1], ""), *want, "```"]
+            continue
+        end = next((k for k in range(start + 1, len(lines)) if lines[k].startswith("```")), None)
+        if end is None:
+            raise SnippetError(f"{where}: the code block does not end")
+        if lines[start + 1:end] != want:
+            faults.append(f"{where}: differs from {found[1]}" + (f"#{found[2]}" if found[2] else ""))
+        out += [*lines[i:start + 1], *want, "```"]
+        i = end + 1
+    return out, faults
+
+
+def documents(root):
+    yield from (name for name in TOP if os.path.exists(os.path.join(root, name)))
+    for where, folders, names in os.walk(os.path.join(root, "docs")):
+        folders.sort()
+        yield from (os.path.relpath(os.path.join(where, n), root) for n in sorted(names) if n.endswith(".md"))
+
+
+def check(root, write=False):
+    faults = []
+    for document in documents(root):
+        path = os.path.join(root, document)
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        lines, found = refreshed(root, document, text.split("\n"))
+        faults += found
+        if write and found:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("\n".join(lines))
+    return faults
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), ".."))
+    parser.add_argument("--write", action="store_true", help="replace the blocks that differ")
+    options = parser.parse_args()
+    try:
+        faults = check(options.root, options.write)
+        left = check(options.root) if options.write else faults
+    except SnippetError as e:
+        sys.exit(f"snippets: {e}")
+    for fault in faults:
+        print(fault + (" (written)" if options.write and fault not in left else ""))
+    if left:
+        sys.exit("snippets: the documents differ from the code; `make snippets` writes them anew")
+
+
+if __name__ == "__main__":
+    main()
