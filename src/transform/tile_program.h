@@ -78,9 +78,9 @@ struct Output {
 
 struct TileProgram {
   std::array<int64_t, 3> extents{1, 1, 1};  // [outer, middle, inner]
-  std::vector<Operand> operands;
-  std::vector<Instruction> instructions;
-  std::vector<Output> outputs;
+  std::vector<Operand> operands{};
+  std::vector<Instruction> instructions{};
+  std::vector<Output> outputs{};
 
   /// Each adds an instruction and returns its slot.
   int load(int operand, Type type);
