@@ -1,3 +1,4 @@
+// room: base
 // Errors: every failure Varve reports is a varve::Error that says what happened, what was expected,
 // what came, how to mend it and where the value was made.
 // room: base

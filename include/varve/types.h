@@ -1,3 +1,4 @@
+// room: base
 // Sizes and element types: Dim, Real, Extents, Shape, DType.
 // room: base
 #pragma once

@@ -1,0 +1,109 @@
+// Nodes and cells: the live form of a computation, as user code builds it.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/attributes.h"
+#include "ir/op.h"
+#include "ir/storage.h"
+#include "varve/tensor.h"
+
+namespace varve::ir {
+
+/// Where a node was made: the user's line and the layer that was being called.
+struct Site {
+  Where where;
+  std::shared_ptr<const std::string> layer;
+  /// `train.cpp:41 (layer "dense_1")`, or empty.
+  std::string to_string() const;
+};
+
+/// An operation applied to values. Immutable once made.
+struct Node {
+  const OpDef* op = nullptr;
+  std::vector<std::shared_ptr<detail::Cell>> inputs;
+  Attributes attributes;
+  Types outputs;
+  Site site;
+  std::vector<std::weak_ptr<detail::Cell>> results;  // one an output; the cells first made for it
+
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  ~Node();  // iterative: a chain of a million nodes must not overflow the stack
+};
+using NodeRef = std::shared_ptr<const Node>;
+
+}  // namespace varve::ir
+
+namespace varve::detail {
+
+/// A value: pending (node, output), computed (array), a placeholder of a trace (neither), or, while
+/// links are kept for differentiation, pending and computed at once. Only it changes.
+class Cell {
+ public:
+  ir::TensorType type;
+  ir::NodeRef node;
+  int output = 0;
+  ir::Array array;
+
+  bool computed() const { return static_cast<bool>(array); }
+  bool placeholder() const { return !node && !array; }
+};
+
+}  // namespace varve::detail
+
+namespace varve::ir {
+using Value = detail::Cell;
+using ValueRef = std::shared_ptr<detail::Cell>;
+
+/// Applies an op: checks with its shape rule, makes a node, returns a tensor an output.
+/// Errors are rethrown with the place added. Outside traces, long pending chains are evaluated.
+std::vector<Tensor> apply(const OpDef& op, std::span<const Tensor> inputs, Attributes attributes = {},
+                          Where where = {});
+/// The same for an op with one output.
+Tensor apply_one(const OpDef& op, std::initializer_list<Tensor> inputs, Attributes attributes = {},
+                 Where where = {});
+/// A node with output types that are known already (replaying a graph).
+std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs, Attributes attributes,
+                                Types outputs, Site site);
+
+/// A value with no node and no elements: an input of a trace.
+Tensor placeholder(const TensorType& type);
+/// A value over given elements.
+Tensor computed(DType dtype, const Shape& shape, Array array);
+/// A distinct value with the same node, output and elements: what gradients are taken at.
+Tensor alias(const Tensor& x);
+const TensorType& type_of(const Tensor& x);
+
+/// Makes the values of the roots; defined in runtime.
+void evaluate(std::span<const Tensor> roots);
+/// Elements of a computed or pending value in row-major order without gaps.
+const Array& contiguous_array(const Tensor& x);
+
+/// Names the layer whose call makes the nodes of this thread, while it lives.
+class LayerScope {
+ public:
+  explicit LayerScope(std::string name);
+  ~LayerScope();
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+
+ private:
+  std::shared_ptr<const std::string> before_;
+};
+/// Gives nodes made without a line of their own (derivative rules) this site, while it lives.
+class SiteScope {
+ public:
+  explicit SiteScope(const Site& site);
+  ~SiteScope();
+  SiteScope(const SiteScope&) = delete;
+  SiteScope& operator=(const SiteScope&) = delete;
+
+ private:
+  const Site* before_;
+};
+
+}  // namespace varve::ir

@@ -1,0 +1,112 @@
+// An op is one row in a table; everything else reads the row.
+#pragma once
+#include <optional>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ir/attributes.h"
+#include "varve/tensor.h"
+
+namespace varve {
+enum class Pointwise : uint8_t;  // base/pointwise.h
+}
+
+namespace varve::ir {
+
+struct OpDef;
+
+struct TensorType {
+  DType dtype = DType::f32;
+  Shape shape;
+  bool operator==(const TensorType&) const = default;
+  /// "f32[2, 3]".
+  std::string to_string() const;
+};
+
+/// What a shape rule sees. Rules throw ShapeError, DTypeError, ValueError, IndexError; the node's
+/// place is added to the text by the caller.
+struct InferArguments {
+  const OpDef& op;
+  std::span<const TensorType> inputs;
+  const Attributes& attributes;
+
+  const TensorType& operator[](size_t i) const { return inputs[i]; }
+};
+using Types = std::vector<TensorType>;
+
+/// What a derivative rule sees: a node's inputs, outputs (residuals included) and attributes.
+struct Local {
+  std::span<const Tensor> inputs, outputs;
+  const Attributes& attributes;
+  /// Which inputs a gradient is asked for; rules may leave the others empty.
+  const std::vector<bool>& wanted;
+
+  const Tensor& x(size_t i = 0) const { return inputs[i]; }
+  const Tensor& y(size_t i = 0) const { return outputs[i]; }
+};
+/// One slot an input (vjp, transposes) or an output (jvp); empty where nothing flows.
+using Slots = std::vector<Tensor>;
+
+/// Elementwise: partials dy/dx_i, one an input; both modes follow.
+struct Pointwise {
+  Slots (*partials)(const Local& at);
+};
+/// Linear in all inputs together: the transpose maps cotangents of the outputs to those of the
+/// inputs; the tangent is the op itself on the tangents (zeros where an input has none).
+struct Linear {
+  Slots (*transpose)(const Local& at, std::span<const Tensor> cotangents);
+};
+/// Linear in each of the first `factors` inputs while the others stay: the tangent is the sum, over
+/// these inputs, of the op with that input replaced by its tangent. Transpose as above.
+struct Multilinear {
+  int factors;
+  Slots (*transpose)(const Local& at, std::span<const Tensor> cotangents);
+};
+/// Both rules; tested against each other.
+struct Custom {
+  Slots (*vjp)(const Local& at, std::span<const Tensor> cotangents);
+  Slots (*jvp)(const Local& at, std::span<const Tensor> tangents);
+};
+/// The derivative of the decomposition.
+struct FromDecomposition {};
+struct NotDifferentiable {
+  const char* why;
+};
+using Derivative =
+    std::variant<NotDifferentiable, Pointwise, Linear, Multilinear, Custom, FromDecomposition>;
+
+/// How the precision pass treats an op: may run in bf16, must stay in f32, or as its inputs are.
+enum class PrecisionTrait { follow, bf16_ok, f32 };
+
+/// What an op is. Passes ask traits and never list ops.
+struct Traits {
+  std::optional<varve::Pointwise> pointwise = {};  ///< elementwise by this scalar function
+  bool view = false;         ///< the output may share the input's elements (strides only)
+  bool structural = false;   ///< input, constant: no kernel
+  bool random = false;       ///< takes a key first
+  bool commutative = false;  ///< the first two inputs may be swapped
+  bool barrier = false;      ///< never merged with an equal node, never moved into constants
+  bool body = false;         ///< runs graphs in its attributes; the executor runs them as sub-plans
+  bool host = false;         ///< has an effect the user asked for (debug print); never removed
+  int residuals = 0;         ///< the last outputs are for the derivative alone
+  PrecisionTrait precision = PrecisionTrait::follow;
+};
+
+/// The op as a graph of more primitive ops: returns one tensor an output (residuals included).
+using Decompose = std::vector<Tensor> (*)(std::span<const Tensor> inputs, const Attributes&);
+
+struct OpDef {
+  const char* name;
+  const char* doc;  ///< one paragraph: formula, shapes, source
+  int min_inputs, max_inputs;
+  Types (*infer)(const InferArguments&);
+  Derivative derivative = NotDifferentiable{"no rule"};
+  Decompose decompose = nullptr;
+  Traits traits = {};
+  /// Floating-point operations of one run, for summaries and cost models; null: one an output element.
+  double (*flops)(const InferArguments&, const Types& outputs) = nullptr;
+};
+
+}  // namespace varve::ir

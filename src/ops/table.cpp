@@ -1,0 +1,38 @@
+#include "ops/table.h"
+
+#include <unordered_map>
+
+#include "base/error.h"
+
+namespace varve::ops {
+
+const std::vector<const ir::OpDef*>& all() {
+  static const std::vector<const ir::OpDef*> table = [] {
+    std::vector<const ir::OpDef*> t;
+    for (auto family : {pointwise_rows, reduction_rows, matmul_rows, shape_rows, indexing_rows,
+                        convolution_rows, pooling_rows, normalization_rows, loss_rows, random_rows,
+                        function_rows}) {
+      for (const ir::OpDef& row : family()) t.push_back(&row);
+    }
+    return t;
+  }();
+  return table;
+}
+
+const ir::OpDef* find(std::string_view name) {
+  static const std::unordered_map<std::string_view, const ir::OpDef*> names = [] {
+    std::unordered_map<std::string_view, const ir::OpDef*> m;
+    for (const ir::OpDef* op : all()) check(m.emplace(op->name, op).second, "op names are distinct");
+    return m;
+  }();
+  auto at = names.find(name);
+  return at == names.end() ? nullptr : at->second;
+}
+
+const ir::OpDef& get(std::string_view name) {
+  const ir::OpDef* op = find(name);
+  if (!op) throw InternalError("no op \"" + std::string(name) + "\" in the table");
+  return *op;
+}
+
+}  // namespace varve::ops
