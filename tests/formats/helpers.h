@@ -1,0 +1,107 @@
+// What the tests of the readers share: a folder of their own, errors by full text, a table of bad
+// inputs, and the two loops that no reader may crash in.
+#pragma once
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "formats/array.h"
+#include "formats/atomic_file.h"
+#include "formats/file.h"
+
+namespace varve::formats {
+
+/// A folder that goes with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "varve-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name, std::string_view bytes) const {
+    write_file(*this / name, bytes);
+    return *this / name;
+  }
+
+ private:
+  std::string path_;
+};
+
+inline std::string content(const std::string& path) { return std::string(read_file(path).text()); }
+
+/// The message of the varve::Error that `f` throws; "no error" or the text of another exception.
+template <class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.message();
+  } catch (const std::exception& e) {
+    return std::string("not a varve::Error: ") + e.what();
+  }
+  return "no error";
+}
+
+/// Raw bytes from numbers: bytes({0x1f, 0x8b}).
+inline std::string bytes(std::initializer_list<int> values) {
+  std::string out;
+  for (int v : values) out += static_cast<char>(v);
+  return out;
+}
+
+inline std::string repeated(std::string_view part, int64_t times) {
+  std::string out;
+  for (int64_t i = 0; i < times; ++i) out += part;
+  return out;
+}
+
+using Reader = std::function<void(const std::string& path)>;
+
+/// A row of the catalogue of bad inputs: what `read` says of a file with these bytes, after
+/// "<path>: ".
+struct BadInput {
+  const char* id;
+  std::string bytes;
+  std::string expected;
+};
+
+inline void check_bad_inputs(const Reader& read, const std::vector<BadInput>& rows) {
+  Folder folder;
+  for (const BadInput& row : rows) {
+    const std::string path = folder.file("input", row.bytes);
+    EXPECT_EQ(message_of([&] { read(path); }), path + ": " + row.expected) << row.id;
+    EXPECT_EQ(content(path), row.bytes) << row.id;
+  }
+}
+
+/// Reads every beginning of `good`, and `good` with each single bit turned; every outcome but a
+/// result or a varve::Error fails. `must_fail`: a shorter file is always refused.
+inline void check_damage(const Reader& read, const std::string& good, bool must_fail = true) {
+  Folder folder;
+  const std::string path = folder / "input";
+  for (size_t n = 0; n < good.size(); ++n) {
+    std::ofstream(path, std::ios::binary).write(good.data(), static_cast<std::streamsize>(n));
+    const std::string message = message_of([&] { read(path); });
+    ASSERT_FALSE(must_fail && message == "no error") << "cut at " << n;
+    ASSERT_FALSE(message.starts_with("not a")) << "cut at " << n << ": " << message;
+  }
+  for (size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    std::ofstream(path, std::ios::binary)
+        .write(bad.data(), static_cast<std::streamsize>(bad.size()));
+    const std::string message = message_of([&] { read(path); });
+    ASSERT_FALSE(message.starts_with("not a")) << "bit " << bit << ": " << message;
+  }
+}
+
+}  // namespace varve::formats
