@@ -20,6 +20,13 @@ target_include_directories(varve_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(varve_flags INTERFACE OpenMP::OpenMP_CXX)
 
+# Where a check failed is told relative to the source tree, and no binary holds a path of its builder.
+# (The second form is what a path looks like once the compiler cache has made it relative.)
+file(RELATIVE_PATH source_from_build ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+string(REGEX REPLACE "/$" "" source_from_build "${source_from_build}")
+target_compile_options(varve_flags INTERFACE
+  -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=${source_from_build}/=)
+
 if(VARVE_SANITIZE)
   # -O1: without it the kernels of the suite take many times as long; -g1: lines, no variables.
   set(CMAKE_CXX_FLAGS_DEBUG "-O1")
