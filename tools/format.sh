@@ -13,10 +13,18 @@ folders=()
 for folder in include src recipes apps examples tests bench; do
   [ -d "$folder" ] && folders+=("$folder")
 done
-mapfile -t files < <(find "${folders[@]}" \( -name '*.h' -o -name '*.cpp' \) | sort)
+list() { find "${folders[@]}" \( -name '*.h' -o -name '*.cpp' \) -print0 | sort -z; }
+
 if [ "${1:-}" = --check ]; then
-  "$formatter" --dry-run -Werror "${files[@]}"
-  echo "format: ${#files[@]} files as clang-format wants them"
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  differing=$(list | FORMATTER=$formatter xargs -0 -n 1 -P "$(nproc)" sh -c \
+    '"$FORMATTER" --dry-run -Werror "$0" 2>/dev/null || echo "$0"')
+  if [ -n "$differing" ]; then
+    echo "$differing" | sed 's/$/: differs from what clang-format makes of it/'
+    echo "format: 'make format' mends the files above" >&2
+    exit 1
+  fi
+  echo "format: every file is as clang-format makes it"
 else
-  "$formatter" -i "${files[@]}"
+  list | xargs -0 "$formatter" -i
 fi
