@@ -36,7 +36,8 @@ class Tensor {
   int rank() const { return shape().rank(); }
   int64_t size() const { return shape().size(); }
 
-  /// The only element of a one-element tensor. Throws ShapeError for more, DTypeError for another T.
+  /// The only element of a one-element tensor. Throws ShapeError for more, DTypeError for another
+  /// T.
   template <Element T>
   T item() const {
     require_one();
@@ -104,7 +105,8 @@ class Variable {
   Variable() = default;
   explicit Variable(const Tensor& initial, VariableMade made = {});
   /// Made on first use: nothing is allocated until `value()` is called.
-  Variable(const Shape& shape, DType dtype, std::function<Tensor()> initial, VariableMade made = {});
+  Variable(const Shape& shape, DType dtype, std::function<Tensor()> initial,
+           VariableMade made = {});
 
   bool defined() const { return state_ != nullptr; }
   const std::string& name() const;

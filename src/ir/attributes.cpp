@@ -15,8 +15,9 @@ Attributes::Attributes(std::initializer_list<std::pair<std::string, Attribute>> 
 }
 
 void Attributes::set(std::string name, Attribute value) {
-  auto at = std::lower_bound(list_.begin(), list_.end(), name,
-                             [](const auto& entry, const std::string& n) { return entry.first < n; });
+  auto at =
+      std::lower_bound(list_.begin(), list_.end(), name,
+                       [](const auto& entry, const std::string& n) { return entry.first < n; });
   if (at != list_.end() && at->first == name) {
     at->second = std::move(value);
   } else {
@@ -43,7 +44,8 @@ bool same_literal(const Literal& a, const Literal& b) {
       a.array.strides == b.array.strides) {
     return true;
   }
-  if (!is_contiguous(a.shape, a.array.strides) || !is_contiguous(b.shape, b.array.strides)) return false;
+  if (!is_contiguous(a.shape, a.array.strides) || !is_contiguous(b.shape, b.array.strides))
+    return false;
   return std::memcmp(a.array.data(), b.array.data(),
                      static_cast<size_t>(a.shape.size() * size_of(a.dtype))) == 0;
 }

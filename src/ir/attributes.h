@@ -1,5 +1,5 @@
-// Attributes of a node: the arguments that are not tensors. A small sorted list of named values of a
-// closed set of types, all with a text form (but for opaque functions of the user's own).
+// Attributes of a node: the arguments that are not tensors. A small sorted list of named values of
+// a closed set of types, all with a text form (but for opaque functions of the user's own).
 #pragma once
 #include <memory>
 #include <string>

@@ -17,7 +17,8 @@ void copy_words(const Shape& shape, const Strides& strides, const std::byte* fro
   auto* base = reinterpret_cast<const Word*>(from);
   for (int64_t o = 0; o < outer; ++o) {
     const Word* row = base;
-    for (int a = 0; a + 1 < rank; ++a) row += index[static_cast<size_t>(a)] * strides[static_cast<size_t>(a)];
+    for (int a = 0; a + 1 < rank; ++a)
+      row += index[static_cast<size_t>(a)] * strides[static_cast<size_t>(a)];
     if (step == 1) {
       std::memcpy(out, row, static_cast<size_t>(inner) * sizeof(Word));
       out += inner;
@@ -37,10 +38,18 @@ Array contiguous_copy(const TensorType& type, const Array& array) {
   Array out = allocate(type.dtype, type.shape);
   if (type.shape.size() == 0) return out;
   switch (size_of(type.dtype)) {
-    case 1: copy_words<uint8_t>(type.shape, array.strides, array.data(), out.data()); break;
-    case 2: copy_words<uint16_t>(type.shape, array.strides, array.data(), out.data()); break;
-    case 4: copy_words<uint32_t>(type.shape, array.strides, array.data(), out.data()); break;
-    default: copy_words<uint64_t>(type.shape, array.strides, array.data(), out.data()); break;
+    case 1:
+      copy_words<uint8_t>(type.shape, array.strides, array.data(), out.data());
+      break;
+    case 2:
+      copy_words<uint16_t>(type.shape, array.strides, array.data(), out.data());
+      break;
+    case 4:
+      copy_words<uint32_t>(type.shape, array.strides, array.data(), out.data());
+      break;
+    default:
+      copy_words<uint64_t>(type.shape, array.strides, array.data(), out.data());
+      break;
   }
   return out;
 }

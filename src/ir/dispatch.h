@@ -14,19 +14,32 @@ namespace varve::ir {
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::bool_: return f(bool{});
-    case DType::u8: return f(uint8_t{});
-    case DType::i8: return f(int8_t{});
-    case DType::u16: return f(uint16_t{});
-    case DType::i16: return f(int16_t{});
-    case DType::u32: return f(uint32_t{});
-    case DType::i32: return f(int32_t{});
-    case DType::u64: return f(uint64_t{});
-    case DType::i64: return f(int64_t{});
-    case DType::f16: return f(Float16{});
-    case DType::bf16: return f(BFloat16{});
-    case DType::f32: return f(float{});
-    default: return f(double{});
+    case DType::bool_:
+      return f(bool{});
+    case DType::u8:
+      return f(uint8_t{});
+    case DType::i8:
+      return f(int8_t{});
+    case DType::u16:
+      return f(uint16_t{});
+    case DType::i16:
+      return f(int16_t{});
+    case DType::u32:
+      return f(uint32_t{});
+    case DType::i32:
+      return f(int32_t{});
+    case DType::u64:
+      return f(uint64_t{});
+    case DType::i64:
+      return f(int64_t{});
+    case DType::f16:
+      return f(Float16{});
+    case DType::bf16:
+      return f(BFloat16{});
+    case DType::f32:
+      return f(float{});
+    default:
+      return f(double{});
   }
 }
 
@@ -51,8 +64,10 @@ To convert(From v) {
     const double d = static_cast<double>(v);
     if (std::isnan(d)) return To{0};
     // The bounds as doubles may round up to 2^63 or 2^64, so the test is >=.
-    if (d >= static_cast<double>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
-    if (d <= static_cast<double>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
+    if (d >= static_cast<double>(std::numeric_limits<To>::max()))
+      return std::numeric_limits<To>::max();
+    if (d <= static_cast<double>(std::numeric_limits<To>::min()))
+      return std::numeric_limits<To>::min();
     return static_cast<To>(d);
   } else {
     return static_cast<To>(v);

@@ -22,7 +22,8 @@ Tensor stored_value(const VariableRef& v) {
 
 void require_finite(const Guard& g) {
   for (double x : g.tensor.to_doubles()) {
-    if (!std::isfinite(x)) throw NumericError(g.label + " is not finite", "lower the learning rate or check the data");
+    if (!std::isfinite(x))
+      throw NumericError(g.label + " is not finite", "lower the learning rate or check the data");
   }
 }
 
@@ -61,8 +62,8 @@ void Frame::commit() {
   try {
     for (const Guard& g : guards_) guard(g.tensor, g.label);
     for (const Binding& b : bindings_) {
-      // An alias of a computed value has no history of its own; a pending one is cut off by the outer
-      // derivative, which never visits what is only assigned.
+      // An alias of a computed value has no history of its own; a pending one is cut off by the
+      // outer derivative, which never visits what is only assigned.
       if (b.assigned) assign_variable(b.variable, b.current);
     }
   } catch (...) {

@@ -1,4 +1,5 @@
-// Frames: what reading and assigning variables means while a computation is traced or differentiated.
+// Frames: what reading and assigning variables means while a computation is traced or
+// differentiated.
 #pragma once
 #include <memory>
 #include <string>

@@ -54,7 +54,8 @@ ValueId Graph::add_input(const TensorType& type) {
 
 namespace {
 
-/// Walks from values back to inputs and constants without recursion; nodes come out after their inputs.
+/// Walks from values back to inputs and constants without recursion; nodes come out after their
+/// inputs.
 class Linearizer {
  public:
   explicit Linearizer(std::span<const Tensor> inputs) {
@@ -73,7 +74,8 @@ class Linearizer {
         add_constant(v);
       } else if (!v->node) {
         throw ValueError(
-            "a value inside a trace was read: it depends on an argument of the function being compiled "
+            "a value inside a trace was read: it depends on an argument of the function being "
+            "compiled "
             "and has no elements yet",
             "inside jit, fit and control-flow bodies compute with tensors (where, cond) instead of "
             "reading them, or pass {.run_eagerly = true}");
@@ -97,7 +99,10 @@ class Linearizer {
 
   void add_node(const Node& node) {
     bool ready = true;
-    for (const ValueRef& input : node.inputs) {
+    // Backwards, so that the first input is visited first and lists read in the order of the
+    // source.
+    for (size_t i = node.inputs.size(); i-- > 0;) {
+      const ValueRef& input = node.inputs[i];
       if (!ids_.contains(input.get())) {
         // Values that share a known node need no second visit.
         auto known = input->computed() ? nodes_.end() : nodes_.find(input->node.get());
@@ -132,7 +137,8 @@ Graph linearize(std::span<const Tensor> outputs, std::span<const Tensor> inputs)
 std::vector<std::vector<Tensor>> replay_all(const Graph& graph, std::span<const Tensor> inputs) {
   check(inputs.size() == graph.inputs.size(), "a graph gets as many tensors as it has inputs");
   std::vector<std::vector<Tensor>> made(graph.nodes.size());
-  for (size_t i = 0; i < inputs.size(); ++i) made[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};
+  for (size_t i = 0; i < inputs.size(); ++i)
+    made[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};
   std::vector<Tensor> arguments;
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const GraphNode& node = graph.nodes[n];
@@ -160,7 +166,8 @@ std::vector<Tensor> replay(const Graph& graph, std::span<const Tensor> inputs) {
   return outputs;
 }
 
-Attributes map_bodies(const Attributes& attributes, const std::function<GraphRef(const Graph&)>& f) {
+Attributes map_bodies(const Attributes& attributes,
+                      const std::function<GraphRef(const Graph&)>& f) {
   Attributes mapped = attributes;
   for (const auto& [name, value] : attributes) {
     if (auto* body = std::get_if<GraphRef>(&value)) mapped.set(name, f(**body));
@@ -177,10 +184,12 @@ Graph trace_body(const Types& inputs,
 }
 
 bool same(const Graph& a, const Graph& b) {
-  if (a.nodes.size() != b.nodes.size() || a.inputs != b.inputs || a.outputs != b.outputs) return false;
+  if (a.nodes.size() != b.nodes.size() || a.inputs != b.inputs || a.outputs != b.outputs)
+    return false;
   for (size_t i = 0; i < a.nodes.size(); ++i) {
     const GraphNode &x = a.nodes[i], &y = b.nodes[i];
-    if (x.op != y.op || x.inputs != y.inputs || x.outputs != y.outputs || !same(x.attributes, y.attributes)) {
+    if (x.op != y.op || x.inputs != y.inputs || x.outputs != y.outputs ||
+        !same(x.attributes, y.attributes)) {
       return false;
     }
   }
@@ -207,7 +216,8 @@ void verify(const Graph& graph) {
     }
     if (is_input(node)) continue;
     const int count = static_cast<int>(node.inputs.size());
-    if (count < node.op->min_inputs || count > node.op->max_inputs) fault(n, "wrong number of inputs");
+    if (count < node.op->min_inputs || count > node.op->max_inputs)
+      fault(n, "wrong number of inputs");
     Types types;
     for (ValueId v : node.inputs) types.push_back(graph.type(v));
     Types inferred;
@@ -223,12 +233,14 @@ void verify(const Graph& graph) {
     });
   }
   for (int32_t i : graph.inputs) {
-    if (i < 0 || static_cast<size_t>(i) >= graph.nodes.size() || !is_input(graph.nodes[static_cast<size_t>(i)])) {
+    if (i < 0 || static_cast<size_t>(i) >= graph.nodes.size() ||
+        !is_input(graph.nodes[static_cast<size_t>(i)])) {
       throw InternalError("graph input " + std::to_string(i) + " is not an input node");
     }
   }
   for (ValueId v : graph.outputs) {
-    if (!exists(v, graph.nodes.size())) throw InternalError("a graph output names a value that is not there");
+    if (!exists(v, graph.nodes.size()))
+      throw InternalError("a graph output names a value that is not there");
   }
 }
 

@@ -56,15 +56,16 @@ std::vector<Tensor> replay(const Graph& graph, std::span<const Tensor> inputs);
 /// The tensors of every value: [node][output].
 std::vector<std::vector<Tensor>> replay_all(const Graph& graph, std::span<const Tensor> inputs);
 
-/// Applies a function to every graph in the attributes of a node (bodies of control flow and groups).
+/// Applies a function to every graph in the attributes of a node (bodies of control flow and
+/// groups).
 Attributes map_bodies(const Attributes& attributes, const std::function<GraphRef(const Graph&)>& f);
 /// Traces a function of placeholders of the given types.
 Graph trace_body(const Types& inputs,
                  const std::function<std::vector<Tensor>(std::span<const Tensor>)>& f);
 
 struct PrintOptions {
-  size_t elide = 16;    ///< longer constants are cut (and cannot be parsed again); 0: none
-  bool sites = false;   ///< adds where each node was made
+  size_t elide = 16;   ///< longer constants are cut (and cannot be parsed again); 0: none
+  bool sites = false;  ///< adds where each node was made
 };
 /// The text form:
 ///     graph(%0: f32[2, 3]) {
@@ -74,12 +75,12 @@ struct PrintOptions {
 std::string to_text(const Graph& graph, PrintOptions options = {});
 std::string to_text(const GraphNode& node, int index);
 std::string to_text(const Attribute& attribute, PrintOptions options = {});
-/// Reads the text form. `find` gives the row of an op's name (null: unknown). Throws FormatError with
-/// line and what was expected.
+/// Reads the text form. `find` gives the row of an op's name (null: unknown). Throws FormatError
+/// with line and what was expected.
 Graph parse_graph(std::string_view text, const std::function<const OpDef*(std::string_view)>& find);
 
-/// Checks order, arities and types by the shape rules; throws InternalError with the ten nodes around
-/// the fault.
+/// Checks order, arities and types by the shape rules; throws InternalError with the ten nodes
+/// around the fault.
 void verify(const Graph& graph);
 /// Whether two graphs are the same node by node.
 bool same(const Graph& a, const Graph& b);

@@ -12,7 +12,8 @@ namespace {
 thread_local std::shared_ptr<const std::string> current_layer;
 thread_local const Site* current_site = nullptr;
 
-// Long chains of pending nodes cost memory and nothing is gained by waiting; see the design, "no tape".
+// Long chains of pending nodes cost memory and nothing is gained by waiting; see the design, "no
+// tape".
 constexpr int kPendingNodes = 256;
 constexpr int64_t kPendingBytes = int64_t{64} << 20;
 thread_local int pending_nodes = 0;
@@ -24,7 +25,8 @@ thread_local int64_t pending_bytes = 0;
   if (dynamic_cast<const DTypeError*>(&e)) throw DTypeError(e.message(), e.hint(), where);
   if (dynamic_cast<const IndexError*>(&e)) throw IndexError(e.message(), e.hint(), where);
   if (dynamic_cast<const ValueError*>(&e)) throw ValueError(e.message(), e.hint(), where);
-  if (dynamic_cast<const UnsupportedError*>(&e)) throw UnsupportedError(e.message(), e.hint(), where);
+  if (dynamic_cast<const UnsupportedError*>(&e))
+    throw UnsupportedError(e.message(), e.hint(), where);
   throw;
 }
 
@@ -65,8 +67,8 @@ Node::~Node() {
   dying = nullptr;
 }
 
-std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs, Attributes attributes,
-                                Types outputs, Site site) {
+std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
+                                Attributes attributes, Types outputs, Site site) {
   auto node = std::make_shared<Node>();
   node->op = &op;
   node->inputs.reserve(inputs.size());
@@ -112,8 +114,10 @@ std::vector<Tensor> apply(const OpDef& op, std::span<const Tensor> inputs, Attri
   return apply_typed(op, inputs, std::move(attributes), std::move(outputs), std::move(site));
 }
 
-Tensor apply_one(const OpDef& op, std::initializer_list<Tensor> inputs, Attributes attributes, Where where) {
-  return apply(op, std::span<const Tensor>(inputs.begin(), inputs.size()), std::move(attributes), where)[0];
+Tensor apply_one(const OpDef& op, std::initializer_list<Tensor> inputs, Attributes attributes,
+                 Where where) {
+  return apply(op, std::span<const Tensor>(inputs.begin(), inputs.size()), std::move(attributes),
+               where)[0];
 }
 
 Tensor placeholder(const TensorType& type) {

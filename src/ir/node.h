@@ -61,14 +61,14 @@ using ValueRef = std::shared_ptr<detail::Cell>;
 
 /// Applies an op: checks with its shape rule, makes a node, returns a tensor an output.
 /// Errors are rethrown with the place added. Outside traces, long pending chains are evaluated.
-std::vector<Tensor> apply(const OpDef& op, std::span<const Tensor> inputs, Attributes attributes = {},
-                          Where where = {});
+std::vector<Tensor> apply(const OpDef& op, std::span<const Tensor> inputs,
+                          Attributes attributes = {}, Where where = {});
 /// The same for an op with one output.
 Tensor apply_one(const OpDef& op, std::initializer_list<Tensor> inputs, Attributes attributes = {},
                  Where where = {});
 /// A node with output types that are known already (replaying a graph).
-std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs, Attributes attributes,
-                                Types outputs, Site site);
+std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
+                                Attributes attributes, Types outputs, Site site);
 
 /// A value with no node and no elements: an input of a trace.
 Tensor placeholder(const TensorType& type);

@@ -83,19 +83,24 @@ enum class PrecisionTrait { follow, bf16_ok, f32 };
 /// What an op is. Passes ask traits and never list ops.
 struct Traits {
   std::optional<varve::Pointwise> pointwise = {};  ///< elementwise by this scalar function
-  bool view = false;         ///< the output may share the input's elements (strides only)
-  bool structural = false;   ///< input, constant: no kernel
-  bool random = false;       ///< takes a key first
-  bool commutative = false;  ///< the first two inputs may be swapped
-  bool barrier = false;      ///< never merged with an equal node, never moved into constants
-  bool body = false;         ///< runs graphs in its attributes; the executor runs them as sub-plans
-  bool host = false;         ///< has an effect the user asked for (debug print); never removed
-  int residuals = 0;         ///< the last outputs are for the derivative alone
+  bool structural = false;                         ///< input, constant: no kernel
+  bool random = false;                             ///< takes a key first
+  bool commutative = false;                        ///< the first two inputs may be swapped
+  bool barrier = false;  ///< never merged with an equal node, never moved into constants
+  bool body = false;     ///< runs graphs in its attributes; the executor runs them as sub-plans
+  bool host = false;     ///< has an effect the user asked for (debug print); never removed
+  int residuals = 0;     ///< the last outputs are for the derivative alone
   PrecisionTrait precision = PrecisionTrait::follow;
 };
 
 /// The op as a graph of more primitive ops: returns one tensor an output (residuals included).
 using Decompose = std::vector<Tensor> (*)(std::span<const Tensor> inputs, const Attributes&);
+
+/// How an output lies in its input's elements: strides and an offset, in elements.
+struct View {
+  int64_t offset = 0;
+  Strides strides;
+};
 
 struct OpDef {
   const char* name;
@@ -105,7 +110,12 @@ struct OpDef {
   Derivative derivative = NotDifferentiable{"no rule"};
   Decompose decompose = nullptr;
   Traits traits = {};
-  /// Floating-point operations of one run, for summaries and cost models; null: one an output element.
+  /// For ops whose output can share the first input's elements: the view for that input's strides;
+  /// empty where these strides do not allow it and a copy is needed.
+  std::optional<View> (*view)(const InferArguments&, const TensorType& output,
+                              const Strides& input) = nullptr;
+  /// Floating-point operations of one run, for summaries and cost models; null: one an output
+  /// element.
   double (*flops)(const InferArguments&, const Types& outputs) = nullptr;
 };
 

@@ -52,7 +52,7 @@ class Parser {
     GraphNode node;
     const std::string op = word();
     node.op = op == "constant" ? &constant_op() : find_(op);
-    if (!node.op) fail("a known op, got \"" + op + "\"");
+    if (!node.op) fail("a known op", op);
     if (peek() == '%') {
       do node.inputs.push_back(use(g, names));
       while (accept(","));
@@ -72,19 +72,20 @@ class Parser {
   }
 
   void define(std::unordered_map<int64_t, int32_t>& names, int64_t name, int32_t node) {
-    if (!names.emplace(name, node).second) fail("a new name, %" + std::to_string(name) + " is taken");
+    if (!names.emplace(name, node).second) fail("a new name", "%" + std::to_string(name));
   }
 
   ValueId use(const Graph& g, const std::unordered_map<int64_t, int32_t>& names) {
     const int64_t name = value_name();
     auto found = names.find(name);
-    if (found == names.end()) fail("a value defined before, got %" + std::to_string(name));
+    if (found == names.end()) fail("a value defined before", "%" + std::to_string(name));
     ValueId v{found->second, 0};
     if (at_ < text_.size() && text_[at_] == '.') {
       ++at_;
       v.output = static_cast<int32_t>(integer());
     }
-    if (v.output < 0 || static_cast<size_t>(v.output) >= g.node(v).outputs.size()) fail("an output of that node");
+    if (v.output < 0 || static_cast<size_t>(v.output) >= g.node(v).outputs.size())
+      fail("an output of that node");
     return v;
   }
 
@@ -133,7 +134,7 @@ class Parser {
     try {
       dtype = parse_dtype(w);
     } catch (const ValueError&) {
-      fail("an attribute value, got \"" + w + "\"");
+      fail("an attribute value", w);
     }
     if (peek() != '[') return dtype;
     return literal(dtype);
@@ -142,7 +143,8 @@ class Parser {
   Attribute literal(DType dtype) {
     Literal v{dtype, Shape(ints()), {}};
     expect("(");
-    if (v.shape.size() > static_cast<int64_t>(text_.size())) fail("fewer elements than characters left");
+    if (v.shape.size() > static_cast<int64_t>(text_.size()))
+      fail("fewer elements than characters left");
     v.array = allocate(dtype, v.shape);
     const int64_t n = v.shape.size();
     for (int64_t i = 0; i < n; ++i) {
@@ -175,8 +177,11 @@ class Parser {
 
   Attribute number() {
     const size_t before = at_;
-    while (at_ < text_.size() && std::string_view("+-.0123456789einfa").find(text_[at_]) != std::string_view::npos) ++at_;
-    const bool is_real = text_.substr(before, at_ - before).find_first_of(".en") != std::string_view::npos;
+    while (at_ < text_.size() &&
+           std::string_view("+-.0123456789einfa").find(text_[at_]) != std::string_view::npos)
+      ++at_;
+    const bool is_real =
+        text_.substr(before, at_ - before).find_first_of(".en") != std::string_view::npos;
     at_ = before;
     if (is_real) return real();
     return integer();
@@ -213,7 +218,9 @@ class Parser {
   std::string word() {
     skip();
     const size_t begin = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) ++at_;
+    while (at_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_'))
+      ++at_;
     if (begin == at_) fail("a word");
     return std::string(text_.substr(begin, at_ - begin));
   }
@@ -243,9 +250,13 @@ class Parser {
     if (!accept(token)) fail("\"" + std::string(token) + "\"");
   }
   [[noreturn]] void fail(const std::string& expected) {
-    const auto line = 1 + std::count(text_.begin(), text_.begin() + static_cast<ptrdiff_t>(std::min(at_, text_.size())), '\n');
-    throw FormatError("graph text: line " + std::to_string(line) + ": expected " + expected + ", got \"" +
-                      escaped(text_.substr(std::min(at_, text_.size())), 20) + "\"");
+    fail(expected, text_.substr(std::min(at_, text_.size()), 20));
+  }
+  [[noreturn]] void fail(const std::string& expected, std::string_view got) {
+    const auto end = text_.begin() + static_cast<ptrdiff_t>(std::min(at_, text_.size()));
+    const auto line = 1 + std::count(text_.begin(), end, '\n');
+    throw FormatError("graph text: line " + std::to_string(line) + ": expected " + expected +
+                      ", got \"" + escaped(got) + "\"");
   }
 
   std::string_view text_;
@@ -256,7 +267,8 @@ class Parser {
 
 }  // namespace
 
-Graph parse_graph(std::string_view text, const std::function<const OpDef*(std::string_view)>& find) {
+Graph parse_graph(std::string_view text,
+                  const std::function<const OpDef*(std::string_view)>& find) {
   Graph g = Parser(text, find).whole();
   return g;
 }

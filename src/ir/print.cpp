@@ -76,7 +76,8 @@ std::string indented(const std::string& text) {
 
 std::string node_text(const GraphNode& node, int index, const PrintOptions& options) {
   std::string out = "%" + std::to_string(index) + " = " + node.op->name;
-  for (size_t i = 0; i < node.inputs.size(); ++i) out += (i ? ", " : " ") + value_text(node.inputs[i]);
+  for (size_t i = 0; i < node.inputs.size(); ++i)
+    out += (i ? ", " : " ") + value_text(node.inputs[i]);
   if (!node.attributes.empty()) {
     out += " {";
     bool first = true;
@@ -87,7 +88,8 @@ std::string node_text(const GraphNode& node, int index, const PrintOptions& opti
     out += "}";
   }
   out += " :";
-  for (size_t i = 0; i < node.outputs.size(); ++i) out += (i ? ", " : " ") + node.outputs[i].to_string();
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    out += (i ? ", " : " ") + node.outputs[i].to_string();
   if (options.sites) {
     if (std::string at = node.site.to_string(); !at.empty()) out += "  // " + at;
   }
@@ -116,7 +118,9 @@ std::string to_text(const Attribute& attribute, PrintOptions options) {
   return std::visit(Visitor{options}, attribute);
 }
 
-std::string to_text(const GraphNode& node, int index) { return node_text(node, index, {.sites = true}); }
+std::string to_text(const GraphNode& node, int index) {
+  return node_text(node, index, {.sites = true});
+}
 
 std::string to_text(const Graph& graph, PrintOptions options) {
   std::string out = "graph(";
@@ -127,10 +131,12 @@ std::string to_text(const Graph& graph, PrintOptions options) {
   }
   out += ") {\n";
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    if (!is_input(graph.nodes[n])) out += "  " + node_text(graph.nodes[n], static_cast<int>(n), options) + "\n";
+    if (!is_input(graph.nodes[n]))
+      out += "  " + node_text(graph.nodes[n], static_cast<int>(n), options) + "\n";
   }
   out += "  return";
-  for (size_t i = 0; i < graph.outputs.size(); ++i) out += (i ? ", " : " ") + value_text(graph.outputs[i]);
+  for (size_t i = 0; i < graph.outputs.size(); ++i)
+    out += (i ? ", " : " ") + value_text(graph.outputs[i]);
   return out + "\n}";
 }
 

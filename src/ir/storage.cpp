@@ -17,8 +17,10 @@ constexpr int64_t kHuge = int64_t{4} << 20, kHugePage = int64_t{2} << 20;
 
 Storage::Storage(int64_t bytes) : bytes_(bytes) {
   const int64_t alignment = bytes >= kHuge ? kHugePage : kAlignment;
-  const int64_t size = bytes > (INT64_MAX - alignment) ? bytes : round_up(std::max<int64_t>(bytes, 1), alignment);
-  data_ = static_cast<std::byte*>(std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(size)));
+  const int64_t size =
+      bytes > (INT64_MAX - alignment) ? bytes : round_up(std::max<int64_t>(bytes, 1), alignment);
+  data_ = static_cast<std::byte*>(
+      std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(size)));
   if (!data_) throw ShapeError("out of memory: a tensor needs " + std::to_string(bytes) + " bytes");
   if (bytes >= kHuge) madvise(data_, static_cast<size_t>(size), MADV_HUGEPAGE);
 #ifdef VARVE_POISON
@@ -27,7 +29,9 @@ Storage::Storage(int64_t bytes) : bytes_(bytes) {
 }
 
 Storage::Storage(std::shared_ptr<const void> owner, const void* bytes, int64_t count)
-    : data_(static_cast<std::byte*>(const_cast<void*>(bytes))), bytes_(count), owner_(std::move(owner)) {
+    : data_(static_cast<std::byte*>(const_cast<void*>(bytes))),
+      bytes_(count),
+      owner_(std::move(owner)) {
   check(owner_ != nullptr, "shared storage has an owner");
 }
 
@@ -60,7 +64,8 @@ Array allocate(DType dtype, const Shape& shape) {
   int64_t bytes = 0;
   const int64_t count = shape.size();
   if (!checked_multiply(count, size_of(dtype), bytes)) {
-    throw ShapeError("shape " + shape.to_string() + " of " + name_of(dtype) + ": byte count passes 2^63");
+    throw ShapeError("shape " + shape.to_string() + " of " + name_of(dtype) +
+                     ": byte count passes 2^63");
   }
   for (int64_t d : shape) {
     if (d < 0) throw ShapeError("shape " + shape.to_string() + ": sizes must not be negative");

@@ -1,4 +1,5 @@
-// Memory of computed tensors: reference-counted, 64-byte aligned blocks, and strided arrays on them.
+// Memory of computed tensors: reference-counted, 64-byte aligned blocks, and strided arrays on
+// them.
 #pragma once
 #include <cstddef>
 #include <memory>

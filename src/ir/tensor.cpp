@@ -33,8 +33,8 @@ namespace detail {
 const void* read(const std::shared_ptr<Cell>& cell, DType expected, const char* operation) {
   const Tensor x(cell);
   if (x.dtype() != expected) {
-    throw DTypeError(std::string(operation) + ": the tensor holds " + name_of(x.dtype()) + ", asked for " +
-                         name_of(expected),
+    throw DTypeError(std::string(operation) + ": the tensor holds " + name_of(x.dtype()) +
+                         ", asked for " + name_of(expected),
                      std::string("cast(x, ") + name_of(expected) + ") converts");
   }
   return ir::contiguous_array(x).data();
@@ -60,14 +60,16 @@ double Tensor::to_double() const {
 namespace {
 
 std::string number_text(double v, DType dtype) {
-  if (!is_floating(dtype)) return dtype == DType::bool_ ? (v != 0 ? "true" : "false") : std::to_string(static_cast<int64_t>(v));
+  if (!is_floating(dtype))
+    return dtype == DType::bool_ ? (v != 0 ? "true" : "false")
+                                 : std::to_string(static_cast<int64_t>(v));
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", v);
   return text;
 }
 
-void append_elements(std::string& out, const std::vector<double>& v, const Shape& shape, DType dtype, int axis,
-                     size_t& at, size_t step) {
+void append_elements(std::string& out, const std::vector<double>& v, const Shape& shape,
+                     DType dtype, int axis, size_t& at, size_t step) {
   if (axis == shape.rank()) {
     out += number_text(v[at], dtype);
     return;
@@ -81,7 +83,9 @@ void append_elements(std::string& out, const std::vector<double>& v, const Shape
       out += ", ...";
       i = n - kEdge;
     }
-    if (i) out += axis + 1 == shape.rank() ? ", " : ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ');
+    if (i)
+      out +=
+          axis + 1 == shape.rank() ? ", " : ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ');
     size_t begin = at + static_cast<size_t>(i) * inner;
     append_elements(out, v, shape, dtype, axis + 1, begin, inner);
   }
@@ -108,7 +112,8 @@ Tensor tensor_from_bytes(const void* bytes, DType dtype, const Shape& shape) {
 
 Tensor tensor_from_shared(std::shared_ptr<const void> owner, const void* bytes, DType dtype,
                           const Shape& shape) {
-  auto storage = std::make_shared<ir::Storage>(std::move(owner), bytes, shape.size() * size_of(dtype));
+  auto storage =
+      std::make_shared<ir::Storage>(std::move(owner), bytes, shape.size() * size_of(dtype));
   return ir::computed(dtype, shape, {std::move(storage), 0, ir::row_major(shape)});
 }
 
@@ -142,10 +147,14 @@ Tensor scalar(double value, DType dtype) {
 
 DType Operand::dtype() const {
   switch (value_.index()) {
-    case 0: return std::get<Tensor>(value_).dtype();
-    case 1: return DType::bool_;
-    case 2: return i64;
-    default: return f32;
+    case 0:
+      return std::get<Tensor>(value_).dtype();
+    case 1:
+      return DType::bool_;
+    case 2:
+      return i64;
+    default:
+      return f32;
   }
 }
 
@@ -163,7 +172,8 @@ Tensor Operand::as(DType dtype) const {
 
 const Tensor& Tensors::operator[](size_t i) const {
   if (i >= list_.size()) {
-    throw IndexError("tensors[" + std::to_string(i) + "]: there are " + std::to_string(list_.size()));
+    throw IndexError("tensors[" + std::to_string(i) + "]: there are " +
+                     std::to_string(list_.size()));
   }
   return list_[i];
 }

@@ -17,9 +17,10 @@ Shape broadcast_shapes(const char* operation, const Shape& a, const Shape& b) {
   for (int i = 1; i <= rank; ++i) {
     const int64_t p = i <= a.rank() ? a[-i] : 1, q = i <= b.rank() ? b[-i] : 1;
     if (p != q && p != 1 && q != 1) {
-      throw ShapeError(text_of(operation, "shapes do not broadcast: " + a.to_string() + " and " + b.to_string() +
-                                              " differ in axis " + std::to_string(-i) + " (" +
-                                              std::to_string(p) + " and " + std::to_string(q) + ")"));
+      throw ShapeError(text_of(operation, "shapes do not broadcast: " + a.to_string() + " and " +
+                                              b.to_string() + " differ in axis " +
+                                              std::to_string(-i) + " (" + std::to_string(p) +
+                                              " and " + std::to_string(q) + ")"));
     }
     dims[static_cast<size_t>(rank - i)] = p == 1 ? q : p;
   }
@@ -44,7 +45,8 @@ DType common_type(std::initializer_list<const Operand*> operands) {
   return strong;
 }
 
-std::vector<Tensor> meet_in(const char* operation, DType dtype, std::initializer_list<const Operand*> operands) {
+std::vector<Tensor> meet_in(const char* operation, DType dtype,
+                            std::initializer_list<const Operand*> operands) {
   std::vector<Tensor> tensors;
   Shape shape;
   for (const Operand* o : operands) {
@@ -95,10 +97,12 @@ namespace {
 void require_equal(const InferArguments& a) {
   for (const TensorType& t : a.inputs) {
     if (t.dtype != a[0].dtype) {
-      throw DTypeError(text_of(a.op.name, "inputs are of different types: " + a[0].to_string() + " and " + t.to_string()));
+      throw DTypeError(text_of(a.op.name, "inputs are of different types: " + a[0].to_string() +
+                                              " and " + t.to_string()));
     }
     if (t.shape != a[0].shape) {
-      throw ShapeError(text_of(a.op.name, "inputs are of different shapes: " + a[0].to_string() + " and " + t.to_string()));
+      throw ShapeError(text_of(a.op.name, "inputs are of different shapes: " + a[0].to_string() +
+                                              " and " + t.to_string()));
     }
   }
 }
@@ -111,7 +115,8 @@ Types same_type(const InferArguments& a) {
 
 Types same_type_floating(const InferArguments& a) {
   if (!is_floating(a[0].dtype)) {
-    throw DTypeError(text_of(a.op.name, std::string("expected a floating type, got ") + name_of(a[0].dtype)));
+    throw DTypeError(
+        text_of(a.op.name, std::string("expected a floating type, got ") + name_of(a[0].dtype)));
   }
   return same_type(a);
 }
@@ -121,7 +126,8 @@ Types same_shape_bool(const InferArguments& a) {
   return {{DType::bool_, a[0].shape}};
 }
 
-Tensor make(const char* op, std::initializer_list<Tensor> inputs, Attributes attributes, Where where) {
+Tensor make(const char* op, std::initializer_list<Tensor> inputs, Attributes attributes,
+            Where where) {
   return ir::apply_one(get(op), inputs, std::move(attributes), where);
 }
 

@@ -1,4 +1,5 @@
-// What op functions are written with: promotion, broadcasting, axes; and shape rules many rows share.
+// What op functions are written with: promotion, broadcasting, axes; and shape rules many rows
+// share.
 #pragma once
 #include <initializer_list>
 #include <string_view>
@@ -26,7 +27,8 @@ DType common_type(std::initializer_list<const Operand*> operands);
 /// The operands cast to one type and broadcast to one shape.
 std::vector<Tensor> meet(const char* operation, std::initializer_list<const Operand*> operands);
 /// The same in a given type.
-std::vector<Tensor> meet_in(const char* operation, DType dtype, std::initializer_list<const Operand*> operands);
+std::vector<Tensor> meet_in(const char* operation, DType dtype,
+                            std::initializer_list<const Operand*> operands);
 /// A tensor; integers and bools become f32 (functions that are real by nature: exp, mean).
 Tensor floating(const Operand& x);
 
@@ -39,12 +41,13 @@ std::vector<int64_t> normalize_axes(const char* operation, const std::vector<int
 std::string text_of(const char* operation, const std::string& message);
 
 /// Shape rules.
-Types same_type(const InferArguments& a);            ///< one output as the first input; all inputs equal
-Types same_type_floating(const InferArguments& a);   ///< the same, floating only
-Types same_shape_bool(const InferArguments& a);      ///< bool output, all inputs of one type
+Types same_type(const InferArguments& a);  ///< one output as the first input; all inputs equal
+Types same_type_floating(const InferArguments& a);  ///< the same, floating only
+Types same_shape_bool(const InferArguments& a);     ///< bool output, all inputs of one type
 
 /// Raw nodes, for rules and decompositions: operands are of one type and shape already.
-Tensor make(const char* op, std::initializer_list<Tensor> inputs, Attributes attributes = {}, Where where = {});
+Tensor make(const char* op, std::initializer_list<Tensor> inputs, Attributes attributes = {},
+            Where where = {});
 
 /// A constant of x's type and shape (a broadcast scalar).
 Tensor full_like(const Tensor& x, double value);

@@ -27,15 +27,20 @@ Tensor real_binary(const char* op, const Operand& a, const Operand& b) {
 /// Truth values first, for logic on numbers.
 Tensor truth(const Operand& x) {
   const Tensor t = x.tensor();
-  return t.dtype() == DType::bool_ ? t : ops::make("cast", {t}, {{"dtype", DType::bool_}}, x.where());
+  return t.dtype() == DType::bool_ ? t
+                                   : ops::make("cast", {t}, {{"dtype", DType::bool_}}, x.where());
 }
 Tensor logic(const char* op, const Operand& a, const Operand& b) {
   const Operand x(truth(a), a.where()), y(truth(b), b.where());
   return binary(op, x, y);
 }
 
-Tensor unary(const char* op, const Operand& x) { return ops::make(op, {x.tensor()}, {}, x.where()); }
-Tensor real_unary(const char* op, const Operand& x) { return ops::make(op, {ops::floating(x)}, {}, x.where()); }
+Tensor unary(const char* op, const Operand& x) {
+  return ops::make(op, {x.tensor()}, {}, x.where());
+}
+Tensor real_unary(const char* op, const Operand& x) {
+  return ops::make(op, {ops::floating(x)}, {}, x.where());
+}
 
 }  // namespace
 
@@ -68,7 +73,9 @@ Tensor bitwise_not(const Operand& x) {
   return unary("bitwise_not", x);
 }
 Tensor left_shift(const Operand& a, const Operand& count) { return binary("left_shift", a, count); }
-Tensor right_shift(const Operand& a, const Operand& count) { return binary("right_shift", a, count); }
+Tensor right_shift(const Operand& a, const Operand& count) {
+  return binary("right_shift", a, count);
+}
 
 Tensor operator+(const Operand& a, const Operand& b) { return add(a, b); }
 Tensor operator-(const Operand& a, const Operand& b) { return subtract(a, b); }
@@ -127,9 +134,12 @@ Tensor where(const Operand& condition, const Operand& a, const Operand& b) {
   const Tensor c = truth(condition);
   const Shape shape = ops::broadcast_shapes("where", c.shape(), branches[0].shape());
   auto stretch = [&](const Tensor& t) {
-    return t.shape() == shape ? t : ops::make("broadcast_to", {t}, {{"shape", shape.dims()}}, condition.where());
+    return t.shape() == shape
+               ? t
+               : ops::make("broadcast_to", {t}, {{"shape", shape.dims()}}, condition.where());
   };
-  return ops::make("select", {stretch(c), stretch(branches[0]), stretch(branches[1])}, {}, condition.where());
+  return ops::make("select", {stretch(c), stretch(branches[0]), stretch(branches[1])}, {},
+                   condition.where());
 }
 
 Tensor clip(const Operand& x, const Operand& low, const Operand& high) {
@@ -175,7 +185,9 @@ Tensor gelu(const Operand& x) {
 
 Tensor gelu_tanh(const Operand& x) {
   const Tensor t = ops::floating(x);
-  return 0.5 * t * (1 + tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (t + 0.044715 * t * square(t))));
+  return 0.5 * t *
+         (1 +
+          tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (t + 0.044715 * t * square(t))));
 }
 
 Tensor hard_sigmoid(const Operand& x) { return clip(ops::floating(x) * (1. / 6) + 0.5, 0, 1); }

@@ -9,9 +9,7 @@ namespace varve::ops {
 const std::vector<const ir::OpDef*>& all() {
   static const std::vector<const ir::OpDef*> table = [] {
     std::vector<const ir::OpDef*> t;
-    for (auto family : {pointwise_rows, reduction_rows, matmul_rows, shape_rows, indexing_rows,
-                        convolution_rows, pooling_rows, normalization_rows, loss_rows, random_rows,
-                        function_rows}) {
+    for (auto family : {pointwise_rows, shape_rows, random_rows}) {
       for (const ir::OpDef& row : family()) t.push_back(&row);
     }
     return t;
@@ -22,7 +20,8 @@ const std::vector<const ir::OpDef*>& all() {
 const ir::OpDef* find(std::string_view name) {
   static const std::unordered_map<std::string_view, const ir::OpDef*> names = [] {
     std::unordered_map<std::string_view, const ir::OpDef*> m;
-    for (const ir::OpDef* op : all()) check(m.emplace(op->name, op).second, "op names are distinct");
+    for (const ir::OpDef* op : all())
+      check(m.emplace(op->name, op).second, "op names are distinct");
     return m;
   }();
   auto at = names.find(name);

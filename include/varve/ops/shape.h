@@ -1,0 +1,16 @@
+// room: ops
+// Operations on shapes and on where elements lie. Most are views and cost nothing.
+#pragma once
+#include "varve/tensor.h"
+
+namespace varve {
+
+/// The same elements in row-major order under another shape; one size may be -1 and is worked out.
+/// Throws ShapeError where the counts differ: "reshape: 6 elements into [4]".
+Tensor reshape(const Operand& x, const Shape& shape);
+/// Axes in another order: output axis i is input axis axes[i]; empty reverses them all.
+Tensor transpose(const Operand& x, const std::vector<int>& axes = {});
+/// Repeats along new or size-1 axes (NumPy). Throws ShapeError.
+Tensor broadcast_to(const Operand& x, const Shape& shape);
+
+}  // namespace varve

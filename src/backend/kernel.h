@@ -1,0 +1,114 @@
+// What a backend offers: prepared kernels, in ordered lists; each says why it declines.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace varve::backend {
+
+/// Type and strides (in elements) of an operand.
+struct Layout {
+  DType dtype = DType::f32;
+  Shape shape;
+  ir::Strides strides;
+
+  bool contiguous() const { return ir::is_contiguous(shape, strides); }
+};
+
+/// What a kernel is made for: everything but the elements.
+struct Request {
+  const ir::OpDef& op;
+  const ir::Attributes& attributes;
+  std::span<const Layout> inputs, outputs;
+  int threads = 1;
+};
+
+/// An input value that no shape rule can see (a label, an index) was out of range. Kernels do not
+/// throw: they note the first fault, and the executor turns it into an IndexError.
+struct Fault {
+  std::atomic<bool> set{false};
+  int input = 0;         ///< which input holds the value
+  int64_t position = 0;  ///< row-major index within it
+  int64_t value = 0, low = 0, high = 0;
+
+  void note(int which, int64_t at, int64_t got, int64_t from, int64_t to) noexcept {
+    bool expected = false;
+    if (!set.compare_exchange_strong(expected, true)) return;
+    input = which, position = at, value = got, low = from, high = to;
+  }
+};
+
+struct Arguments {
+  void* const* inputs;  ///< elements of index 0 of each input
+  void* const* outputs;
+  std::byte* scratch;  ///< scratch_bytes(), 64-byte aligned
+  Fault* fault;
+};
+
+/// Immutable once prepared: several threads may run it at the same time on different arguments.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual void run(const Arguments& a) const noexcept = 0;
+  virtual int64_t scratch_bytes() const { return 0; }
+  /// Outputs may lie in the memory of this input (same size and strides); -1: none.
+  virtual int in_place_input() const { return -1; }
+};
+
+/// A kernel, or why there is none.
+struct Offer {
+  std::unique_ptr<Kernel> kernel;
+  std::string declined;
+
+  Offer(std::unique_ptr<Kernel> k) : kernel(std::move(k)) {}
+  static Offer decline(std::string why) {
+    Offer o(nullptr);
+    o.declined = std::move(why);
+    return o;
+  }
+};
+
+/// One row of a backend's list: tried in order for the op of that name ("*" for every op).
+struct KernelRow {
+  const char* op;
+  const char* name;
+  Offer (*prepare)(const Request&);
+};
+
+/// Plain loops: one for every primitive op. Families, a file each.
+std::vector<KernelRow> ref_kernels();
+/// oneDNN and SIMD.
+std::vector<KernelRow> cpu_kernels();
+
+/// Which kernels may be taken.
+enum class KernelSet { all, ref };
+
+struct Choice {
+  std::unique_ptr<Kernel> kernel;  ///< null where no row fits
+  const char* name = "";
+  std::vector<std::string> declined;  ///< "onednn matmul: ...", in order
+};
+/// The first kernel of the lists that does not decline.
+Choice choose_kernel(const Request& request, KernelSet set);
+
+/// A kernel of a callable `void(const Arguments&)` that does not throw.
+template <class F>
+class FunctionKernel final : public Kernel {
+ public:
+  explicit FunctionKernel(F f) : f_(std::move(f)) {}
+  void run(const Arguments& a) const noexcept override { f_(a); }
+
+ private:
+  F f_;
+};
+template <class F>
+Offer kernel(F f) {
+  return Offer(std::make_unique<FunctionKernel<F>>(std::move(f)));
+}
+
+}  // namespace varve::backend

@@ -1,0 +1,11 @@
+// The families of reference kernels; backend/ref/kernels.cpp strings them together.
+#pragma once
+#include <vector>
+
+#include "backend/kernel.h"
+
+namespace varve::backend::ref {
+
+std::vector<KernelRow> pointwise_kernels();
+
+}  // namespace varve::backend::ref

@@ -1,0 +1,13 @@
+#include "backend/ref/families.h"
+
+namespace varve::backend {
+
+std::vector<KernelRow> ref_kernels() {
+  std::vector<KernelRow> all;
+  for (auto family : {ref::pointwise_kernels}) {
+    for (const KernelRow& row : family()) all.push_back(row);
+  }
+  return all;
+}
+
+}  // namespace varve::backend

@@ -1,0 +1,49 @@
+// Helpers of the reference kernels: walking strided operands in row-major order, typed access.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "backend/kernel.h"
+#include "ir/dispatch.h"
+
+namespace varve::backend::ref {
+
+/// Calls f(offsets) once an element of `shape` in row-major order; offsets[k] is the position, in
+/// elements, of operand k under its strides.
+template <class F>
+void for_each_element(const Shape& shape, const std::vector<ir::Strides>& strides, F f) {
+  const int rank = shape.rank();
+  const int64_t count = shape.size();
+  std::vector<int64_t> index(static_cast<size_t>(rank), 0), at(strides.size(), 0);
+  for (int64_t n = 0; n < count; ++n) {
+    f(static_cast<const int64_t*>(at.data()));
+    for (size_t a = static_cast<size_t>(rank); a-- > 0;) {
+      for (size_t k = 0; k < at.size(); ++k) at[k] += strides[k][a];
+      if (++index[a] < shape.dims()[a]) break;
+      for (size_t k = 0; k < at.size(); ++k) at[k] -= strides[k][a] * shape.dims()[a];
+      index[a] = 0;
+    }
+  }
+}
+
+template <class T>
+const T* in(const Arguments& a, size_t i) {
+  return static_cast<const T*>(a.inputs[i]);
+}
+template <class T>
+T* out(const Arguments& a, size_t i = 0) {
+  return static_cast<T*>(a.outputs[i]);
+}
+
+/// Reads element `at` of a type known at run time, as double (64-bit integers as i64/u64 exactly by
+/// the second form).
+inline double load(DType dtype, const void* p, int64_t at) {
+  return ir::dispatch(dtype, [&]<class T>(T) -> double {
+    return static_cast<double>(static_cast<const T*>(p)[at]);
+  });
+}
+inline void store(DType dtype, void* p, int64_t at, double v) {
+  ir::dispatch(dtype, [&]<class T>(T) { static_cast<T*>(p)[at] = ir::convert<T>(v); });
+}
+
+}  // namespace varve::backend::ref

@@ -1,0 +1,222 @@
+#include "runtime/evaluate.h"
+
+#include <cstring>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "ir/frame.h"
+#include "ir/node.h"
+
+namespace varve::runtime {
+namespace {
+
+thread_local ExecuteOptions options;
+
+std::vector<backend::Layout> layouts(std::span<const ir::TensorType> types,
+                                     std::span<const ir::Array> arrays) {
+  std::vector<backend::Layout> out;
+  for (size_t i = 0; i < types.size(); ++i)
+    out.push_back({types[i].dtype, types[i].shape, arrays[i].strides});
+  return out;
+}
+
+std::vector<ir::Array> run_decomposition(const ir::GraphNode& node,
+                                         std::span<const ir::TensorType> types,
+                                         std::span<const ir::Array> inputs) {
+  const ir::Types copy(types.begin(), types.end());
+  ir::Graph body;
+  {
+    ir::SiteScope site(node.site);
+    body = ir::trace_body(
+        copy, [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
+  }
+  return run_graph(body, inputs);
+}
+
+[[noreturn]] void no_kernel(const ir::GraphNode& node, const std::vector<std::string>& declined) {
+  std::string why;
+  for (const std::string& d : declined) why += (why.empty() ? "" : "; ") + d;
+  throw UnsupportedError(
+      std::string(node.op->name) + ": no kernel takes these types" +
+          (node.outputs.empty() ? "" : " (output " + node.outputs[0].to_string() + ")"),
+      why, node.site.to_string());
+}
+
+}  // namespace
+
+ExecuteScope::ExecuteScope(ExecuteOptions o) : before_(options) { options = o; }
+ExecuteScope::~ExecuteScope() { options = before_; }
+ExecuteOptions execute_options() { return options; }
+
+void raise_fault(const ir::GraphNode& node, const backend::Fault& fault) {
+  // Losses name their second input; everything else is an index.
+  const char* what = node.op->name == std::string_view("cross_entropy") ? "target" : "index";
+  throw IndexError(std::string(node.op->name) + ": " + what + "[" + std::to_string(fault.position) +
+                       "] = " + std::to_string(fault.value) + ", expected " +
+                       std::to_string(fault.low) + ".." + std::to_string(fault.high),
+                   "", node.site.to_string());
+}
+
+std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+                                std::span<const ir::Array> inputs) {
+  if (node.op->view) {
+    if (auto v =
+            node.op->view({*node.op, types, node.attributes}, node.outputs[0], inputs[0].strides)) {
+      const int64_t offset = inputs[0].offset + v->offset * size_of(types[0].dtype);
+      return {{inputs[0].storage, offset, std::move(v->strides)}};
+    }
+  }
+  std::vector<ir::Array> outputs;
+  for (const ir::TensorType& t : node.outputs) outputs.push_back(ir::allocate(t.dtype, t.shape));
+  const auto in = layouts(types, inputs), out = layouts(node.outputs, outputs);
+  backend::Choice choice =
+      backend::choose_kernel({*node.op, node.attributes, in, out, thread_count()}, options.kernels);
+  if (!choice.kernel) {
+    if (node.op->decompose) return run_decomposition(node, types, inputs);
+    no_kernel(node, choice.declined);
+  }
+  std::vector<void*> from, to;
+  for (const ir::Array& a : inputs) from.push_back(a.data());
+  for (const ir::Array& a : outputs) to.push_back(a.data());
+  backend::Fault fault;
+  std::unique_ptr<ir::Storage> scratch;
+  if (const int64_t bytes = choice.kernel->scratch_bytes())
+    scratch = std::make_unique<ir::Storage>(bytes);
+  choice.kernel->run({from.data(), to.data(), scratch ? scratch->data() : nullptr, &fault});
+  if (fault.set) raise_fault(node, fault);
+  return outputs;
+}
+
+std::vector<ir::Array> run_graph(const ir::Graph& graph, std::span<const ir::Array> inputs) {
+  std::vector<int32_t> uses(graph.nodes.size(), 0);
+  for (const auto& node : graph.nodes) {
+    for (ir::ValueId v : node.inputs) ++uses[static_cast<size_t>(v.node)];
+  }
+  for (ir::ValueId v : graph.outputs) ++uses[static_cast<size_t>(v.node)];
+  std::vector<std::vector<ir::Array>> made(graph.nodes.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    made[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::GraphNode& node = graph.nodes[n];
+    if (ir::is_input(node)) continue;
+    if (ir::is_constant(node)) {
+      made[n] = {node.attributes.get<ir::Literal>("value").array};
+      continue;
+    }
+    ir::Types types;
+    std::vector<ir::Array> arguments;
+    for (ir::ValueId v : node.inputs) {
+      types.push_back(graph.type(v));
+      arguments.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
+    }
+    made[n] = run_node(node, types, arguments);
+    for (ir::ValueId v : node.inputs) {
+      if (--uses[static_cast<size_t>(v.node)] == 0) made[static_cast<size_t>(v.node)].clear();
+    }
+  }
+  std::vector<ir::Array> outputs;
+  for (ir::ValueId v : graph.outputs) {
+    outputs.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
+  }
+  return outputs;
+}
+
+}  // namespace varve::runtime
+
+namespace varve::ir {
+namespace {
+
+/// Pending values in the order in which they can be computed, with what somebody beside the nodes
+/// between them still holds.
+struct Pending {
+  std::vector<const Node*> nodes;
+  std::unordered_map<const Node*, std::vector<Array>> results;
+  std::unordered_map<const Value*, int> held_by_nodes;
+};
+
+Pending collect(std::span<const Tensor> roots) {
+  Pending p;
+  std::unordered_map<const Node*, bool> done;  // false: waiting for its inputs
+  std::vector<const Node*> stack;
+  auto push = [&](const ValueRef& v) {
+    if (v->computed()) return;
+    if (!v->node) linearize(std::span<const Tensor>(roots), {});  // throws: a placeholder was read
+    if (!done.contains(v->node.get())) stack.push_back(v->node.get());
+  };
+  for (const Tensor& t : roots) push(t.cell());
+  while (!stack.empty()) {
+    const Node* node = stack.back();
+    auto [at, fresh] = done.emplace(node, false);
+    if (fresh) {
+      for (const ValueRef& v : node->inputs) push(v);
+      continue;
+    }
+    stack.pop_back();
+    if (at->second) continue;
+    at->second = true;
+    p.nodes.push_back(node);
+    for (const ValueRef& v : node->inputs) ++p.held_by_nodes[v.get()];
+  }
+  return p;
+}
+
+}  // namespace
+
+void evaluate(std::span<const Tensor> roots) {
+  Pending p = collect(roots);
+  std::vector<NodeRef> alive;  // nodes must not die while their pointers are used
+  for (const Tensor& t : roots) {
+    if (t.cell()->node) alive.push_back(t.cell()->node);
+  }
+  auto elements = [&](const Value& v) {
+    return v.computed() ? v.array : p.results.at(v.node.get())[static_cast<size_t>(v.output)];
+  };
+  std::unordered_map<const Node*, int> last_use;
+  for (size_t i = 0; i < p.nodes.size(); ++i) {
+    for (const ValueRef& v : p.nodes[i]->inputs) {
+      if (!v->computed()) last_use[v->node.get()] = static_cast<int>(i);
+    }
+  }
+  const bool keep = links_kept();
+  std::vector<std::pair<ValueRef, Array>> finished;
+  for (size_t i = 0; i < p.nodes.size(); ++i) {
+    const Node& node = *p.nodes[i];
+    GraphNode flat{node.op, {}, node.attributes, node.outputs, node.site};
+    Types types;
+    std::vector<Array> inputs;
+    for (const ValueRef& v : node.inputs) {
+      types.push_back(v->type);
+      inputs.push_back(elements(*v));
+    }
+    std::vector<Array> outputs = runtime::run_node(flat, types, inputs);
+    for (size_t o = 0; o < outputs.size(); ++o) {
+      ValueRef v = node.results[o].lock();
+      // Held by a user, or needed again when what is kept is differentiated.
+      if (v && (keep || v.use_count() - 1 > p.held_by_nodes[v.get()]))
+        finished.emplace_back(v, outputs[o]);
+    }
+    p.results.emplace(&node, std::move(outputs));
+    for (const ValueRef& v : node.inputs) {
+      if (v->computed()) continue;
+      if (last_use[v->node.get()] == static_cast<int>(i)) {
+        bool root = false;
+        for (const Tensor& t : roots) root |= t.cell()->node == v->node;
+        if (!root) p.results.erase(v->node.get());
+      }
+    }
+  }
+  for (const Tensor& t : roots) {
+    if (!t.cell()->computed()) finished.emplace_back(t.cell(), elements(*t.cell()));
+  }
+  for (auto& [v, array] : finished) {
+    v->array = array;
+    if (keep) {
+      cut_later(v);
+    } else {
+      v->node.reset();
+    }
+  }
+}
+
+}  // namespace varve::ir
