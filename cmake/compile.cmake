@@ -30,6 +30,7 @@ target_compile_options(varve_flags INTERFACE
 if(VARVE_SANITIZE)
   # -O1: without it the kernels of the suite take many times as long; -g1: lines, no variables.
   set(CMAKE_CXX_FLAGS_DEBUG "-O1")
+  target_compile_definitions(varve_flags INTERFACE _GLIBCXX_ASSERTIONS)
   target_compile_options(varve_flags INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(varve_flags INTERFACE -fsanitize=address,undefined)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keeps the code in the documents the same as code that the suite runs.
 
-  python3 tools/snippets.py [--root DIR] [--write]
+  python3 tools/snippets.py [--root DIR] [--outputs DIR] [--write]
 
 In README.md, ARCHITECTURE.md, CONTRIBUTING.md and docs/**/*.md a code block that follows a line
 
@@ -9,7 +9,12 @@ In README.md, ARCHITECTURE.md, CONTRIBUTING.md and docs/**/*.md a code block tha
 
 is held against the lines between `// [training]` and `// [/training]` of that file, less their common
 indentation; without `#name` against the whole file. With --write differing blocks are replaced.
-`#` starts the markers' lines in TOML, CMake and shell files. Exits with 1 if a block differs.
+`#` starts the markers' lines in TOML, CMake and shell files. With --outputs DIR a block that follows
+
+  <!-- output: first -->
+
+is held against DIR/first.txt, what that example printed; figures may differ, for they are times and
+losses of the machine that ran it. Exits with 1 if a block differs.
 """
 import argparse
 import os
@@ -18,6 +23,8 @@ import sys
 import textwrap
 
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+OUTPUT = re.compile(r"^\s*<!--\s*output:\s*([\w-]+)\s*-->\s*$")
+FIGURE = re.compile(r"\d+([.,]\d+)*(e[+-]?\d+)?")
 COMMENT = re.compile(r"^\s*<!--\s*snippet:\s*([^\s#]+)(?:#([\w-]+))?\s*-->\s*$")
 MARKER = re.compile(r"^\s*(?://|#)\s*\[/?[\w-]+\]\s*$")
 LANGUAGE = {".cpp": "cpp", ".h": "cpp", ".toml": "toml", ".txt": "cmake", ".cmake": "cmake", ".sh": "sh", ".csv": "",
@@ -44,34 +51,51 @@ def region(root, path, name):
     return text.strip("\n").split("\n")
 
 
-def refreshed(root, document, lines):
+def shape_of(lines):
+    """Printed lines with their figures and the widths of columns left out."""
+    return [" ".join(FIGURE.sub("0", line).split()) for line in lines]
+
+
+def wanted(root, outputs, comment):
+    """(the lines that a comment asks for, where they are from, how to compare), None for any other line."""
+    if found := COMMENT.match(comment):
+        source = found[1] + (f"#{found[2]}" if found[2] else "")
+        return region(root, found[1], found[2]), source, list
+    if (found := OUTPUT.match(comment)) and outputs:
+        return region(outputs, found[1] + ".txt", None), f"the output of {found[1]}", shape_of
+    return None
+
+
+def refreshed(root, document, lines, outputs=None):
     """The document's lines with every snippet as it should be, and the faults found on the way."""
     out, faults, i = [], [], 0
     while i < len(lines):
         out.append(lines[i])
-        found = COMMENT.match(lines[i])
         i += 1
-        if not found:
-            continue
         where = f"{document}:{i}"
         try:
-            want = region(root, found[1], found[2])
+            found = wanted(root, outputs, lines[i - 1])
         except SnippetError as e:
             faults.append(f"{where}: {e}")
             continue
+        if not found:
+            continue
+        want, source, form = found
         start = i
         while start < len(lines) and not lines[start].strip():
             start += 1
         if start == len(lines) or not lines[start].startswith("```"):
             faults.append(f"{where}: no code block follows")
-            out += ["```" + LANGUAGE.get(os.path.splitext(found[1])[1], ""), *want, "```"]
+            out += ["```" + LANGUAGE.get(os.path.splitext(source.split("#")[0])[1], ""), *want, "```"]
             continue
         end = next((k for k in range(start + 1, len(lines)) if lines[k].startswith("```")), None)
         if end is None:
             raise SnippetError(f"{where}: the code block does not end")
-        if lines[start + 1:end] != want:
-            faults.append(f"{where}: differs from {found[1]}" + (f"#{found[2]}" if found[2] else ""))
-        out += [*lines[i:start + 1], *want, "```"]
+        if form(lines[start + 1:end]) != form(want):
+            faults.append(f"{where}: differs from {source}")
+            out += [*lines[i:start + 1], *want, "```"]
+        else:
+            out += lines[i:end + 1]
         i = end + 1
     return out, faults
 
@@ -83,13 +107,13 @@ def documents(root):
         yield from (os.path.relpath(os.path.join(where, n), root) for n in sorted(names) if n.endswith(".md"))
 
 
-def check(root, write=False):
+def check(root, write=False, outputs=None):
     faults = []
     for document in documents(root):
         path = os.path.join(root, document)
         with open(path, encoding="utf-8") as f:
             text = f.read()
-        lines, found = refreshed(root, document, text.split("\n"))
+        lines, found = refreshed(root, document, text.split("\n"), outputs)
         faults += found
         if write and found:
             with open(path, "w", encoding="utf-8") as f:
@@ -101,10 +125,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), ".."))
     parser.add_argument("--write", action="store_true", help="replace the blocks that differ")
+    parser.add_argument("--outputs", metavar="DIR", help="what each example printed, as NAME.txt")
     options = parser.parse_args()
     try:
-        faults = check(options.root, options.write)
-        left = check(options.root) if options.write else faults
+        faults = check(options.root, options.write, options.outputs)
+        left = check(options.root, outputs=options.outputs) if options.write else faults
     except SnippetError as e:
         sys.exit(f"snippets: {e}")
     for fault in faults:

@@ -9,7 +9,9 @@ measured where the Python package lizard is installed. Aims, not limits to game:
 import os
 import re
 import statistics
+import subprocess
 import sys
+import time
 
 SOURCE, TEST = ("include", "src", "apps", "recipes", "bench"), ("tests",)
 SUFFIXES = (".h", ".cpp", ".cu", ".cuh", ".inl")
@@ -86,6 +88,20 @@ def show_functions(found):
         print(f"    {length:4} lines  {name}  {place}")
 
 
+def show_parse_time(root):
+    """Seconds that the umbrella header costs every file of a user, the best of three."""
+    umbrella = os.path.join(root, "include/varve/varve.h")
+    if not os.path.exists(umbrella):
+        return
+    command = ["g++", "-std=c++20", "-fsyntax-only", "-I", os.path.join(root, "include"), "-x", "c++", "-"]
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(command, input="#include <varve/varve.h>\n", text=True, check=True)
+        times.append(time.perf_counter() - start)
+    most("seconds to parse varve.h", f"{min(times):.2f}", 0.8)
+
+
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..")
     source, test = read(root, SOURCE), read(root, TEST)
@@ -93,6 +109,7 @@ def main():
         sys.exit(f"style: no C++ in {', '.join(SOURCE)} of {root}")
     show_files(source, test)
     show_functions(functions(root, source))
+    show_parse_time(root)
 
 
 if __name__ == "__main__":

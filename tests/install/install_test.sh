@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs a build into a stage, moves the stage, and builds and runs every example against it: with
-# find_package, and once more with pkg-config. Usage: install_test.sh SOURCE BUILD CXX
+# find_package, and once more with pkg-config (of these the last is run). Usage: install_test.sh SOURCE BUILD CXX
 set -euo pipefail
 source=$1 build=$2 cxx=$3
 work=$build/install_test
 rm -rf "$work"
-mkdir -p "$work/run"
+mkdir -p "$work/run" "$work/output"
 
 cmake --install "$build" --prefix "$work/first" >"$work/install.log"
 # Moved once, so that an absolute path left in a config file shows.
@@ -22,8 +22,10 @@ cd "$work/run"
 for example in "$source"/examples/*.cpp; do
   name=$(basename "$example" .cpp)
   echo "== $name"
-  "$work/cmake/$name"
+  "$work/cmake/$name" | tee "$work/output/$name.txt"
 done
+# What the documents show as output is what the examples print.
+python3 "$source/tools/snippets.py" --root "$source" --outputs "$work/output"
 
 echo "== pkg-config"
 PKG_CONFIG_PATH=$(dirname "$(find "$stage" -name varve.pc)")
@@ -33,8 +35,16 @@ for example in "$source"/examples/*.cpp; do
   name=$(basename "$example" .cpp)
   # shellcheck disable=SC2086  # the flags are words
   "$cxx" -std=c++20 "$example" $flags -o "$work/$name"
-  "$work/$name" >"$work/$name.log"
 done
+"$work/$name" >"$work/output/pkg-config.txt"
+
+# The other compiler has to take the public headers too; linking with its OpenMP is not ours to ask.
+if command -v clang++ >/dev/null; then
+  echo "== clang"
+  for example in "$source"/examples/*.cpp; do
+    clang++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$stage/include" "$example"
+  done
+fi
 
 if [ -x "$stage/bin/varve" ]; then
   echo "== varve"

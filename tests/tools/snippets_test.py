@@ -59,6 +59,18 @@ class Snippets(unittest.TestCase):
         snippets.check(self.root, write=True)
         self.assertIn("int main() {\n  fit();\n    evaluate();\n}\n```", self.read("README.md"))
 
+    def test_printed_output_may_differ_in_its_figures_only(self):
+        os.makedirs(os.path.join(self.root, "out"))
+        self.write("out/first.txt", "epoch 1  loss 0.25\nsaved 12,345 bytes\n")
+        outputs = os.path.join(self.root, "out")
+        self.write("README.md", "<!-- output: first -->\n```\nepoch 1  loss 0.3\nsaved 9 bytes\n```\n")
+        self.assertEqual(snippets.check(self.root, outputs=outputs), [])
+        self.write("README.md", "<!-- output: first -->\n```\nepoch 1  accuracy 0.3\nsaved 9 bytes\n```\n")
+        self.assertEqual(snippets.check(self.root), [])
+        self.assertEqual(snippets.check(self.root, outputs=outputs), ["README.md:1: differs from the output of first"])
+        snippets.check(self.root, write=True, outputs=outputs)
+        self.assertIn("```\nepoch 1  loss 0.25\nsaved 12,345 bytes\n```", self.read("README.md"))
+
     def test_a_missing_region_or_file_is_named(self):
         self.write("README.md",
                    "<!-- snippet: examples/first.cpp#gone -->\n<!-- snippet: examples/none.cpp#training -->\n")
