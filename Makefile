@@ -14,7 +14,7 @@ export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
 .PHONY: help install-dependencies configure build demo test sanitize recipes bare bench format \
-  format-check check-layers style snippets data-note clean
+  format-check check-layers check-clang style snippets data-note clean
 
 help:
 	@echo 'make build         the library, $(BUILD)/varve and $(BUILD)/varve-bench'
@@ -25,6 +25,7 @@ help:
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
 	@echo 'make bench         the benchmarks'
 	@echo 'make format        clang-format over all sources (format-check only looks)'
+	@echo 'make check-clang   clang reads everything that g++ compiles'
 	@echo 'make style         figures on file sizes, function sizes, tests'
 	@echo 'make clean         removes $(BUILD) and $(SANITIZE)'
 
@@ -63,6 +64,9 @@ bench: build
 
 check-layers: install-dependencies
 	python3 tools/check_layers.py
+
+check-clang: configure
+	python3 tools/check_clang.py --build $(BUILD) --jobs $(JOBS)
 
 snippets: install-dependencies
 	python3 tools/snippets.py --write
