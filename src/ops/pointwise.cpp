@@ -135,8 +135,6 @@ std::vector<ir::OpDef> arithmetic_rows() {
       row(F::square, "x * x.", arithmetic, [](const Local& at) -> Slots { return {2 * at.x()}; }),
       row(F::reciprocal, "1 / x.", floating_only,
           [](const Local& at) -> Slots { return {-square(at.y())}; }),
-      row(F::identity, "x itself, as a node of its own.", same_type,
-          [](const Local& at) -> Slots { return {one_like(at.x())}; }),
   };
 }
 

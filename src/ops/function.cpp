@@ -1,0 +1,95 @@
+// Ops about derivatives themselves: stop_gradient, functions with a derivative of the user's own.
+#include "ops/function.h"
+
+#include "base/error.h"
+#include "ir/frame.h"
+#include "ir/graph.h"
+#include "ops/build.h"
+
+namespace varve::ops {
+
+namespace {
+
+std::optional<ir::View> same_view(const InferArguments&, const TensorType&,
+                                  const ir::Strides& input) {
+  return ir::View{0, input};
+}
+
+const ir::Graph& body_of(const Attributes& a) { return *a.get<ir::GraphRef>("body"); }
+
+Types body_types(const InferArguments& a) {
+  const ir::Graph& body = body_of(a.attributes);
+  for (size_t i = 0; i < a.inputs.size(); ++i) {
+    if (a[i] != body.nodes[static_cast<size_t>(body.inputs[i])].outputs[0]) {
+      throw ShapeError(text_of(a.op.name, "input " + std::to_string(i) + " is " + a[i].to_string() +
+                                              ", not what the body was traced for"));
+    }
+  }
+  Types out;
+  for (ir::ValueId v : body.outputs) out.push_back(body.type(v));
+  return out;
+}
+
+std::vector<Tensor> replay_body(std::span<const Tensor> x, const Attributes& a) {
+  return ir::replay(body_of(a), x);
+}
+
+Slots users_vjp(const Local& at, std::span<const Tensor> ct) {
+  const auto& opaque = at.attributes.get<ir::Opaque>("backward");
+  const auto& backward = *static_cast<const Backward*>(opaque.object.get());
+  const Tensors grads = backward(Tensors(std::vector<Tensor>(at.inputs.begin(), at.inputs.end())),
+                                 Tensors(std::vector<Tensor>(at.outputs.begin(), at.outputs.end())),
+                                 Tensors(std::vector<Tensor>(ct.begin(), ct.end())));
+  if (grads.size() != at.inputs.size()) {
+    throw ValueError(
+        "custom_derivative: the backward function must return one tensor an argument: expected " +
+        std::to_string(at.inputs.size()) + ", got " + std::to_string(grads.size()));
+  }
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (grads[i].defined() && ir::type_of(grads[i]) != ir::type_of(at.x(i))) {
+      throw ShapeError("custom_derivative: cotangent " + std::to_string(i) + ": expected " +
+                       ir::type_of(at.x(i)).to_string() + ", got " +
+                       ir::type_of(grads[i]).to_string());
+    }
+  }
+  return grads.list();
+}
+
+Slots no_jvp(const Local&, std::span<const Tensor>) {
+  throw UnsupportedError(
+      "custom_derivative: a function with a reverse rule of its own has no forward mode",
+      "use vjp or grad");
+}
+
+}  // namespace
+
+std::span<const ir::OpDef> function_rows() {
+  static const std::vector<ir::OpDef> rows = {
+      {.name = "identity",
+       .doc = "x itself, as a node of its own: what derivatives are taken at.",
+       .min_inputs = 1,
+       .max_inputs = 1,
+       .infer = same_type,
+       .derivative =
+           ir::Linear{[](const Local&, std::span<const Tensor> ct) -> Slots { return {ct[0]}; }},
+       .view = same_view},
+      {.name = "stop_gradient",
+       .doc = "x, through which no derivative flows.",
+       .min_inputs = 1,
+       .max_inputs = 1,
+       .infer = same_type,
+       .derivative = ir::NotDifferentiable{"it stops derivatives"},
+       .view = same_view},
+      {.name = "custom_derivative",
+       .doc = "The graph in attribute body, with the derivative of attribute backward.",
+       .min_inputs = 1,
+       .max_inputs = 1 << 20,
+       .infer = body_types,
+       .derivative = ir::Custom{users_vjp, no_jvp},
+       .decompose = replay_body,
+       .traits = {.body = true}},
+  };
+  return rows;
+}
+
+}  // namespace varve::ops
