@@ -116,7 +116,7 @@ TEST(Idx, EveryTypeAndRankSurvivesTheWayThroughAFile) {
     for (const Shape& shape :
          {Shape{5}, Shape{2, 3, 7}, Shape{0}, Shape{3, 0, 2}, Shape{1, 2, 1, 2, 1, 2, 1, 2}}) {
       Array array(dtype, shape);
-      int value = 11;
+      uint32_t value = 11;  // wraps
       for (std::byte& b : array.bytes.span()) b = static_cast<std::byte>(value = value * 37 + 5);
       for (const char* name : {"a.idx", "a.idx.gz"}) {
         write_idx(folder / name, array);
