@@ -2,6 +2,7 @@
 // easy as 1, 2, 3"). A pure function of (key, counter): no state, any element computable alone.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace varve::philox {
@@ -29,7 +30,21 @@ constexpr uint32_t word(uint64_t key, uint64_t stream, uint64_t index) {
   return block(key, index >> 2, stream)[index & 3];
 }
 
+/// The key (seed, stream) that folding a number into a key makes. Another seed than that of the
+/// key's own words, so that the two never meet.
+constexpr std::array<uint64_t, 2> fold(uint64_t key, uint64_t stream, uint64_t number) {
+  const Block b = block(key ^ 0x9E3779B97F4A7C15, number, stream);  // 2^64 / golden ratio
+  return {b[0] | uint64_t{b[1]} << 32, b[2] | uint64_t{b[3]} << 32};
+}
+
 /// Uniform in [0, 1) with 24 bits, so that 1 is never reached.
 constexpr float unit_float(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+/// Uniform in [0, 1) with 53 bits: element i of a random f64 tensor, from words 2 i and 2 i + 1.
+constexpr double unit_double(uint64_t key, uint64_t stream, uint64_t i) {
+  const Block b = block(key, i >> 1, stream);
+  const size_t at = (i & 1) * 2;
+  const uint64_t bits = b[at] | uint64_t{b[at + 1]} << 32;
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
 
 }  // namespace varve::philox

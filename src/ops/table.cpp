@@ -9,7 +9,13 @@ namespace varve::ops {
 const std::vector<const ir::OpDef*>& all() {
   static const std::vector<const ir::OpDef*> table = [] {
     std::vector<const ir::OpDef*> t;
-    for (auto family : {pointwise_rows, shape_rows, random_rows, function_rows}) {
+    for (auto family : {
+             pointwise_rows,
+             shape_rows,
+             matmul_rows,
+             random_rows,
+             function_rows,
+         }) {
       for (const ir::OpDef& row : family()) t.push_back(&row);
     }
     return t;

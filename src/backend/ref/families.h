@@ -7,5 +7,7 @@
 namespace varve::backend::ref {
 
 std::vector<KernelRow> pointwise_kernels();
+std::vector<KernelRow> matmul_kernels();
+std::vector<KernelRow> random_kernels();
 
 }  // namespace varve::backend::ref

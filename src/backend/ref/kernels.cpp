@@ -4,7 +4,11 @@ namespace varve::backend {
 
 std::vector<KernelRow> ref_kernels() {
   std::vector<KernelRow> all;
-  for (auto family : {ref::pointwise_kernels}) {
+  for (auto family : {
+           ref::pointwise_kernels,
+           ref::matmul_kernels,
+           ref::random_kernels,
+       }) {
     for (const KernelRow& row : family()) all.push_back(row);
   }
   return all;
