@@ -20,7 +20,8 @@ Choice choose_kernel(const Request& request, KernelSet set) {
     }
     return false;
   };
-  if (set == KernelSet::ref || !try_list(cpu)) try_list(ref);
+  if (set != KernelSet::ref && try_list(cpu)) return choice;
+  if (set != KernelSet::cpu) try_list(ref);
   return choice;
 }
 

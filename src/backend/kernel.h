@@ -56,8 +56,12 @@ class Kernel {
   virtual ~Kernel() = default;
   virtual void run(const Arguments& a) const noexcept = 0;
   virtual int64_t scratch_bytes() const { return 0; }
-  /// Outputs may lie in the memory of this input (same size and strides); -1: none.
-  virtual int in_place_input() const { return -1; }
+  /// Whether an output may lie in the very memory of an input (same size and strides): each element
+  /// is read before its place is written, and no other place is read later.
+  virtual bool in_place(int input, int output) const {
+    (void)input, (void)output;
+    return false;
+  }
 };
 
 /// A kernel, or why there is none.
@@ -86,7 +90,7 @@ std::vector<KernelRow> ref_kernels();
 std::vector<KernelRow> cpu_kernels();
 
 /// Which kernels may be taken.
-enum class KernelSet { all, ref };
+enum class KernelSet { all, cpu, ref };
 
 struct Choice {
   std::unique_ptr<Kernel> kernel;  ///< null where no row fits

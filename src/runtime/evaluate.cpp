@@ -5,8 +5,10 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "ir/dispatch.h"
 #include "ir/frame.h"
 #include "ir/node.h"
+#include "runtime/prepare.h"
 
 namespace varve::runtime {
 namespace {
@@ -32,15 +34,6 @@ std::vector<ir::Array> run_decomposition(const ir::GraphNode& node,
         copy, [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
   }
   return run_graph(body, inputs);
-}
-
-[[noreturn]] void no_kernel(const ir::GraphNode& node, const std::vector<std::string>& declined) {
-  std::string why;
-  for (const std::string& d : declined) why += (why.empty() ? "" : "; ") + d;
-  throw UnsupportedError(
-      std::string(node.op->name) + ": no kernel takes these types" +
-          (node.outputs.empty() ? "" : " (output " + node.outputs[0].to_string() + ")"),
-      why, node.site.to_string());
 }
 
 }  // namespace
@@ -70,20 +63,23 @@ std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::T
   std::vector<ir::Array> outputs;
   for (const ir::TensorType& t : node.outputs) outputs.push_back(ir::allocate(t.dtype, t.shape));
   const auto in = layouts(types, inputs), out = layouts(node.outputs, outputs);
-  backend::Choice choice =
-      backend::choose_kernel({*node.op, node.attributes, in, out, thread_count()}, options.kernels);
-  if (!choice.kernel) {
+  Prepared p = prepare(node, in, out, options.kernels, thread_count());
+  if (!p.kernel) {
     if (node.op->decompose) return run_decomposition(node, types, inputs);
-    no_kernel(node, choice.declined);
+    no_kernel(node, p.declined);
   }
+  std::vector<ir::Array> packed_inputs(inputs.begin(), inputs.end());
   std::vector<void*> from, to;
-  for (const ir::Array& a : inputs) from.push_back(a.data());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (p.pack[i]) packed_inputs[i] = ir::contiguous_copy(types[i], inputs[i]);
+    from.push_back(packed_inputs[i].data());
+  }
   for (const ir::Array& a : outputs) to.push_back(a.data());
   backend::Fault fault;
   std::unique_ptr<ir::Storage> scratch;
-  if (const int64_t bytes = choice.kernel->scratch_bytes())
+  if (const int64_t bytes = p.kernel->scratch_bytes())
     scratch = std::make_unique<ir::Storage>(bytes);
-  choice.kernel->run({from.data(), to.data(), scratch ? scratch->data() : nullptr, &fault});
+  p.kernel->run({from.data(), to.data(), scratch ? scratch->data() : nullptr, &fault});
   if (fault.set) raise_fault(node, fault);
   return outputs;
 }

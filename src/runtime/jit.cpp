@@ -1,0 +1,260 @@
+#include "varve/jit.h"
+
+#include <cmath>
+#include <list>
+#include <mutex>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "ir/frame.h"
+#include "runtime/evaluate.h"
+#include "runtime/optimize.h"
+#include "runtime/plan.h"
+#include "varve/warnings.h"
+
+namespace varve::detail {
+namespace {
+
+constexpr size_t kPlansKept = 16;
+constexpr int kTracesBeforeWarning = 8;
+
+struct Signature {
+  ir::Types arguments;
+  int threads;
+  backend::KernelSet set;
+  bool operator==(const Signature&) const = default;
+};
+
+/// A traced function: its graph as written (to find the maker of a NaN), its plan, its variables.
+struct Entry {
+  Signature signature;
+  ir::Graph graph;
+  std::unique_ptr<runtime::Plan> plan;
+  std::shared_ptr<const void> structure;
+  std::vector<ir::VariableRef> read;      // graph inputs after the arguments
+  std::vector<ir::VariableRef> assigned;  // outputs after the results
+  ir::Types results;
+  std::vector<std::shared_ptr<Cell>> pool;  // result cells, reused where nobody else holds them
+  std::vector<ir::Array> spare;  // memory for assigned variables that are not overwritten
+};
+
+Entry trace(const Signature& signature, const TracedFunction& f) {
+  Entry e;
+  e.signature = signature;
+  ir::Frame frame(ir::Frame::Kind::trace);
+  std::vector<Tensor> inputs, outputs;
+  for (const ir::TensorType& t : signature.arguments) inputs.push_back(ir::placeholder(t));
+  Traced traced = f(inputs);
+  e.structure = std::move(traced.structure);
+  outputs = std::move(traced.tensors);
+  runtime::PlanRoles roles;
+  roles.results = static_cast<int>(outputs.size());
+  for (const Tensor& t : outputs) e.results.push_back(ir::type_of(t));
+  for (const ir::Binding& b : frame.bindings()) {
+    int old = -1;
+    if (b.input.defined()) {
+      old = static_cast<int>(inputs.size());
+      inputs.push_back(b.input);
+      e.read.push_back(b.variable);
+    }
+    if (b.assigned) {
+      outputs.push_back(b.current);
+      e.assigned.push_back(b.variable);
+      roles.assigned.push_back(old);
+    }
+  }
+  for (const ir::Guard& g : frame.guards()) {
+    outputs.push_back(g.tensor);
+    roles.guards.push_back(g.label);
+  }
+  e.graph = ir::linearize(outputs, inputs);
+  e.plan = std::make_unique<runtime::Plan>(runtime::optimize(e.graph), std::move(roles),
+                                           signature.set, signature.threads);
+  e.spare.resize(e.assigned.size());
+  return e;
+}
+
+bool all_finite(const ir::Array& a, const ir::TensorType& t) {
+  for (double x : ir::computed(t.dtype, t.shape, a).to_doubles()) {
+    if (!std::isfinite(x)) return false;
+  }
+  return true;
+}
+
+/// Runs the graph node by node on the same inputs until something is not finite, and says where.
+[[noreturn]] void raise_not_finite(const Entry& e, int guard, std::span<const ir::Array> inputs) {
+  const std::string label = e.plan->roles().guards[static_cast<size_t>(guard)];
+  const ir::Graph& g = e.graph;
+  std::vector<std::vector<ir::Array>> made(g.nodes.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto n = static_cast<size_t>(g.inputs[i]);
+    made[n] = {inputs[i]};
+    if (all_finite(inputs[i], g.nodes[n].outputs[0])) continue;
+    const size_t arguments = e.signature.arguments.size();
+    throw NumericError(label + " is not finite: " +
+                           (i < arguments ? "argument " + std::to_string(i) + " of the step"
+                                          : "variable \"" + e.read[i - arguments]->name + "\"") +
+                           " already was not",
+                       "check the data");
+  }
+  for (size_t n = 0; n < g.nodes.size(); ++n) {
+    const ir::GraphNode& node = g.nodes[n];
+    if (ir::is_input(node)) continue;
+    if (ir::is_constant(node)) {
+      made[n] = {node.attributes.get<ir::Literal>("value").array};
+      continue;
+    }
+    ir::Types types;
+    std::vector<ir::Array> arguments;
+    bool finite_inputs = true;
+    for (ir::ValueId v : node.inputs) {
+      types.push_back(g.type(v));
+      arguments.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
+    }
+    made[n] = runtime::run_node(node, types, arguments);
+    for (size_t o = 0; o < made[n].size(); ++o)
+      finite_inputs &= all_finite(made[n][o], node.outputs[o]);
+    if (!finite_inputs) {
+      throw NumericError(label + " is not finite: " + node.op->name + " made it so (" +
+                             node.outputs[0].to_string() + ")",
+                         "lower the learning rate, clip gradients or check the data",
+                         node.site.to_string());
+    }
+  }
+  throw NumericError(label + " is not finite",
+                     "lower the learning rate, clip gradients or check the data");
+}
+
+/// Room for one result: the pooled cell's own where nobody else holds it any more.
+ir::Array& result_room(std::shared_ptr<Cell>& pooled, const ir::TensorType& type) {
+  if (!pooled || pooled.use_count() > 1 || pooled->array.storage.use_count() > 1) {
+    pooled = std::make_shared<Cell>();
+    pooled->type = type;
+    pooled->array = ir::allocate(type.dtype, type.shape);
+  }
+  return pooled->array;
+}
+
+/// Nobody holds the elements but the variable itself and `storages - 1` arrays of ours.
+bool held_alone(const VariableState& v, long storages) {
+  const auto& cell = v.value.cell();
+  return cell.use_count() == 1 && cell->array.storage.use_count() == storages &&
+         cell->array.storage->writable();
+}
+
+}  // namespace
+
+class Compiled {
+ public:
+  std::shared_ptr<const void> run(std::span<const Tensor> arguments, const TracedFunction& f,
+                                  std::vector<Tensor>& results) {
+    std::lock_guard lock(mutex_);
+    Entry& e = find(arguments, f);
+    inputs_.clear();
+    for (const Tensor& x : arguments) inputs_.push_back(ir::contiguous_array(x));
+    for (const ir::VariableRef& v : e.read)
+      inputs_.push_back(ir::contiguous_array(Variable(v).value()));
+    outputs_.clear();
+    e.pool.resize(e.results.size());
+    for (size_t i = 0; i < e.results.size(); ++i)
+      outputs_.push_back(result_room(e.pool[i], e.results[i]).data());
+    overwritten_.clear();
+    for (size_t a = 0; a < e.assigned.size(); ++a) outputs_.push_back(variable_room(e, a));
+    input_pointers_.clear();
+    for (const ir::Array& a : inputs_) input_pointers_.push_back(a.data());
+    const int bad = e.plan->run(input_pointers_, outputs_);
+    if (bad >= 0) raise_not_finite(e, bad, inputs_);
+    inputs_.clear();
+    for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
+    for (const auto& cell : e.pool) results.emplace_back(cell);
+    return e.structure;
+  }
+
+  int traces() const { return traces_; }
+  const runtime::Plan* last() const {
+    return entries_.empty() ? nullptr : entries_.front().plan.get();
+  }
+  void profile(bool on) {
+    profiling_ = on;
+    for (Entry& e : entries_) e.plan->profile(on);
+  }
+
+ private:
+  Entry& find(std::span<const Tensor> arguments, const TracedFunction& f) {
+    Signature s{{}, thread_count(), runtime::execute_options().kernels};
+    for (const Tensor& x : arguments) s.arguments.push_back(ir::type_of(x));
+    for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+      if (!(at->signature == s)) continue;
+      entries_.splice(entries_.begin(), entries_, at);
+      return *at;
+    }
+    if (++traces_ == kTracesBeforeWarning) {
+      warn("jit: traced for the " + std::to_string(traces_) +
+           "th time; each new combination of argument shapes is traced and planned anew");
+    }
+    entries_.push_front(trace(s, f));
+    if (profiling_) entries_.front().plan->profile(true);
+    if (entries_.size() > kPlansKept) entries_.pop_back();
+    return entries_.front();
+  }
+
+  void* variable_room(Entry& e, size_t a) {
+    VariableState& v = *e.assigned[a];
+    // inputs_ holds one more reference to the storage of a variable that is read.
+    const bool read = e.plan->roles().assigned[a] >= 0;
+    const bool in_place = read && e.plan->in_place(static_cast<int>(a)) && held_alone(v, 2);
+    overwritten_.push_back(in_place);
+    if (in_place) return v.value.cell()->array.data();
+    ir::Array& spare = e.spare[a];
+    if (!spare || spare.storage.use_count() > 1) spare = ir::allocate(v.type.dtype, v.type.shape);
+    return spare.data();
+  }
+
+  void commit(Entry& e, size_t a) {
+    VariableState& v = *e.assigned[a];
+    if (!overwritten_[a]) {
+      if (v.value.defined() && held_alone(v, 1)) {
+        std::swap(v.value.cell()->array, e.spare[a]);
+      } else {
+        v.value = ir::computed(v.type.dtype, v.type.shape, std::exchange(e.spare[a], {}));
+      }
+    }
+    ++v.version;
+  }
+
+  std::mutex mutex_;
+  std::list<Entry> entries_;  // the one used last in front
+  int traces_ = 0;
+  bool profiling_ = false;
+  std::vector<ir::Array> inputs_;
+  std::vector<const void*> input_pointers_;
+  std::vector<void*> outputs_;
+  std::vector<bool> overwritten_;
+};
+
+std::shared_ptr<Compiled> make_compiled() { return std::make_shared<Compiled>(); }
+
+bool inlined() { return ir::tracing() || ir::links_kept(); }
+
+std::shared_ptr<const void> run_compiled(Compiled& compiled, std::span<const Tensor> arguments,
+                                         const TracedFunction& f, std::vector<Tensor>& results) {
+  return compiled.run(arguments, f, results);
+}
+
+}  // namespace varve::detail
+
+namespace varve {
+
+int CompiledInfo::traces() const { return compiled_->traces(); }
+
+std::string CompiledInfo::plan() const {
+  return compiled_->last() ? compiled_->last()->to_string() : "not traced yet";
+}
+
+std::string CompiledInfo::profile() const {
+  return compiled_->last() ? compiled_->last()->profile_text() : "not traced yet";
+}
+
+void CompiledInfo::profile(bool on) { compiled_->profile(on); }
+
+}  // namespace varve

@@ -1,0 +1,64 @@
+#include "runtime/lower.h"
+
+#include "ir/frame.h"
+#include "runtime/prepare.h"
+
+namespace varve::runtime {
+namespace {
+
+bool has_kernel(const ir::Graph& g, const ir::GraphNode& node, backend::KernelSet set,
+                int threads) {
+  std::vector<backend::Layout> in, out;
+  for (ir::ValueId v : node.inputs) in.push_back(packed(g.type(v)));
+  for (const ir::TensorType& t : node.outputs) out.push_back(packed(t));
+  return prepare(node, in, out, set, threads).kernel != nullptr;
+}
+
+/// One pass; `changed` tells whether another is needed.
+ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads, bool& changed) {
+  ir::Frame frame(ir::Frame::Kind::trace);
+  std::vector<Tensor> inputs;
+  for (int32_t i : graph.inputs)
+    inputs.push_back(ir::placeholder(graph.nodes[static_cast<size_t>(i)].outputs[0]));
+  std::vector<std::vector<Tensor>> made(graph.nodes.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    made[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ir::GraphNode& node = graph.nodes[n];
+    if (ir::is_input(node)) continue;
+    if (ir::is_constant(node)) {
+      const auto& v = node.attributes.get<ir::Literal>("value");
+      made[n] = {ir::computed(v.dtype, v.shape, v.array)};
+      continue;
+    }
+    std::vector<Tensor> x;
+    for (ir::ValueId v : node.inputs)
+      x.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
+    if (node.op->decompose && !has_kernel(graph, node, set, threads)) {
+      ir::SiteScope site(node.site);
+      made[n] = node.op->decompose(x, node.attributes);
+      changed = true;
+    } else {
+      made[n] = ir::apply_typed(*node.op, x, node.attributes, node.outputs, node.site);
+    }
+  }
+  std::vector<Tensor> outputs;
+  for (ir::ValueId v : graph.outputs)
+    outputs.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
+  return ir::linearize(outputs, inputs);
+}
+
+}  // namespace
+
+ir::Graph lower(const ir::Graph& graph, backend::KernelSet set, int threads) {
+  ir::Graph g = graph;
+  // A composite of composites of ... sixteen levels deep would be a cycle in the table.
+  for (int level = 0; level < 16; ++level) {
+    bool changed = false;
+    g = lower_once(g, set, threads, changed);
+    if (!changed) break;
+  }
+  return g;
+}
+
+}  // namespace varve::runtime

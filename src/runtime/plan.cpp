@@ -1,0 +1,191 @@
+#include "runtime/plan.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "base/error.h"
+#include "runtime/evaluate.h"
+#include "runtime/lower.h"
+#include "runtime/plan_builder.h"
+
+namespace varve::runtime {
+
+/// What one run writes: taken from the idle ones, given back afterwards.
+struct Plan::Context {
+  explicit Context(int64_t bytes, size_t pointers) : arena(bytes), pointers(pointers) {}
+  ir::Storage arena;
+  std::vector<void*> pointers;
+  backend::Fault fault;
+};
+
+Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads)
+    : graph_(lower(graph, set, threads)), roles_(std::move(roles)) {
+  PlanBuilder(*this, set, threads).build();
+  seconds_.assign(steps_.size(), 0);
+  idle_.reserve(8);
+  idle_.push_back(make_context());
+}
+
+Plan::~Plan() = default;
+
+void* Plan::address(const Place& place, std::byte* arena) const {
+  if (place.kind == Place::Kind::arena) return arena + place.offset;
+  check(place.kind == Place::Kind::constant, "inputs and outputs are placed per run");
+  return constants_[static_cast<size_t>(place.index)].data() + place.offset;
+}
+
+std::unique_ptr<Plan::Context> Plan::make_context() const {
+  auto c = std::make_unique<Context>(arena_bytes_, pointer_count_);
+  for (const Patch& p : patches_) {
+    const bool fixed = p.place.kind == Place::Kind::arena || p.place.kind == Place::Kind::constant;
+    if (fixed) c->pointers[p.pointer] = address(p.place, c->arena.data());
+  }
+  return c;
+}
+
+int Plan::run(std::span<const void* const> inputs, std::span<void* const> outputs) const {
+  std::unique_ptr<Context> context;
+  {
+    std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      context = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!context) context = make_context();
+  for (const Patch& p : patches_) {
+    const auto i = static_cast<size_t>(p.place.index);
+    if (p.place.kind == Place::Kind::input) {
+      context->pointers[p.pointer] =
+          static_cast<std::byte*>(const_cast<void*>(inputs[i])) + p.place.offset;
+    } else if (p.place.kind == Place::Kind::output) {
+      context->pointers[p.pointer] = static_cast<std::byte*>(outputs[i]) + p.place.offset;
+    }
+  }
+  context->fault.set = false;
+  run_steps(*context, false);
+  const int bad = unfinished_guard(*context);
+  if (bad < 0) run_steps(*context, true);
+  std::lock_guard lock(mutex_);
+  if (profiling_) ++runs_;
+  idle_.push_back(std::move(context));
+  return bad;
+}
+
+void Plan::run_steps(Context& context, bool commit) const {
+  using Clock = std::chrono::steady_clock;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& s = steps_[i];
+    if (s.commit != commit) continue;
+    void* const* at = context.pointers.data() + s.pointers;
+    void* const* out = at + s.inputs.size();
+    auto* scratch =
+        s.kernel->scratch_bytes() ? static_cast<std::byte*>(out[s.outputs.size()]) : nullptr;
+    if (profiling_) {
+      const auto start = Clock::now();
+      s.kernel->run({at, out, scratch, &context.fault});
+      seconds_[i] += std::chrono::duration<double>(Clock::now() - start).count();
+    } else {
+      s.kernel->run({at, out, scratch, &context.fault});
+    }
+    if (context.fault.set.load(std::memory_order_relaxed)) [[unlikely]] {
+      raise_fault(graph_.nodes[static_cast<size_t>(s.node)], context.fault);
+    }
+  }
+}
+
+namespace {
+
+/// Whether every element is finite, by the exponent bits: no floating exception, and it vectorizes.
+template <class Bits>
+bool finite_bits(const void* p, int64_t n, Bits exponent) {
+  const Bits* bits = static_cast<const Bits*>(p);
+  constexpr int64_t kBlock = 4096;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(n, begin + kBlock);
+    Bits bad = 0;
+    for (int64_t i = begin; i < end; ++i)
+      bad |= static_cast<Bits>((bits[i] & exponent) == exponent);
+    if (bad) return false;
+  }
+  return true;
+}
+
+bool finite(const void* p, int64_t n, DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return finite_bits<uint32_t>(p, n, 0x7f800000u);
+    case DType::f64:
+      return finite_bits<uint64_t>(p, n, 0x7ff0000000000000u);
+    case DType::f16:
+      return finite_bits<uint16_t>(p, n, 0x7c00u);
+    case DType::bf16:
+      return finite_bits<uint16_t>(p, n, 0x7f80u);
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+int Plan::unfinished_guard(const Context& context) const {
+  for (size_t i = 0; i < guards_.size(); ++i) {
+    const ir::TensorType& t =
+        graph_.type(graph_.outputs[static_cast<size_t>(roles_.outputs()) + i]);
+    if (!finite(context.pointers[guard_pointers_[i]], t.shape.size(), t.dtype))
+      return static_cast<int>(i);
+  }
+  return -1;
+}
+
+namespace {
+std::string place_text(const Place& p) {
+  static constexpr const char* kinds[] = {"input ", "output ", "constant ", "arena+"};
+  const auto kind = static_cast<int>(p.kind);
+  return kinds[kind] + std::to_string(p.kind == Place::Kind::arena ? p.offset : p.index);
+}
+}  // namespace
+
+std::string Plan::to_string() const {
+  std::string out = "plan: " + std::to_string(steps_.size()) + " kernels, arena " +
+                    std::to_string(arena_bytes_) + " bytes\n";
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& s = steps_[i];
+    char line[64];
+    std::snprintf(line, sizeof line, "%4zu %s ", i, s.commit ? "commit" : "      ");
+    out += line;
+    out += s.name;
+    out += s.node >= 0 ? ": " + ir::to_text(graph_.nodes[static_cast<size_t>(s.node)], s.node)
+                       : std::string();
+    for (const Place& p : s.outputs) out += " -> " + place_text(p);
+    out += "\n";
+  }
+  return out;
+}
+
+void Plan::profile(bool on) const {
+  std::lock_guard lock(mutex_);
+  profiling_ = on;
+  runs_ = 0;
+  seconds_.assign(steps_.size(), 0);
+}
+
+std::string Plan::profile_text() const {
+  std::lock_guard lock(mutex_);
+  double total = 0;
+  for (double s : seconds_) total += s;
+  std::string out = "   us/run    share  kernel\n";
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    char line[160];
+    const double us = runs_ ? 1e6 * seconds_[i] / static_cast<double>(runs_) : 0;
+    const Step& s = steps_[i];
+    const auto* node = s.node >= 0 ? &graph_.nodes[static_cast<size_t>(s.node)] : nullptr;
+    std::snprintf(line, sizeof line, "%9.1f  %6.1f%%  %s %s %s\n", us,
+                  total > 0 ? 100 * seconds_[i] / total : 0, s.name, node ? node->op->name : "",
+                  node && !node->outputs.empty() ? node->outputs[0].to_string().c_str() : "");
+    out += line;
+  }
+  return out;
+}
+
+}  // namespace varve::runtime

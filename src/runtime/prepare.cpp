@@ -1,0 +1,58 @@
+#include "runtime/prepare.h"
+
+#include "base/error.h"
+#include "ops/table.h"
+
+namespace varve::runtime {
+
+backend::Layout packed(const ir::TensorType& type) {
+  return {type.dtype, type.shape, ir::row_major(type.shape)};
+}
+
+Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inputs,
+                 std::span<const backend::Layout> outputs, backend::KernelSet set, int threads) {
+  Prepared p;
+  p.pack.assign(inputs.size(), false);
+  auto attempt = [&](std::span<const backend::Layout> in, backend::KernelSet from) {
+    backend::Choice c =
+        backend::choose_kernel({*node.op, node.attributes, in, outputs, threads}, from);
+    p.kernel = std::move(c.kernel);
+    p.name = c.name;
+    p.declined = std::move(c.declined);
+    return p.kernel != nullptr;
+  };
+  if (set == backend::KernelSet::all) {
+    if (attempt(inputs, backend::KernelSet::cpu)) return p;
+    std::vector<backend::Layout> dense(inputs.begin(), inputs.end());
+    bool any = false;
+    for (size_t i = 0; i < dense.size(); ++i) {
+      if (dense[i].contiguous()) continue;
+      dense[i].strides = ir::row_major(dense[i].shape);
+      p.pack[i] = any = true;
+    }
+    if (any && attempt(dense, backend::KernelSet::cpu)) return p;
+    p.pack.assign(inputs.size(), false);
+  }
+  attempt(inputs, backend::KernelSet::ref);
+  return p;
+}
+
+std::unique_ptr<backend::Kernel> prepare_copy(const backend::Layout& from,
+                                              const backend::Layout& to, backend::KernelSet set,
+                                              int threads) {
+  ir::GraphNode node{ops::find("cast"), {}, {{"dtype", to.dtype}}, {{to.dtype, to.shape}}, {}};
+  Prepared p = prepare(node, std::span(&from, 1), std::span(&to, 1), set, threads);
+  check(p.kernel != nullptr, "a copy always has a kernel");
+  return std::move(p.kernel);
+}
+
+void no_kernel(const ir::GraphNode& node, const std::vector<std::string>& declined) {
+  std::string why;
+  for (const std::string& d : declined) why += (why.empty() ? "" : "; ") + d;
+  throw UnsupportedError(
+      std::string(node.op->name) + ": no kernel takes these types" +
+          (node.outputs.empty() ? "" : " (output " + node.outputs[0].to_string() + ")"),
+      why, node.site.to_string());
+}
+
+}  // namespace varve::runtime

@@ -1,0 +1,136 @@
+#include "varve/jit.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ir/frame.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/shape.h"
+
+namespace varve {
+namespace {
+
+using Doubles = std::vector<double>;
+
+TEST(Jit, GivesWhatTheFunctionGives) {
+  auto f = jit([](const Tensor& x, const Tensor& y) { return transpose(exp(x) * y + 1); });
+  const Tensor x = tensor({0.f, 1.f, 2.f, 3.f}, {2, 2}), y = tensor({1.f, 2.f});
+  for (int i = 0; i < 3; ++i) {
+    const Doubles v = f(x, y).to_doubles();
+    EXPECT_NEAR(v[0], 2, 1e-6);
+    EXPECT_NEAR(v[1], std::exp(2.) + 1, 1e-5);
+    EXPECT_NEAR(v[2], 2 * std::exp(1.) + 1, 1e-5);
+  }
+  EXPECT_EQ(f.info().traces(), 1);
+  f(y, y);
+  EXPECT_EQ(f.info().traces(), 2);
+}
+
+TEST(Jit, ResultsThatAreHeldAreNotOverwritten) {
+  auto f = jit([](const Tensor& x) { return x + 1; });
+  const Tensor a = f(scalar(1, f32)), b = f(scalar(2, f32)), c = f(scalar(3, f32));
+  EXPECT_EQ(a.to_double(), 2);
+  EXPECT_EQ(b.to_double(), 3);
+  EXPECT_EQ(c.to_double(), 4);
+}
+
+TEST(Jit, ReturnsTreesAndArguments) {
+  auto f = jit([](const Tensor& x) {
+    return std::tuple{x, std::pair{x * 2, Tensors{x * 3, x}}, std::array{x, x}};
+  });
+  const auto [x, p, a] = f(scalar(5, f32));
+  EXPECT_EQ(x.to_double(), 5);
+  EXPECT_EQ(p.first.to_double(), 10);
+  EXPECT_EQ(p.second[0].to_double(), 15);
+  EXPECT_EQ(p.second[1].to_double(), 5);
+  EXPECT_EQ(a[1].to_double(), 5);
+}
+
+TEST(Jit, ComposesWithDerivatives) {
+  auto f = [](const Tensor& x, const Tensor& y) { return sin(x) * y; };
+  const Tensor x = scalar(0.5, f64), y = scalar(3, f64);
+  auto [value, grads] = jit(value_and_grad(f))(x, y);
+  EXPECT_NEAR(value.to_double(), 3 * std::sin(0.5), 1e-15);
+  EXPECT_NEAR(grads[0].to_double(), 3 * std::cos(0.5), 1e-15);
+  auto inner = jit(f);
+  EXPECT_NEAR(grad([&](const Tensor& t) { return inner(t, t); })(x).to_double(),
+              std::cos(0.5) * 0.5 + std::sin(0.5), 1e-15);
+  EXPECT_NEAR(jit(grad(grad([](const Tensor& t) { return sin(t); })))(x).to_double(),
+              -std::sin(0.5), 1e-15);
+}
+
+TEST(Jit, ReadsAndAssignsVariables) {
+  Variable v(tensor({1.f, 2.f}), {.name = "v"}), count(scalar(0, i64), {.name = "count"});
+  auto step = jit([&](const Tensor& x) {
+    v.assign(v.value() * 2 + x);
+    count.assign(count.value() + 1);
+    return v.value();
+  });
+  const Tensor before = v.value();
+  Tensor r;
+  for (int i = 0; i < 5; ++i) r = step(scalar(1, f32));
+  EXPECT_EQ(v.value().to_doubles(), (Doubles{63, 95}));
+  EXPECT_EQ(r.to_doubles(), (Doubles{63, 95}));
+  EXPECT_EQ(before.to_doubles(), (Doubles{1, 2}));
+  EXPECT_EQ(count.value().item<int64_t>(), 5);
+  EXPECT_EQ(v.version(), 5u);
+  v.assign(tensor({0.f, 0.f}));
+  EXPECT_EQ(step(scalar(1, f32)).to_doubles(), (Doubles{1, 1}));
+}
+
+TEST(Jit, SwapsVariablesThroughEachOther) {
+  Variable a(scalar(1, f32), {.name = "a"}), b(scalar(2, f32), {.name = "b"});
+  auto swap = jit([&] {
+    const Tensor t = a.value();
+    a.assign(b.value());
+    b.assign(t);
+  });
+  swap();
+  EXPECT_EQ(a.value().to_double(), 2);
+  EXPECT_EQ(b.value().to_double(), 1);
+  swap();
+  EXPECT_EQ(a.value().to_double(), 1);
+}
+
+TEST(Jit, AFailedStepLeavesEveryStateAsItWasAndNamesTheMaker) {
+  Variable w(scalar(2, f32), {.name = "w"}), steps(scalar(0, i64), {.name = "steps"});
+  auto step = jit([&](const Tensor& x) {
+    const Tensor loss = log(x) * w;
+    ir::guard(loss, "loss");
+    w.assign(w - 0.5 * loss);
+    steps.assign(steps + 1);
+    return loss;
+  });
+  step(scalar(1, f32));
+  EXPECT_EQ(steps.value().item<int64_t>(), 1);
+  try {
+    step(scalar(-1, f32));
+    FAIL();
+  } catch (const NumericError& e) {
+    EXPECT_EQ(e.message(), "loss is not finite: log made it so (f32[])");
+    EXPECT_NE(e.at().find("jit_test.cpp:"), std::string::npos);
+  }
+  EXPECT_EQ(w.value().to_double(), 2);
+  EXPECT_EQ(steps.value().item<int64_t>(), 1);
+  step(scalar(1, f32));
+  EXPECT_EQ(steps.value().item<int64_t>(), 2);
+}
+
+TEST(Jit, ReadingInsideIsAnError) {
+  auto f = jit([](const Tensor& x) { return x.to_double() > 0 ? x : -x; });
+  EXPECT_THROW(f(scalar(1, f32)), ValueError);
+}
+
+TEST(Jit, KeepsTheSixteenPlansLastUsedAndWarnsOfManyTraces) {
+  auto f = jit([](const Tensor& x) { return x + 1; });
+  for (int64_t n = 1; n <= 20; ++n) f(reshape(broadcast_to(scalar(1, f32), Shape{n}), Shape{n}));
+  EXPECT_EQ(f.info().traces(), 20);
+  f(broadcast_to(scalar(1, f32), Shape{20}));
+  EXPECT_EQ(f.info().traces(), 20);
+  f(broadcast_to(scalar(1, f32), Shape{1}));
+  EXPECT_EQ(f.info().traces(), 21);
+}
+
+}  // namespace
+}  // namespace varve
