@@ -63,7 +63,7 @@ TEST(Gzip, RefusesEveryBrokenFile) {  // B058
         "gzip: data end at byte 20; truncated?"},
        {"block type 3", good.substr(0, 10) + "\x07" + good.substr(11),
         "gzip: invalid data near byte 11: invalid block type"}});
-  check_damage(read, good);
+  check_damage([](const Source& source) { read_gzip(source); }, good);
 }
 
 TEST(Gzip, StopsABombAtItsCap) {  // B059
@@ -167,8 +167,9 @@ TEST(Idx, RefusesEveryBadInput) {  // B053, B054, B055, B059
        {"B055", small + "four", "end of file: expected 11 bytes, got 15 (4 too many)"},
        {"B059", packed(small + std::string(1'000'000, '\0')),
         "gzip: more data than the header declares"}});
-  check_damage(read, small);
-  check_damage(read, packed(small));
+  const auto read_source = [](const Source& source) { read_idx(source); };
+  check_damage(read_source, small);
+  check_damage(read_source, packed(small));
 }
 
 TEST(Idx, ImagesAndLabelsMustBelongTogether) {  // B056, B057
