@@ -1,27 +1,71 @@
-// Ops that rearrange elements: views by strides.
-#include "varve/ops/shape.h"
+// Ops that rearrange elements: rows with their views and derivatives.
+#include "ops/shape.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/math.h"
-#include "ops/build.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/shape.h"
 
 namespace varve::ops {
 namespace {
 
+using Cotangents = std::span<const Tensor>;
+
 Types reshape_type(const InferArguments& a) {
-  return {{a[0].dtype, Shape(a.attributes.ints("shape"))}};
+  const Shape shape(a.attributes.ints("shape"));
+  if (shape.size() != a[0].shape.size()) {
+    throw ShapeError(text_of(
+        a.op.name, std::to_string(a[0].shape.size()) + " elements into " + shape.to_string()));
+  }
+  return {{a[0].dtype, shape}};
 }
 
+/// Walks groups of axes that hold the same elements in both shapes; within a group the input must
+/// run evenly.
 std::optional<ir::View> reshape_view(const InferArguments& a, const TensorType& output,
                                      const ir::Strides& input) {
-  if (!ir::is_contiguous(a[0].shape, input)) return std::nullopt;
-  return ir::View{0, ir::row_major(output.shape)};
+  if (ir::is_contiguous(a[0].shape, input)) return ir::View{0, ir::row_major(output.shape)};
+  std::vector<int64_t> from, from_strides;
+  for (int i = 0; i < a[0].shape.rank(); ++i) {
+    if (a[0].shape[i] == 1) continue;
+    from.push_back(a[0].shape[i]);
+    from_strides.push_back(input[static_cast<size_t>(i)]);
+  }
+  const std::vector<int64_t>& to = output.shape.dims();
+  ir::Strides strides(to.size(), 0);
+  size_t i = 0, o = 0;
+  while (i < from.size()) {
+    size_t i_end = i + 1, o_end = o + 1;
+    int64_t in_count = from[i], out_count = to[o];
+    while (in_count != out_count) {
+      if (in_count < out_count) {
+        if (from_strides[i_end - 1] != from[i_end] * from_strides[i_end]) return std::nullopt;
+        in_count *= from[i_end++];
+      } else {
+        out_count *= to[o_end++];
+      }
+    }
+    int64_t step = from_strides[i_end - 1];
+    for (size_t k = o_end; k-- > o;) {
+      strides[k] = step;
+      step *= to[k];
+    }
+    i = i_end;
+    o = o_end;
+  }
+  return ir::View{0, strides};
 }
 
 Types broadcast_type(const InferArguments& a) {
-  return {{a[0].dtype, Shape(a.attributes.ints("shape"))}};
+  const Shape shape(a.attributes.ints("shape"));
+  if (broadcast_shapes(a.op.name, a[0].shape, shape) != shape) {
+    throw ShapeError(
+        text_of(a.op.name, a[0].shape.to_string() + " does not stretch to " + shape.to_string()));
+  }
+  return {{a[0].dtype, shape}};
 }
 
 std::optional<ir::View> broadcast_view(const InferArguments& a, const TensorType& output,
@@ -40,6 +84,10 @@ std::optional<ir::View> broadcast_view(const InferArguments& a, const TensorType
 Types transpose_type(const InferArguments& a) {
   std::vector<int64_t> dims;
   for (int64_t axis : a.attributes.ints("axes")) dims.push_back(a[0].shape[static_cast<int>(axis)]);
+  if (static_cast<int>(dims.size()) != a[0].shape.rank()) {
+    throw ShapeError(text_of(a.op.name, "expected " + std::to_string(a[0].shape.rank()) +
+                                            " axes, got " + std::to_string(dims.size())));
+  }
   return {{a[0].dtype, Shape(std::move(dims))}};
 }
 
@@ -51,109 +99,265 @@ std::optional<ir::View> transpose_view(const InferArguments& a, const TensorType
   return v;
 }
 
+Slots transpose_back(const Local& at, Cotangents ct) {
+  const ir::Ints& axes = at.attributes.ints("axes");
+  ir::Ints back(axes.size());
+  for (size_t i = 0; i < axes.size(); ++i)
+    back[static_cast<size_t>(axes[i])] = static_cast<int64_t>(i);
+  return {make("transpose", {ct[0]}, {{"axes", back}})};
+}
+
+void require_one_an_axis(const InferArguments& a, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (static_cast<int>(a.attributes.ints(name).size()) != a[0].shape.rank()) {
+      throw ShapeError(text_of(a.op.name, std::string(name) + ": expected one number an axis of " +
+                                              a[0].shape.to_string()));
+    }
+  }
+}
+
+Types slice_type(const InferArguments& a) {
+  require_one_an_axis(a, {"start", "size", "step"});
+  const ir::Ints &start = a.attributes.ints("start"), &size = a.attributes.ints("size"),
+                 &step = a.attributes.ints("step");
+  for (size_t i = 0; i < size.size(); ++i) {
+    const int64_t n = a[0].shape.dims()[i], last = start[i] + (size[i] - 1) * step[i];
+    if (size[i] < 0 || (size[i] > 0 && (start[i] < 0 || start[i] >= n || last < 0 || last >= n))) {
+      throw IndexError(text_of(a.op.name, std::to_string(size[i]) + " elements from " +
+                                              std::to_string(start[i]) + " by " +
+                                              std::to_string(step[i]) + " leave axis " +
+                                              std::to_string(i) + " of " + a[0].shape.to_string()));
+    }
+  }
+  return {{a[0].dtype, Shape(size)}};
+}
+
+std::optional<ir::View> slice_view(const InferArguments& a, const TensorType& output,
+                                   const ir::Strides& input) {
+  const ir::Ints &start = a.attributes.ints("start"), &step = a.attributes.ints("step");
+  ir::View v{0, input};
+  const bool empty = output.shape.size() == 0;
+  for (size_t i = 0; i < input.size(); ++i) {
+    if (!empty) v.offset += start[i] * input[i];
+    v.strides[i] = input[i] * step[i];
+  }
+  return v;
+}
+
+Slots slice_back(const Local& at, Cotangents ct) {
+  ir::Ints start = at.attributes.ints("start"), step = at.attributes.ints("step");
+  const ir::Ints& size = at.attributes.ints("size");
+  const Shape& shape = at.x().shape();
+  const size_t rank = size.size();
+  ir::Ints first(rank, 0), turn(rank, 1), high(rank), interior(rank);
+  bool turned = false;
+  for (size_t i = 0; i < rank; ++i) {
+    if (step[i] < 0 && size[i] > 0) {  // the same elements forwards, turned around
+      first[i] = size[i] - 1;
+      turn[i] = -1;
+      start[i] += (size[i] - 1) * step[i];
+      step[i] = -step[i];
+      turned = true;
+    }
+    if (size[i] == 0) start[i] = 0, step[i] = 1;
+    interior[i] = step[i] - 1;
+    const int64_t covered = size[i] ? (size[i] - 1) * step[i] + 1 : 0;
+    high[i] = shape.dims()[i] - start[i] - covered;
+  }
+  const Tensor forwards = turned ? sliced(ct[0], first, size, turn) : ct[0];
+  return {padded(forwards, start, high, interior)};
+}
+
+Types pad_type(const InferArguments& a) {
+  require_one_an_axis(a, {"low", "high", "interior"});
+  const ir::Ints &low = a.attributes.ints("low"), &high = a.attributes.ints("high"),
+                 &interior = a.attributes.ints("interior");
+  if (a[1] != TensorType{a[0].dtype, Shape{}}) {
+    throw ShapeError(text_of(a.op.name, std::string("value: expected ") + name_of(a[0].dtype) +
+                                            "[], got " + a[1].to_string()));
+  }
+  std::vector<int64_t> dims = a[0].shape.dims();
+  for (size_t i = 0; i < dims.size(); ++i) {
+    int64_t between = 0, total = 0;
+    const bool fits = checked_multiply(std::max<int64_t>(dims[i] - 1, 0), interior[i], between) &&
+                      checked_add(dims[i], between, total) && checked_add(total, low[i], total) &&
+                      checked_add(total, high[i], total);
+    if (!fits || total < 0 || interior[i] < 0) {
+      throw ShapeError(text_of(a.op.name, "axis " + std::to_string(i) + " of " +
+                                              a[0].shape.to_string() + " cannot grow by " +
+                                              std::to_string(low[i]) + " and " +
+                                              std::to_string(high[i])));
+    }
+    dims[i] = total;
+  }
+  return {{a[0].dtype, Shape(std::move(dims))}};
+}
+
+Slots pad_back(const Local& at, Cotangents ct) {
+  const ir::Ints &low = at.attributes.ints("low"), &high = at.attributes.ints("high"),
+                 &interior = at.attributes.ints("interior");
+  const size_t rank = low.size();
+  const Shape& shape = at.x().shape();
+  Slots slots(2);
+  if (shape.size() == 0) {
+    slots[0] = full_like(at.x(), 0);
+  } else {
+    ir::Ints back_low(rank), back_high(rank), start(rank, 0), step(rank);
+    for (size_t i = 0; i < rank; ++i) {
+      back_low[i] = -low[i];
+      back_high[i] = -high[i];
+      step[i] = interior[i] + 1;
+    }
+    const Tensor whole = padded(ct[0], back_low, back_high, ir::Ints(rank, 0));
+    slots[0] = sliced(whole, start, shape.dims(), step);
+  }
+  // The value stands wherever no element of x does.
+  if (at.wanted[1]) slots[1] = sum_to(ct[0], Shape{}) - sum_to(slots[0], Shape{});
+  return slots;
+}
+
+Types concat_type(const InferArguments& a) {
+  const int64_t axis = a.attributes.integer("axis");
+  if (axis < 0 || axis >= a[0].shape.rank()) {
+    throw IndexError(text_of(a.op.name, axis_range(axis, a[0].shape.rank())));
+  }
+  std::vector<int64_t> dims = a[0].shape.dims();
+  const size_t along = static_cast<size_t>(axis);
+  for (size_t k = 1; k < a.inputs.size(); ++k) {
+    std::vector<int64_t> other = a[k].shape.dims();
+    if (other.size() == dims.size()) other[along] = dims[along];
+    if (other != dims || a[k].dtype != a[0].dtype) {
+      throw ShapeError(text_of(a.op.name, "inputs 0 and " + std::to_string(k) +
+                                              " differ beside axis " + std::to_string(axis) + ": " +
+                                              a[0].to_string() + " and " + a[k].to_string()));
+    }
+  }
+  int64_t total = 0;
+  for (const TensorType& t : a.inputs) {
+    if (!checked_add(total, t.shape.dims()[along], total))
+      throw ShapeError(text_of(a.op.name, "size passes 2^63"));
+  }
+  dims[along] = total;
+  return {{a[0].dtype, Shape(std::move(dims))}};
+}
+
+Slots concat_back(const Local& at, Cotangents ct) {
+  const int axis = static_cast<int>(at.attributes.integer("axis"));
+  Slots slots;
+  int64_t start = 0;
+  for (size_t k = 0; k < at.inputs.size(); ++k) {
+    const int64_t n = at.x(k).shape()[axis];
+    slots.push_back(at.wanted[k] ? narrow(ct[0], axis, start, n) : Tensor());
+    start += n;
+  }
+  return slots;
+}
+
+double free_of_flops(const InferArguments&, const Types&) { return 0; }
+
+ir::OpDef row(const char* name, const char* doc, int inputs, Types (*infer)(const InferArguments&),
+              Slots (*transpose)(const Local&, Cotangents)) {
+  return {.name = name,
+          .doc = doc,
+          .min_inputs = inputs,
+          .max_inputs = inputs,
+          .infer = infer,
+          .derivative = ir::Linear{transpose},
+          .flops = free_of_flops};
+}
+
 }  // namespace
 
 std::span<const ir::OpDef> shape_rows() {
-  static const std::vector<ir::OpDef> rows = {
-      {.name = "reshape",
-       .doc = "The same elements in row-major order under attribute shape.",
-       .min_inputs = 1,
-       .max_inputs = 1,
-       .infer = reshape_type,
-       .derivative = ir::Linear{[](const Local& at, std::span<const Tensor> ct) -> Slots {
-         return {make("reshape", {ct[0]}, {{"shape", at.x().shape().dims()}})};
-       }},
-       .view = reshape_view},
-      {.name = "broadcast_to",
-       .doc = "Repeats along new leading axes and axes of size 1, to attribute shape.",
-       .min_inputs = 1,
-       .max_inputs = 1,
-       .infer = broadcast_type,
-       .derivative = ir::Linear{[](const Local& at, std::span<const Tensor> ct) -> Slots {
-         return {sum_to(ct[0], at.x().shape())};
-       }},
-       .view = broadcast_view},
-      {.name = "transpose",
-       .doc = "Axes in another order: output axis i is input axis axes[i].",
-       .min_inputs = 1,
-       .max_inputs = 1,
-       .infer = transpose_type,
-       .derivative = ir::Linear{[](const Local& at, std::span<const Tensor> ct) -> Slots {
-         const ir::Ints& axes = at.attributes.ints("axes");
-         ir::Ints back(axes.size());
-         for (size_t i = 0; i < axes.size(); ++i)
-           back[static_cast<size_t>(axes[i])] = static_cast<int64_t>(i);
-         return {make("transpose", {ct[0]}, {{"axes", back}})};
-       }},
-       .view = transpose_view},
-  };
+  static const std::vector<ir::OpDef> rows = [] {
+    ir::OpDef reshape = row(
+        "reshape", "The same elements in row-major order under attribute shape.", 1, reshape_type,
+        [](const Local& at, Cotangents ct) -> Slots { return {reshaped(ct[0], at.x().shape())}; });
+    reshape.view = reshape_view;
+    ir::OpDef broadcast = row(
+        "broadcast_to", "Repeats along new leading axes and axes of size 1, to attribute shape.", 1,
+        broadcast_type,
+        [](const Local& at, Cotangents ct) -> Slots { return {sum_to(ct[0], at.x().shape())}; });
+    broadcast.view = broadcast_view;
+    ir::OpDef transpose = row("transpose", "Axes in another order: output axis i is axis axes[i].",
+                              1, transpose_type, transpose_back);
+    transpose.view = transpose_view;
+    ir::OpDef slice = row("slice",
+                          "Elements start + i * step, i < size, along each axis (attributes start, "
+                          "size, step, one number an axis; steps may be negative).",
+                          1, slice_type, slice_back);
+    slice.view = slice_view;
+    ir::OpDef pad = row("pad",
+                        "Each axis with `low` values before, `high` after (negative: cut off) and "
+                        "`interior` between elements; inputs x and the value to pad with.",
+                        2, pad_type, pad_back);
+    ir::OpDef concat = row("concat", "Inputs one after the other along attribute axis.", 1,
+                           concat_type, concat_back);
+    concat.max_inputs = 1 << 20;
+    return std::vector<ir::OpDef>{reshape, broadcast, transpose, slice, pad, concat};
+  }();
   return rows;
 }
 
-}  // namespace varve::ops
+Tensor reshaped(const Tensor& x, const Shape& shape, Where where) {
+  return x.shape() == shape ? x : make("reshape", {x}, {{"shape", shape.dims()}}, where);
+}
 
-namespace varve {
+Tensor stretched_to(const Tensor& x, const Shape& shape, Where where) {
+  return x.shape() == shape ? x : make("broadcast_to", {x}, {{"shape", shape.dims()}}, where);
+}
 
-Tensor reshape(const Operand& x, const Shape& shape) {
-  const Tensor t = x.tensor();
+Tensor sliced(const Tensor& x, const ir::Ints& start, const ir::Ints& size, const ir::Ints& step,
+              Where where) {
+  ir::Ints from = start, by = step;
+  bool whole = true;
+  for (size_t i = 0; i < size.size(); ++i) {
+    if (size[i] <= 1) by[i] = 1;  // equal computations are equal nodes
+    if (size[i] == 0) from[i] = 0;
+    whole &= from[i] == 0 && size[i] == x.shape().dims()[i] && by[i] == 1;
+  }
+  return whole ? x : make("slice", {x}, {{"start", from}, {"size", size}, {"step", by}}, where);
+}
+
+Tensor narrow(const Tensor& x, int axis, int64_t start, int64_t size) {
+  const size_t rank = static_cast<size_t>(x.rank());
+  ir::Ints from(rank, 0), sizes = x.shape().dims();
+  from[static_cast<size_t>(axis)] = start;
+  sizes[static_cast<size_t>(axis)] = size;
+  return sliced(x, from, sizes, ir::Ints(rank, 1));
+}
+
+Tensor padded(const Tensor& x, const ir::Ints& low, const ir::Ints& high,
+              const ir::Ints& interior) {
+  auto zero = [](const ir::Ints& v) {
+    return std::all_of(v.begin(), v.end(), [](int64_t n) { return n == 0; });
+  };
+  if (zero(low) && zero(high) && zero(interior)) return x;
+  return make("pad", {x, scalar(0, x.dtype())},
+              {{"low", low}, {"high", high}, {"interior", interior}});
+}
+
+Tensor permuted(const Tensor& x, const ir::Ints& order, Where where) {
+  if (std::is_sorted(order.begin(), order.end())) return x;
+  return make("transpose", {x}, {{"axes", order}}, where);
+}
+
+Shape with_ones(const Shape& shape, const ir::Ints& axes) {
   std::vector<int64_t> dims = shape.dims();
-  int64_t known = 1, unknown = -1;
-  for (size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] == -1 && unknown < 0) {
-      unknown = static_cast<int64_t>(i);
-    } else if (dims[i] < 0) {
-      throw ShapeError("reshape: shape " + shape.to_string() +
-                           ": one size may be -1, the others must not be negative",
-                       "", x.where().to_string());
-    } else if (!checked_multiply(known, dims[i], known)) {
-      throw ShapeError("reshape: shape " + shape.to_string() + ": element count passes 2^63", "",
-                       x.where().to_string());
-    }
-  }
-  const int64_t count = t.size();
-  if (unknown >= 0 && known > 0 && count % known == 0)
-    dims[static_cast<size_t>(unknown)] = count / known;
-  const Shape full(std::move(dims));
-  if ((unknown >= 0 && full.dims()[static_cast<size_t>(unknown)] < 0) || full.size() != count) {
-    throw ShapeError("reshape: " + std::to_string(count) + " elements into " + shape.to_string(),
-                     "the input is " + t.shape().to_string(), x.where().to_string());
-  }
-  return full == t.shape() ? t : ops::make("reshape", {t}, {{"shape", full.dims()}}, x.where());
+  for (int64_t a : axes) dims[static_cast<size_t>(a)] = 1;
+  return Shape(std::move(dims));
 }
 
-Tensor transpose(const Operand& x, const std::vector<int>& axes) {
-  const Tensor t = x.tensor();
-  ir::Ints order;
-  if (axes.empty()) {
-    for (int i = t.rank(); i-- > 0;) order.push_back(i);
-  } else {
-    for (int a : axes) order.push_back(ops::normalize_axis("transpose", a, t.rank()));
+Tensor squeezed(const Tensor& x, const ir::Ints& axes) {
+  std::vector<int64_t> dims;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (!std::binary_search(axes.begin(), axes.end(), i)) dims.push_back(x.shape()[i]);
   }
-  std::vector<bool> seen(static_cast<size_t>(t.rank()));
-  for (int64_t a : order) {
-    if (seen[static_cast<size_t>(a)]) {
-      throw ValueError("transpose: axis " + std::to_string(a) + " is given twice", "",
-                       x.where().to_string());
-    }
-    seen[static_cast<size_t>(a)] = true;
-  }
-  if (static_cast<int>(order.size()) != t.rank()) {
-    throw ShapeError("transpose: expected " + std::to_string(t.rank()) + " axes, got " +
-                         std::to_string(order.size()),
-                     "", x.where().to_string());
-  }
-  return ops::make("transpose", {t}, {{"axes", order}}, x.where());
+  return reshaped(x, Shape(std::move(dims)));
 }
 
-Tensor broadcast_to(const Operand& x, const Shape& shape) {
-  const Tensor t = x.tensor();
-  if (ops::broadcast_shapes("broadcast_to", t.shape(), shape) != shape) {
-    throw ShapeError(
-        "broadcast_to: " + t.shape().to_string() + " does not stretch to " + shape.to_string(), "",
-        x.where().to_string());
-  }
-  return t.shape() == shape ? t
-                            : ops::make("broadcast_to", {t}, {{"shape", shape.dims()}}, x.where());
+Tensor spread(const Tensor& x, const ir::Ints& axes, const Shape& shape) {
+  return stretched_to(reshaped(x, with_ones(shape, axes)), shape);
 }
 
-}  // namespace varve
+}  // namespace varve::ops

@@ -11,6 +11,7 @@ const std::vector<const ir::OpDef*>& all() {
     std::vector<const ir::OpDef*> t;
     for (auto family : {
              pointwise_rows,
+             reduction_rows,
              shape_rows,
              matmul_rows,
              random_rows,

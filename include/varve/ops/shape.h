@@ -12,5 +12,9 @@ Tensor reshape(const Operand& x, const Shape& shape);
 Tensor transpose(const Operand& x, const std::vector<int>& axes = {});
 /// Repeats along new or size-1 axes (NumPy). Throws ShapeError.
 Tensor broadcast_to(const Operand& x, const Shape& shape);
+/// One after the other along an axis; they meet in one type.
+/// Throws ShapeError where shapes differ beside the axis, ValueError for no tensor.
+/// Example: concat({zeros({2, 3}), ones({2, 1})}).shape()  // [2, 4]
+Tensor concat(const Tensors& parts, int axis = -1, Where where = Where::here());
 
 }  // namespace varve

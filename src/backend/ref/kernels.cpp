@@ -6,6 +6,8 @@ std::vector<KernelRow> ref_kernels() {
   std::vector<KernelRow> all;
   for (auto family : {
            ref::pointwise_kernels,
+           ref::reduction_kernels,
+           ref::shape_kernels,
            ref::matmul_kernels,
            ref::random_kernels,
        }) {

@@ -26,6 +26,21 @@ void for_each_element(const Shape& shape, const std::vector<ir::Strides>& stride
   }
 }
 
+/// Calls f(T{}) with an unsigned type of an element's size: for moving elements unchanged.
+template <class F>
+void dispatch_word(DType dtype, F&& f) {
+  switch (size_of(dtype)) {
+    case 1:
+      return f(uint8_t{});
+    case 2:
+      return f(uint16_t{});
+    case 4:
+      return f(uint32_t{});
+    default:
+      return f(uint64_t{});
+  }
+}
+
 template <class T>
 const T* in(const Arguments& a, size_t i) {
   return static_cast<const T*>(a.inputs[i]);
