@@ -68,8 +68,9 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
     roles.guards.push_back(g.label);
   }
   e.graph = ir::linearize(outputs, inputs);
-  e.plan = std::make_unique<runtime::Plan>(runtime::optimize(e.graph), std::move(roles),
-                                           signature.set, signature.threads);
+  e.plan =
+      std::make_unique<runtime::Plan>(runtime::optimize(e.graph, signature.set, signature.threads),
+                                      std::move(roles), signature.set, signature.threads);
   e.spare.resize(e.assigned.size());
   return e;
 }

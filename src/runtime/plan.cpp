@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "runtime/evaluate.h"
-#include "runtime/lower.h"
 #include "runtime/plan_builder.h"
 
 namespace varve::runtime {
@@ -19,7 +18,7 @@ struct Plan::Context {
 };
 
 Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads)
-    : graph_(lower(graph, set, threads)), roles_(std::move(roles)) {
+    : graph_(std::move(graph)), roles_(std::move(roles)) {
   PlanBuilder(*this, set, threads).build();
   seconds_.assign(steps_.size(), 0);
   idle_.reserve(8);

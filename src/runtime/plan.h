@@ -42,7 +42,7 @@ struct Step {
 
 class Plan {
  public:
-  /// Plans a graph. Throws UnsupportedError for a node that has neither kernel nor decomposition.
+  /// Plans a lowered graph. Throws UnsupportedError for a node without a kernel.
   Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads);
   ~Plan();
   Plan(const Plan&) = delete;
