@@ -202,14 +202,16 @@ class Builder {
       }
       // Sums of integers are held in 64 bits; floats are summed in their compute type.
       out.slot = as(out.slot, tile::compute_type(out.dtype));
-      out.axes = reduced_axes(node, o);
+      out.axes = reduced_axes(o);
+      // Over axes of one element: the element itself.
+      if (out.axes == tile::Axes{}) out.reduce = tile::Reduce::none;
     }
     program_.outputs.push_back(out);
   }
 
   /// Which of the three joined axes a reduction runs over: those of extent > 1 that its output does
   /// not step along. An axis of one element may be either.
-  tile::Axes reduced_axes(const ir::GraphNode&, size_t o) const {
+  tile::Axes reduced_axes(size_t o) const {
     tile::Axes axes{};
     const tile::Strides s = steps(body_.inputs.size() + o);
     for (size_t a = 0; a < 3; ++a) axes[a] = s[a] == 0 && program_.extents[a] != 1;

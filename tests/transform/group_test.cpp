@@ -87,7 +87,7 @@ TEST(TileBuild, JoinsAxesAndReducesLeadingOnes) {
   %1 = load.f32 in1
   %2 = multiply.f32 %0, %1
   out0: f32 [0, 3, 1] = %2
-  out1: f32 [0, 0, 1] = sum[0, 1] %2
+  out1: f32 [0, 0, 1] = sum[1] %2
 )");
 }
 
