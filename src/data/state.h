@@ -1,0 +1,27 @@
+// What a dataset holds, and how its rows are copied out.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "varve/dataset.h"
+
+namespace varve::detail {
+
+struct DatasetState {
+  Tensors inputs, targets;
+  Tensor weights;
+  std::shared_ptr<const std::vector<int64_t>> rows;  // of the stored tensors, in order
+  std::vector<std::string> class_names;
+  std::vector<Preparation> prepare;
+};
+
+}  // namespace varve::detail
+
+namespace varve::data {
+
+/// The given rows of the first axis, copied. Runs on the calling thread alone and builds no graph,
+/// so a loader's worker may call it. Needs: elements evaluated, rows checked.
+Tensor gather_rows(const Tensor& x, std::span<const int64_t> rows);
+
+}  // namespace varve::data
