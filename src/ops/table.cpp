@@ -14,6 +14,7 @@ const std::vector<const ir::OpDef*>& all() {
              reduction_rows,
              shape_rows,
              matmul_rows,
+             convolution_rows,
              random_rows,
              function_rows,
          }) {

@@ -9,6 +9,7 @@ std::vector<KernelRow> ref_kernels() {
            ref::reduction_kernels,
            ref::shape_kernels,
            ref::matmul_kernels,
+           ref::convolution_kernels,
            ref::random_kernels,
        }) {
     for (const KernelRow& row : family()) all.push_back(row);

@@ -1,0 +1,50 @@
+// What convolution and pooling share: sizes of sliding windows, paddings worked out, channels-first
+// operands as views.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ops/build.h"
+#include "varve/ops/padding.h"
+
+namespace varve::ops {
+
+/// Spatial sizes as they stand in attributes: strides, dilation, padding_low, padding_high, one a
+/// spatial axis.
+struct Window {
+  ir::Ints size, strides, dilation, low, high;
+
+  int axes() const { return static_cast<int>(size.size()); }
+  /// Input elements from the first to the last tap.
+  int64_t reach(size_t axis) const { return dilation[axis] * (size[axis] - 1) + 1; }
+  /// Positions of the window on an input; below 1 where it does not fit.
+  int64_t positions(size_t axis, int64_t input) const;
+  void put(Attributes& attributes) const;
+};
+/// Reads back what `put` wrote; `size` is given by the caller (a kernel's shape, an attribute).
+Window window_of(const Attributes& attributes, ir::Ints size);
+
+/// "7x7".
+std::string sizes_text(const ir::Ints& sizes);
+
+/// Size, strides and dilation are at least 1 (ValueError naming the argument). `what` names the
+/// window ("kernel", "window").
+void check_window(const char* operation, const char* what, const Window& window,
+                  const Where& where);
+/// Checks a window and works out its padding on an input of
+/// these spatial sizes. Throws ShapeError where it does not fit: "conv2d: kernel 7x7 larger than
+/// input 5x5 (+ padding 0)".
+void settle(const char* operation, const char* what, const Padding& padding, const ir::Ints& input,
+            Window& window, const Where& where);
+/// The two sides of the padding of one axis, "same" on an input of that size included.
+Padding::Side sides_of(const char* operation, const Padding& padding, const Window& window,
+                       size_t axis, int64_t input, const Where& where);
+
+/// The shape rule's part: every position count is at least 0 and everything is in range.
+std::vector<int64_t> checked_positions(const char* operation, const Window& window, const Shape& x);
+
+/// [batch, channels, spatial...] <-> [batch, spatial..., channels]: views.
+Tensor channels_last(const Tensor& x, const Where& where);
+Tensor channels_first(const Tensor& x, const Where& where);
+
+}  // namespace varve::ops
