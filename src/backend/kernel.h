@@ -1,6 +1,7 @@
 // What a backend offers: prepared kernels, in ordered lists; each says why it declines.
 #pragma once
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +37,12 @@ struct Fault {
   int64_t position = 0;  ///< row-major index within it
   int64_t value = 0, low = 0, high = 0;
 
+  std::exception_ptr thrown;  ///< by a function of the user's own
+
+  void note_exception(std::exception_ptr e) noexcept {
+    bool expected = false;
+    if (set.compare_exchange_strong(expected, true)) thrown = std::move(e);
+  }
   void note(int which, int64_t at, int64_t got, int64_t from, int64_t to) noexcept {
     bool expected = false;
     if (!set.compare_exchange_strong(expected, true)) return;

@@ -61,6 +61,7 @@ void Frame::commit() {
   innermost = outer_;
   try {
     for (const Guard& g : guards_) guard(g.tensor, g.label);
+    for (const Observation& o : observations_) observe(o.tensor, o.look);
     for (const Binding& b : bindings_) {
       // An alias of a computed value has no history of its own; a pending one is cut off by the
       // outer derivative, which never visits what is only assigned.
@@ -72,6 +73,7 @@ void Frame::commit() {
   }
   innermost = here;
   guards_.clear();
+  observations_.clear();
   bindings_.clear();
 }
 
@@ -116,6 +118,14 @@ void guard(const Tensor& tensor, std::string label) {
     f->guards_.push_back({tensor, std::move(label)});
   } else {
     require_finite({tensor, std::move(label)});
+  }
+}
+
+void observe(const Tensor& tensor, std::function<void(const Tensor&)> look) {
+  if (!tracing()) {
+    look(tensor);
+  } else {
+    innermost->observations_.push_back({tensor, std::move(look)});
   }
 }
 

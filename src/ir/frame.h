@@ -39,6 +39,12 @@ struct Guard {
   std::string label;  ///< "loss", "gradient of conv2d_1.kernel"
 };
 
+/// A tensor that somebody looks at when the step that makes it has ended.
+struct Observation {
+  Tensor tensor;
+  std::function<void(const Tensor&)> look;
+};
+
 /// While a frame lives on a thread, variables are read and assigned through it.
 ///  trace:    the first read makes a placeholder, assignments become outputs; reading elements of
 ///            what depends on a placeholder is an error.
@@ -56,6 +62,7 @@ class Frame {
   Kind kind() const { return kind_; }
   const std::vector<Binding>& bindings() const { return bindings_; }
   const std::vector<Guard>& guards() const { return guards_; }
+  const std::vector<Observation>& observations() const { return observations_; }
   /// Binds a variable to a value of its own.
   void bind(const VariableRef& variable, const Tensor& value);
   /// Hands assignments and guards to the frame outside (or to the variables themselves) as values
@@ -66,11 +73,13 @@ class Frame {
   friend Tensor read_variable(const VariableRef&);
   friend void assign_variable(const VariableRef&, const Tensor&);
   friend void guard(const Tensor&, std::string);
+  friend void observe(const Tensor&, std::function<void(const Tensor&)>);
   Binding* find(const VariableRef& variable);
   Kind kind_;
   Frame* outer_;
   std::vector<Binding> bindings_;
   std::vector<Guard> guards_;
+  std::vector<Observation> observations_;
 };
 
 Tensor read_variable(const VariableRef& variable);
@@ -78,6 +87,9 @@ void assign_variable(const VariableRef& variable, const Tensor& value);
 /// Notes a tensor that must be finite before assignments take effect. Outside a trace it is checked
 /// when the assignments are made: NumericError names the label.
 void guard(const Tensor& tensor, std::string label);
+
+/// Has a tensor looked at: at once, or when the trace's step has run.
+void observe(const Tensor& tensor, std::function<void(const Tensor&)> look);
 
 /// Whether this thread is inside a trace, whatever lies between.
 bool tracing();

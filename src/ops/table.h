@@ -20,6 +20,7 @@ std::span<const ir::OpDef> normalization_rows();
 std::span<const ir::OpDef> loss_rows();
 std::span<const ir::OpDef> random_rows();
 std::span<const ir::OpDef> function_rows();
+std::span<const ir::OpDef> custom_rows();
 
 /// Every row, family by family. The rows never move.
 const std::vector<const ir::OpDef*>& all();

@@ -43,6 +43,7 @@ ExecuteScope::~ExecuteScope() { options = before_; }
 ExecuteOptions execute_options() { return options; }
 
 void raise_fault(const ir::GraphNode& node, const backend::Fault& fault) {
+  if (fault.thrown) std::rethrow_exception(fault.thrown);
   // Losses name their second input; everything else is an index.
   const char* what = node.op->name == std::string_view("cross_entropy") ? "target" : "index";
   throw IndexError(std::string(node.op->name) + ": " + what + "[" + std::to_string(fault.position) +

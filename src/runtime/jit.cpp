@@ -34,7 +34,8 @@ struct Entry {
   std::vector<ir::VariableRef> read;      // graph inputs after the arguments
   std::vector<ir::VariableRef> assigned;  // outputs after the results
   ir::Types results;
-  std::vector<std::shared_ptr<Cell>> pool;  // result cells, reused where nobody else holds them
+  std::vector<ir::Observation> observations;  // of the last results
+  std::vector<std::shared_ptr<Cell>> pool;    // result cells, reused where nobody else holds them
   std::vector<ir::Array> spare;  // memory for assigned variables that are not overwritten
 };
 
@@ -47,6 +48,10 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
   Traced traced = f(inputs);
   e.structure = std::move(traced.structure);
   outputs = std::move(traced.tensors);
+  for (const ir::Observation& o : frame.observations()) {
+    outputs.push_back(o.tensor);
+    e.observations.push_back({Tensor(), o.look});
+  }
   runtime::PlanRoles roles;
   roles.results = static_cast<int>(outputs.size());
   for (const Tensor& t : outputs) e.results.push_back(ir::type_of(t));
@@ -168,6 +173,10 @@ class Compiled {
     inputs_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
     for (const auto& cell : e.pool) results.emplace_back(cell);
+    for (size_t i = e.observations.size(); i-- > 0;) {
+      e.observations[e.observations.size() - 1 - i].look(results[results.size() - 1 - i]);
+    }
+    results.resize(results.size() - e.observations.size());
     return e.structure;
   }
 

@@ -62,6 +62,7 @@ int Plan::run(std::span<const void* const> inputs, std::span<void* const> output
     }
   }
   context->fault.set = false;
+  context->fault.thrown = nullptr;
   run_steps(*context, false);
   const int bad = unfinished_guard(*context);
   if (bad < 0) run_steps(*context, true);

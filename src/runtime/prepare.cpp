@@ -21,19 +21,22 @@ Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inp
     p.declined = std::move(c.declined);
     return p.kernel != nullptr;
   };
-  if (set == backend::KernelSet::all) {
-    if (attempt(inputs, backend::KernelSet::cpu)) return p;
-    std::vector<backend::Layout> dense(inputs.begin(), inputs.end());
-    bool any = false;
-    for (size_t i = 0; i < dense.size(); ++i) {
-      if (dense[i].contiguous()) continue;
-      dense[i].strides = ir::row_major(dense[i].shape);
-      p.pack[i] = any = true;
-    }
-    if (any && attempt(dense, backend::KernelSet::cpu)) return p;
-    p.pack.assign(inputs.size(), false);
+  std::vector<backend::Layout> dense(inputs.begin(), inputs.end());
+  std::vector<bool> strided(inputs.size(), false);
+  bool any = false;
+  for (size_t i = 0; i < dense.size(); ++i) {
+    if (dense[i].contiguous()) continue;
+    dense[i].strides = ir::row_major(dense[i].shape);
+    strided[i] = any = true;
   }
-  attempt(inputs, backend::KernelSet::ref);
+  for (auto from : {backend::KernelSet::cpu, backend::KernelSet::ref}) {
+    if (from == backend::KernelSet::cpu && set == backend::KernelSet::ref) continue;
+    if (attempt(inputs, from)) return p;
+    if (any && attempt(dense, from)) {
+      p.pack = strided;
+      return p;
+    }
+  }
   return p;
 }
 

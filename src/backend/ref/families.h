@@ -12,5 +12,6 @@ std::vector<KernelRow> convolution_kernels();
 std::vector<KernelRow> random_kernels();
 std::vector<KernelRow> reduction_kernels();
 std::vector<KernelRow> shape_kernels();
+std::vector<KernelRow> custom_kernels();
 
 }  // namespace varve::backend::ref

@@ -11,6 +11,7 @@ std::vector<KernelRow> ref_kernels() {
            ref::matmul_kernels,
            ref::convolution_kernels,
            ref::random_kernels,
+           ref::custom_kernels,
        }) {
     for (const KernelRow& row : family()) all.push_back(row);
   }
