@@ -17,6 +17,7 @@ const std::vector<const ir::OpDef*>& all() {
              convolution_rows,
              random_rows,
              function_rows,
+             custom_rows,
          }) {
       for (const ir::OpDef& row : family()) t.push_back(&row);
     }
