@@ -15,6 +15,7 @@ const std::vector<const ir::OpDef*>& all() {
              shape_rows,
              matmul_rows,
              convolution_rows,
+             pooling_rows,
              random_rows,
              function_rows,
              custom_rows,

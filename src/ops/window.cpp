@@ -139,9 +139,9 @@ Padding::Side sides_of(const char* operation, const Padding& padding, const Wind
 
 void check_window(const char* operation, const char* what, const Window& w, const Where& where) {
   for (size_t i = 0; i < w.size.size(); ++i) {
+    at_least(operation, indexed(what, i), 1, w.size[i], where);
     at_least(operation, indexed("strides", i), 1, w.strides[i], where);
     at_least(operation, indexed("dilation", i), 1, w.dilation[i], where);
-    at_least(operation, indexed(what, i), 1, w.size[i], where);
   }
 }
 

@@ -10,6 +10,7 @@ std::vector<KernelRow> ref_kernels() {
            ref::shape_kernels,
            ref::matmul_kernels,
            ref::convolution_kernels,
+           ref::pooling_kernels,
            ref::random_kernels,
            ref::custom_kernels,
        }) {

@@ -1,0 +1,166 @@
+#include "varve/ops/pooling.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "ops/differences.h"
+#include "varve/ops/shape.h"
+
+namespace varve {
+namespace {
+
+using Doubles = std::vector<double>;
+
+Tensor noise(const Shape& shape, uint64_t seed, DType dtype = f64) {
+  return random::uniform(Key(seed), shape, {.low = -1, .high = 1, .dtype = dtype});
+}
+
+std::string message_of(auto f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.message();
+  }
+  return "no error";
+}
+
+TEST(MaxPool, OfTheNotes) {
+  const Tensor x =
+      tensor({3., 1., 3., 5., 6., 0., 7., 9., 3., 2., 1., 4., 0., 2., 4., 3.}, {1, 4, 4, 1});
+  EXPECT_EQ(max_pool2d(x).to_doubles(), (Doubles{6, 9, 3, 4}));
+}
+
+TEST(MaxPool, TakesStridesPaddingAndDilation) {
+  const Tensor x = tensor({1., 5., 2., 4., 3., 0.}, {1, 6, 1});
+  EXPECT_EQ(max_pool1d(x, {.window = 3, .strides = 1}).to_doubles(), (Doubles{5, 5, 4, 4}));
+  EXPECT_EQ(max_pool1d(x, {.window = 3, .strides = 2, .padding = "same"}).to_doubles(),
+            (Doubles{5, 4, 3}));
+  EXPECT_EQ(max_pool1d(x, {.window = 2, .strides = 1, .dilation = 2}).to_doubles(),
+            (Doubles{2, 5, 3, 4}));
+  EXPECT_EQ(max_pool1d(-x, {.window = 3, .strides = 3, .padding = 1}).to_doubles(),
+            (Doubles{-1, -2}));
+}
+
+TEST(MaxPool, TakesChannelsFirst) {
+  const Tensor x = noise({2, 6, 5, 3}, 1);
+  const Tensor y = max_pool2d(transpose(x, {0, 3, 1, 2}), {.data_format = "channels_first"});
+  EXPECT_EQ(y.shape(), (Shape{2, 3, 3, 2}));
+  EXPECT_EQ(transpose(y, {0, 2, 3, 1}).to_doubles(), max_pool2d(x).to_doubles());
+}
+
+TEST(MaxPool, LetsNaNThrough) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor y = max_pool1d(tensor({1., nan, 3., 4.}, {1, 4, 1}));
+  EXPECT_TRUE(std::isnan(y.to_doubles()[0]));
+  EXPECT_EQ(y.to_doubles()[1], 4);
+}
+
+TEST(MaxPool, OfAllMinusInfinityIsMinusInfinity) {
+  const double inf = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(max_pool1d(tensor({-inf, -inf}, {1, 2, 1})).to_doubles()[0], -inf);
+}
+
+TEST(MaxPool, GivesTheGradientToTheFirstOfEqualOnes) {
+  const Tensor x = tensor({2., 2., 2., 2.}, {1, 2, 2, 1});
+  const auto g = vjp([](const Tensors& v) -> Tensors { return max_pool2d(v[0]); }, x,
+                     Tensors{tensor({1.}, {1, 1, 1, 1})});
+  EXPECT_EQ(g.cotangents[0].to_doubles(), (Doubles{1, 0, 0, 0}));
+}
+
+TEST(MaxPool, AddsTheGradientsOfOverlappingWindows) {
+  const Tensor x = tensor({1., 5., 2., 4., 3.}, {1, 5, 1});
+  const auto g =
+      vjp([](const Tensors& v) -> Tensors { return max_pool1d(v[0], {.window = 3, .strides = 1}); },
+          x, Tensors{tensor({1., 10., 100.}, {1, 3, 1})});
+  EXPECT_EQ(g.cotangents[0].to_doubles(), (Doubles{0, 11, 0, 100, 0}));
+}
+
+TEST(MaxPool, TakesIntegers) {
+  const Tensor x = tensor<uint8_t>({1, 200, 3, 4}, {1, 4, 1});
+  EXPECT_EQ(max_pool1d(x).to_doubles(), (Doubles{200, 4}));
+}
+
+TEST(MaxPool, TakesWindowsOfManyElements) {  // places beyond a byte
+  const Tensor x = noise({1, 40, 40, 1}, 3);
+  expect_derivatives(
+      [](const Tensors& v) -> Tensors { return max_pool2d(v[0], {.window = 20, .strides = 20}); },
+      {x});
+}
+
+TEST(Pooling, HasRightDerivatives) {
+  const Tensor x = noise({2, 7, 6, 3}, 5);
+  expect_derivatives([](const Tensors& v) -> Tensors { return max_pool2d(v[0]); }, {x});
+  expect_derivatives(
+      [](const Tensors& v) -> Tensors {
+        return max_pool2d(v[0], {.window = 3, .strides = {1, 2}, .padding = "same"});
+      },
+      {x});
+  for (bool whole : {false, true}) {
+    expect_derivatives(
+        [&](const Tensors& v) -> Tensors {
+          return average_pool2d(
+              v[0], {.window = 3, .strides = 2, .padding = "same", .count_include_pad = whole});
+        },
+        {x});
+  }
+}
+
+TEST(AveragePool, LeavesOutThePaddingUnlessAsked) {
+  const Tensor x = tensor({1., 2., 3., 4.}, {1, 4, 1});
+  EXPECT_EQ(average_pool1d(x).to_doubles(), (Doubles{1.5, 3.5}));
+  EXPECT_EQ(average_pool1d(x, {.window = 3, .strides = 1, .padding = "same"}).to_doubles(),
+            (Doubles{1.5, 2, 3, 3.5}));
+  EXPECT_EQ(average_pool1d(x, {.window = 3, .strides = 1, .padding = 1, .count_include_pad = true})
+                .to_doubles(),
+            (Doubles{1, 2, 3, 7. / 3}));
+  EXPECT_EQ(average_pool1d(tensor({1, 2}, {1, 2, 1})).dtype(), f32);
+}
+
+TEST(Pooling, InThreeDimensionsIsPoolingAxisByAxis) {
+  const Tensor x = noise({1, 4, 6, 5, 2}, 1);
+  const Tensor at_once = max_pool3d(x, {.window = {2, 3, 2}});
+  ASSERT_EQ(at_once.shape(), (Shape{1, 2, 2, 2, 2}));
+  const Tensor first = max_pool3d(x, {.window = {2, 1, 1}});
+  const Tensor then = max_pool3d(max_pool3d(first, {.window = {1, 3, 1}}), {.window = {1, 1, 2}});
+  EXPECT_EQ(at_once.to_doubles(), then.to_doubles());
+}
+
+TEST(GlobalPool, ReducesAllSpatialAxes) {
+  const Tensor x = noise({2, 3, 4, 5}, 1);
+  EXPECT_EQ(global_average_pool(x).shape(), (Shape{2, 5}));
+  EXPECT_EQ(global_max_pool(x, {.keep_dims = true}).shape(), (Shape{2, 1, 1, 5}));
+  EXPECT_EQ(global_average_pool(x, {.data_format = "channels_first"}).shape(), (Shape{2, 3}));
+  EXPECT_EQ(global_max_pool(x).to_doubles(),
+            reshape(max_pool2d(x, {.window = {3, 4}}), {2, 5}).to_doubles());
+}
+
+TEST(Pooling, OfAnEmptyBatchIsEmpty) {
+  EXPECT_EQ(max_pool2d(noise({0, 4, 4, 2}, 1)).shape(), (Shape{0, 2, 2, 2}));
+  EXPECT_EQ(average_pool2d(noise({0, 4, 4, 2}, 1)).to_doubles().size(), 0u);
+}
+
+TEST(Pooling, NamesWhatDoesNotFit) {
+  const Tensor x = noise({1, 5, 5, 3}, 1);
+  EXPECT_EQ(message_of([&] { max_pool2d(x, {.window = 7}); }),
+            "max_pool2d: window 7x7 larger than input 5x5 (+ padding 0)");
+  EXPECT_EQ(message_of([&] {
+              average_pool2d(x, {.window = {2, 6}});
+            }),
+            "average_pool2d: window 2x6 larger than input 5x5 (+ padding 0)");
+  EXPECT_EQ(message_of([&] { max_pool2d(x, {.window = 0}); }),
+            "max_pool2d: window[0]: expected at least 1, got 0");
+  EXPECT_EQ(message_of([&] { max_pool2d(x, {.window = 2, .padding = 2}); }),
+            "max_pool2d: padding 2 is not smaller than the window 2x2");
+  EXPECT_EQ(message_of([&] { max_pool1d(x); }),
+            "max_pool1d: expected rank 3 [batch, spatial..., channels], got [1, 5, 5, 3]");
+  EXPECT_EQ(message_of([&] { max_pool2d(x > 0); }), "max_pool: bool has no order");
+  EXPECT_EQ(message_of([&] {
+              global_max_pool(noise({2, 3}, 1));
+            }),
+            "global_max_pool: expected batch, channels and spatial axes, got [2, 3]");
+}
+
+}  // namespace
+}  // namespace varve
