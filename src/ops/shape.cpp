@@ -253,6 +253,65 @@ Slots concat_back(const Local& at, Cotangents ct) {
   return slots;
 }
 
+Types diagonal_type(const InferArguments& a) {
+  const ir::Ints& axes = a.attributes.ints("axes");
+  const int64_t offset = a.attributes.integer("offset");
+  std::vector<int64_t> dims;
+  for (int i = 0; i < a[0].shape.rank(); ++i) {
+    if (i != axes[0] && i != axes[1]) dims.push_back(a[0].shape[i]);
+  }
+  const int64_t rows = a[0].shape[static_cast<int>(axes[0])] - std::max<int64_t>(-offset, 0);
+  const int64_t columns = a[0].shape[static_cast<int>(axes[1])] - std::max<int64_t>(offset, 0);
+  dims.push_back(std::max<int64_t>(0, std::min(rows, columns)));
+  return {{a[0].dtype, Shape(std::move(dims))}};
+}
+
+std::optional<ir::View> diagonal_view(const InferArguments& a, const TensorType& output,
+                                      const ir::Strides& input) {
+  const ir::Ints& axes = a.attributes.ints("axes");
+  const int64_t offset = a.attributes.integer("offset");
+  const int64_t down = input[static_cast<size_t>(axes[0])],
+                right = input[static_cast<size_t>(axes[1])];
+  ir::View v;
+  if (output.shape.size() > 0) v.offset = offset > 0 ? offset * right : -offset * down;
+  for (size_t i = 0; i < input.size(); ++i) {
+    if (static_cast<int64_t>(i) != axes[0] && static_cast<int64_t>(i) != axes[1])
+      v.strides.push_back(input[i]);
+  }
+  v.strides.push_back(down + right);
+  return v;
+}
+
+/// The cotangent on the diagonal of a square, the square put in its place among zeros.
+Slots diagonal_back(const Local& at, Cotangents ct) {
+  const ir::Ints& axes = at.attributes.ints("axes");
+  const int64_t offset = at.attributes.integer("offset");
+  const Shape& shape = at.x().shape();
+  const int rank = shape.rank();
+  const int64_t n = ct[0].shape()[-1];
+  const int64_t rows = shape[static_cast<int>(axes[0])], columns = shape[static_cast<int>(axes[1])];
+  const Tensor square =
+      where(cast(eye(n), DType::bool_), expand_dims(ct[0], -2), scalar(0, ct[0].dtype()));
+  const size_t r = static_cast<size_t>(rank);
+  ir::Ints low(r, 0), high(r, 0), order;
+  if (n > 0) low[r - 2] = std::max<int64_t>(-offset, 0), low[r - 1] = std::max<int64_t>(offset, 0);
+  high[r - 2] = rows - n - low[r - 2];
+  high[r - 1] = columns - n - low[r - 1];
+  int64_t next = 0;
+  for (int i = 0; i < rank; ++i) {
+    order.push_back(i == axes[0] ? rank - 2 : i == axes[1] ? rank - 1 : next++);
+  }
+  return {permuted(padded(square, low, high, ir::Ints(r, 0)), order)};
+}
+
+Types arange_type(const InferArguments& a) {
+  const int64_t size = a.attributes.integer("size");
+  if (size < 0) {
+    throw ShapeError(text_of(a.op.name, "size: expected 0 or more, got " + std::to_string(size)));
+  }
+  return {{a.attributes.get<DType>("dtype"), Shape{size}}};
+}
+
 double free_of_flops(const InferArguments&, const Types&) { return 0; }
 
 ir::OpDef row(const char* name, const char* doc, int inputs, Types (*infer)(const InferArguments&),
@@ -294,7 +353,18 @@ std::span<const ir::OpDef> shape_rows() {
     ir::OpDef concat = row("concat", "Inputs one after the other along attribute axis.", 1,
                            concat_type, concat_back);
     concat.max_inputs = 1 << 20;
-    return std::vector<ir::OpDef>{reshape, broadcast, transpose, slice, pad, concat};
+    ir::OpDef diagonal =
+        row("diagonal",
+            "Elements x[i, i + offset] of the matrices in attribute axes, as a new "
+            "last axis.",
+            1, diagonal_type, diagonal_back);
+    diagonal.view = diagonal_view;
+    ir::OpDef arange =
+        row("arange", "start + i * step for i < size (integer attributes), in dtype.", 0,
+            arange_type, nullptr);
+    arange.derivative = ir::NotDifferentiable{"it has no inputs"};
+    return std::vector<ir::OpDef>{reshape, broadcast, transpose, slice,
+                                  pad,     concat,    diagonal,  arange};
   }();
   return rows;
 }
@@ -340,6 +410,29 @@ Tensor padded(const Tensor& x, const ir::Ints& low, const ir::Ints& high,
 Tensor permuted(const Tensor& x, const ir::Ints& order, Where where) {
   if (std::is_sorted(order.begin(), order.end())) return x;
   return make("transpose", {x}, {{"axes", order}}, where);
+}
+
+Tensor counted(int64_t size, DType dtype, int64_t start, int64_t step, Where where) {
+  return make("arange", {},
+              {{"dtype", dtype}, {"size", size}, {"start", start}, {"step", size > 1 ? step : 1}},
+              where);
+}
+
+int axis_at(const char* operation, int64_t axis, const Tensor& x, Where where) {
+  try {
+    return normalize_axis(operation, axis, x.rank());
+  } catch (const IndexError& e) {
+    throw IndexError(e.message(), "the operand is " + x.shape().to_string(), where.to_string());
+  }
+}
+
+int new_axis_at(const char* operation, int64_t axis, const Tensor& x, Where where) {
+  const int rank = x.rank() + 1;
+  if (axis < -rank || axis >= rank) {
+    throw IndexError(text_of(operation, "new " + axis_range(axis, rank)),
+                     "the operand is " + x.shape().to_string(), where.to_string());
+  }
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
 Shape with_ones(const Shape& shape, const ir::Ints& axes) {

@@ -13,6 +13,7 @@ const std::vector<const ir::OpDef*>& all() {
              pointwise_rows,
              reduction_rows,
              shape_rows,
+             indexing_rows,
              matmul_rows,
              convolution_rows,
              pooling_rows,

@@ -13,6 +13,8 @@ std::vector<KernelRow> pooling_kernels();
 std::vector<KernelRow> random_kernels();
 std::vector<KernelRow> reduction_kernels();
 std::vector<KernelRow> shape_kernels();
+std::vector<KernelRow> indexing_kernels();
+std::vector<KernelRow> order_kernels();
 std::vector<KernelRow> custom_kernels();
 
 }  // namespace varve::backend::ref

@@ -8,6 +8,7 @@ std::vector<KernelRow> ref_kernels() {
            ref::pointwise_kernels,
            ref::reduction_kernels,
            ref::shape_kernels,
+           ref::indexing_kernels,
            ref::matmul_kernels,
            ref::convolution_kernels,
            ref::pooling_kernels,

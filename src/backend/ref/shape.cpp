@@ -61,10 +61,23 @@ Offer prepare_concat(const Request& r) {
   });
 }
 
+Offer prepare_arange(const Request& r) {
+  const int64_t start = r.attributes.integer("start"), step = r.attributes.integer("step");
+  const int64_t size = r.outputs[0].shape.size();
+  const int64_t stride = r.outputs[0].strides[0];
+  return kernel([=, dtype = r.outputs[0].dtype](const Arguments& a) {
+    ir::dispatch(dtype, [&]<class T>(T) {
+      for (int64_t i = 0; i < size; ++i) out<T>(a)[i * stride] = ir::convert<T>(start + i * step);
+    });
+  });
+}
+
 }  // namespace
 
 std::vector<KernelRow> shape_kernels() {
-  return {{"pad", "ref pad", prepare_pad}, {"concat", "ref concat", prepare_concat}};
+  return {{"pad", "ref pad", prepare_pad},
+          {"concat", "ref concat", prepare_concat},
+          {"arange", "ref arange", prepare_arange}};
 }
 
 }  // namespace varve::backend::ref
