@@ -17,6 +17,8 @@ const std::vector<const ir::OpDef*>& all() {
              matmul_rows,
              convolution_rows,
              pooling_rows,
+             normalization_rows,
+             loss_rows,
              random_rows,
              function_rows,
              custom_rows,

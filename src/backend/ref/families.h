@@ -10,6 +10,7 @@ std::vector<KernelRow> pointwise_kernels();
 std::vector<KernelRow> matmul_kernels();
 std::vector<KernelRow> convolution_kernels();
 std::vector<KernelRow> pooling_kernels();
+std::vector<KernelRow> cross_entropy_kernels();
 std::vector<KernelRow> random_kernels();
 std::vector<KernelRow> reduction_kernels();
 std::vector<KernelRow> shape_kernels();

@@ -12,6 +12,7 @@ std::vector<KernelRow> ref_kernels() {
            ref::matmul_kernels,
            ref::convolution_kernels,
            ref::pooling_kernels,
+           ref::cross_entropy_kernels,
            ref::random_kernels,
            ref::custom_kernels,
        }) {
