@@ -20,9 +20,14 @@ ir::Ints axes_of(const char* op, const Operand& x, const Tensor& t, const std::v
   }
 }
 
-Tensor reduce(const char* op, const Operand& x, const Tensor& t, const ReduceOptions& o) {
-  return ops::make(op, {t}, {{"axes", axes_of(op, x, t, o.axes)}, {"keep_dims", o.keep_dims}},
+/// `name` is the function's, for errors.
+Tensor reduce(const char* op, const char* name, const Operand& x, const Tensor& t,
+              const ReduceOptions& o) {
+  return ops::make(op, {t}, {{"axes", axes_of(name, x, t, o.axes)}, {"keep_dims", o.keep_dims}},
                    x.where());
+}
+Tensor reduce(const char* op, const Operand& x, const Tensor& t, const ReduceOptions& o) {
+  return reduce(op, op, x, t, o);
 }
 
 Tensor arg(const char* op, const Operand& x, const ArgOptions& o) {
@@ -64,12 +69,14 @@ Tensor all(const Operand& x, const ReduceOptions& o) { return reduce("all", x, x
 
 Tensor count_nonzero(const Operand& x, const ReduceOptions& o) {
   const Tensor t = cast(x, DType::bool_);
-  return reduce("sum", x, t, o);
+  return reduce("sum", "count_nonzero", x, t, o);
 }
 
-Tensor var(const Operand& x, const MomentOptions& o) {
+namespace {
+
+Tensor variance(const char* name, const Operand& x, const MomentOptions& o) {
   const Tensor t = ops::floating(x);
-  const ir::Ints axes = axes_of("var", x, t, o.axes);
+  const ir::Ints axes = axes_of(name, x, t, o.axes);
   double count = 1;
   for (int64_t a : axes) count *= static_cast<double>(t.shape()[static_cast<int>(a)]);
   const double divisor = count - o.correction.value;
@@ -80,7 +87,10 @@ Tensor var(const Operand& x, const MomentOptions& o) {
   return divisor > 0 ? total / divisor : total * std::nan("");
 }
 
-Tensor std(const Operand& x, const MomentOptions& o) { return safe_root(var(x, o)); }
+}  // namespace
+
+Tensor var(const Operand& x, const MomentOptions& o) { return variance("var", x, o); }
+Tensor std(const Operand& x, const MomentOptions& o) { return safe_root(variance("std", x, o)); }
 
 Tensor norm(const Operand& x, const NormOptions& o) {
   const double p = o.order;
@@ -90,10 +100,10 @@ Tensor norm(const Operand& x, const NormOptions& o) {
   }
   const Tensor t = ops::floating(x);
   const ReduceOptions over{o.axes, o.keep_dims};
-  if (p == 1) return reduce("sum", x, abs(t), over);
-  if (p == 2) return safe_root(reduce("sum", x, square(t), over));
-  if (std::isinf(p)) return reduce("max", x, abs(t), over);
-  const Tensor total = reduce("sum", x, power(abs(t), p), over);
+  if (p == 1) return reduce("sum", "norm", x, abs(t), over);
+  if (p == 2) return safe_root(reduce("sum", "norm", x, square(t), over));
+  if (std::isinf(p)) return reduce("max", "norm", x, abs(t), over);
+  const Tensor total = reduce("sum", "norm", x, power(abs(t), p), over);
   const Tensor zero = total == 0;
   return where(zero, 0, power(where(zero, 1, total), 1 / p));
 }

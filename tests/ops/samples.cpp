@@ -8,7 +8,10 @@ const std::vector<Row>& all_rows() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all;
     // One line a family.
-    for (auto family : {pointwise_samples}) {
+    for (auto family : {
+             pointwise_samples,
+             reduction_samples,
+         }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }
     return all;

@@ -176,5 +176,6 @@ struct Row {
 /// Every row, family by family.
 const std::vector<Row>& all_rows();
 std::vector<Row> pointwise_samples();
+std::vector<Row> reduction_samples();
 
 }  // namespace varve::samples
