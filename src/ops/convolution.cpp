@@ -173,7 +173,7 @@ std::span<const ir::OpDef> convolution_rows() {
        .max_inputs = 3,
        .infer = convolution_type,
        .derivative = ir::Custom{convolution_vjp, convolution_jvp},
-       .traits = {.precision = ir::PrecisionTrait::bf16_ok},
+       .traits = {.epilogue = true, .precision = ir::PrecisionTrait::bf16_ok},
        .flops = [](const InferArguments& a,
                    const Types& y) { return flops_of(a[1].shape, y[0].shape); }},
       {.name = "convolution_input_gradient",

@@ -90,7 +90,7 @@ std::span<const ir::OpDef> matmul_rows() {
        .max_inputs = 3,
        .infer = matmul_type,
        .derivative = ir::Custom{matmul_vjp, matmul_jvp},
-       .traits = {.precision = ir::PrecisionTrait::bf16_ok},
+       .traits = {.epilogue = true, .precision = ir::PrecisionTrait::bf16_ok},
        .flops = matmul_flops},
   };
   return rows;

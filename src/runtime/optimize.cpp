@@ -1,11 +1,14 @@
 #include "runtime/optimize.h"
 
+#include "runtime/attach.h"
 #include "runtime/lower.h"
 
 namespace varve::runtime {
 
 ir::Graph optimize(const ir::Graph& graph, backend::KernelSet set, int threads) {
-  return lower(graph, set, threads);
+  const ir::Graph lowered = lower(graph, set, threads);
+  if (set == backend::KernelSet::ref) return lowered;
+  return attach(lowered, threads);
 }
 
 }  // namespace varve::runtime

@@ -1,7 +1,13 @@
-#include "backend/kernel.h"
+#include "backend/cpu/kernels.h"
 
 namespace varve::backend {
 
-std::vector<KernelRow> cpu_kernels() { return {}; }
+std::vector<KernelRow> cpu_kernels() {
+  std::vector<KernelRow> all;
+  for (auto family : {cpu::onednn_kernels}) {
+    for (const KernelRow& row : family()) all.push_back(row);
+  }
+  return all;
+}
 
 }  // namespace varve::backend

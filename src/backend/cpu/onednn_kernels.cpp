@@ -1,0 +1,15 @@
+// The rows of oneDNN's kernels.
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/onednn.h"
+
+namespace varve::backend::cpu {
+
+std::vector<KernelRow> onednn_kernels() {
+  constexpr auto convolution = [](const Request& r) { return onednn_convolution(r, false); };
+  return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r, false); }},
+          {"convolution", "onednn convolution", convolution},
+          {"convolution_input_gradient", "onednn convolution", convolution},
+          {"convolution_filter_gradient", "onednn convolution", convolution}};
+}
+
+}  // namespace varve::backend::cpu
