@@ -38,7 +38,9 @@ class Grouper {
   bool joins(size_t n) const {
     return tileable(*graph_.nodes[n].op) && !graph_.nodes[n].op->traits.barrier;
   }
-  bool reduces(size_t n) const { return tile_reduction(*graph_.nodes[n].op) != tile::Reduce::none; }
+  bool reduces(size_t n) const {
+    return tile_reduction(*graph_.nodes[n].op) != tiling::Reduce::none;
+  }
 
   /// The strides each value will have if kernels write row-major: what views make of them.
   void lay_out() {

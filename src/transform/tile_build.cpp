@@ -8,21 +8,21 @@
 
 namespace varve::transform {
 
-tile::Reduce tile_reduction(const ir::OpDef& op) {
+tiling::Reduce tile_reduction(const ir::OpDef& op) {
   const std::string_view name = op.name;
-  if (name == "sum") return tile::Reduce::sum;
-  if (name == "max") return tile::Reduce::max;
-  if (name == "min") return tile::Reduce::min;
-  return tile::Reduce::none;
+  if (name == "sum") return tiling::Reduce::sum;
+  if (name == "max") return tiling::Reduce::max;
+  if (name == "min") return tiling::Reduce::min;
+  return tiling::Reduce::none;
 }
 
 bool tileable(const ir::OpDef& op) {
-  return op.traits.pointwise.has_value() || tile_reduction(op) != tile::Reduce::none;
+  return op.traits.pointwise.has_value() || tile_reduction(op) != tiling::Reduce::none;
 }
 
 const Shape& space_of(const ir::Graph& graph, const ir::GraphNode& node) {
-  return tile_reduction(*node.op) == tile::Reduce::none ? node.outputs[0].shape
-                                                        : graph.type(node.inputs[0]).shape;
+  return tile_reduction(*node.op) == tiling::Reduce::none ? node.outputs[0].shape
+                                                          : graph.type(node.inputs[0]).shape;
 }
 
 ir::Graph body_of(const ir::OpDef& op, const ir::Attributes& attributes,
@@ -65,7 +65,7 @@ class Builder {
     check(any != nullptr, "a body has an op");
     shape_ = space_of(body_, *any);
     const auto rank = static_cast<size_t>(shape_.rank());
-    tile::Space space;
+    tiling::Space space;
     space.extents = shape_.dims();
     for (size_t i = 0; i < body_.inputs.size(); ++i) {
       const Shape& own = body_.nodes[static_cast<size_t>(body_.inputs[i])].outputs[0].shape;
@@ -84,7 +84,7 @@ class Builder {
     if (!why_.empty()) return false;
     const size_t before = rank;
     std::vector<int> joined = kinds;
-    if (!tile::collapse(space, kinds)) {
+    if (!tiling::collapse(space, kinds)) {
       why_ = "more than three axes remain of rank " + std::to_string(before);
       return false;
     }
@@ -96,7 +96,7 @@ class Builder {
   std::vector<int64_t> output_steps(ir::ValueId v, std::vector<int>& kinds) {
     const ir::GraphNode& node = body_.node(v);
     const auto rank = static_cast<size_t>(shape_.rank());
-    if (tile_reduction(*node.op) == tile::Reduce::none) return ir::row_major(shape_);
+    if (tile_reduction(*node.op) == tiling::Reduce::none) return ir::row_major(shape_);
     std::vector<bool> reduced(rank, false);
     for (int64_t axis : node.attributes.ints("axes")) reduced[static_cast<size_t>(axis)] = true;
     std::vector<int64_t> steps(rank, 0);
@@ -112,7 +112,7 @@ class Builder {
     return steps;
   }
 
-  tile::Strides steps(size_t array) const {
+  tiling::Strides steps(size_t array) const {
     return {steps_[array][0], steps_[array][1], steps_[array][2]};
   }
 
@@ -124,7 +124,7 @@ class Builder {
           body_.inputs.begin());
       program_.operands.push_back({node.outputs[0].dtype, steps(i)});
       slots_[n] = program_.load(static_cast<int>(program_.operands.size()) - 1,
-                                tile::compute_type(node.outputs[0].dtype));
+                                tiling::compute_type(node.outputs[0].dtype));
     } else if (ir::is_constant(node)) {
       slots_[n] = emit_constant(node.attributes.get<ir::Literal>("value"));
     } else if (!node.op->traits.pointwise) {
@@ -137,17 +137,17 @@ class Builder {
 
   int emit_constant(const ir::Literal& v) {
     const Tensor t = ir::computed(v.dtype, v.shape, v.array);
-    const tile::Type type = tile::compute_type(v.dtype);
-    if (tile::is_floating(type)) return program_.constant(t.to_double(), type);
+    const tiling::Type type = tiling::compute_type(v.dtype);
+    if (tiling::is_floating(type)) return program_.constant(t.to_double(), type);
     int64_t value = 0;
     ir::dispatch(v.dtype, [&]<class T>(T) { value = ir::convert<int64_t>(t.item<T>()); });
     return program_.constant_integer(value, type);
   }
 
-  tile::Type type_of(int slot) const {
+  tiling::Type type_of(int slot) const {
     return program_.instructions[static_cast<size_t>(slot)].type;
   }
-  int as(int slot, tile::Type type) {
+  int as(int slot, tiling::Type type) {
     return type_of(slot) == type ? slot : program_.cast(slot, type);
   }
 
@@ -157,11 +157,11 @@ class Builder {
     std::vector<int> x;
     for (ir::ValueId v : node.inputs) x.push_back(slots_[static_cast<size_t>(v.node)]);
     if (f == Pointwise::identity) return emit_cast(x[0], from, to);
-    if ((from == u64 || to == u64) && !tile::keeps_u64(f)) {
+    if ((from == u64 || to == u64) && !tiling::keeps_u64(f)) {
       why_ = std::string(name_of(f)) + " of u64 is exact only in the reference";
       return -1;
     }
-    const tile::Type type = tile::compute_type(from);
+    const tiling::Type type = tiling::compute_type(from);
     for (int& slot : x) slot = as(slot, type);
     const int y = program_.call(f, x[0], x.size() > 1 ? x[1] : -1, x.size() > 2 ? x[2] : -1);
     // What a store would round or wrap is rounded here, so that fused and unfused bits are the
@@ -183,37 +183,37 @@ class Builder {
       why_ = "a cast from u64 to a float is exact only in the reference";
       return -1;
     }
-    return program_.cast(x, tile::compute_type(to), to);
+    return program_.cast(x, tiling::compute_type(to), to);
   }
 
   void emit_output(size_t o) {
     const ir::ValueId v = body_.outputs[o];
     const ir::GraphNode& node = body_.node(v);
-    tile::Output out;
+    tiling::Output out;
     out.slot = slots_[static_cast<size_t>(v.node)];
     out.dtype = node.outputs[0].dtype;
     out.strides = steps(body_.inputs.size() + o);
     out.reduce = tile_reduction(*node.op);
-    if (out.reduce != tile::Reduce::none) {
+    if (out.reduce != tiling::Reduce::none) {
       const DType from = body_.type(node.inputs[0]).dtype;
       if (from == u64) {
         why_ = "a reduction of u64 is exact only in the reference";
         return;
       }
       // Sums of integers are held in 64 bits; floats are summed in their compute type.
-      out.slot = as(out.slot, tile::compute_type(out.dtype));
+      out.slot = as(out.slot, tiling::compute_type(out.dtype));
       out.axes = reduced_axes(o);
       // Over axes of one element: the element itself.
-      if (out.axes == tile::Axes{}) out.reduce = tile::Reduce::none;
+      if (out.axes == tiling::Axes{}) out.reduce = tiling::Reduce::none;
     }
     program_.outputs.push_back(out);
   }
 
   /// Which of the three joined axes a reduction runs over: those of extent > 1 that its output does
   /// not step along. An axis of one element may be either.
-  tile::Axes reduced_axes(size_t o) const {
-    tile::Axes axes{};
-    const tile::Strides s = steps(body_.inputs.size() + o);
+  tiling::Axes reduced_axes(size_t o) const {
+    tiling::Axes axes{};
+    const tiling::Strides s = steps(body_.inputs.size() + o);
     for (size_t a = 0; a < 3; ++a) axes[a] = s[a] == 0 && program_.extents[a] != 1;
     return axes;
   }
@@ -223,7 +223,7 @@ class Builder {
   Shape shape_;
   std::vector<std::vector<int64_t>> steps_;
   std::vector<int> slots_;
-  tile::TileProgram program_;
+  tiling::TileProgram program_;
   std::string why_;
 };
 

@@ -12,10 +12,10 @@ namespace varve::transform {
 /// Whether an op can stand in a tile program: pointwise, cast, or a reduction it knows.
 bool tileable(const ir::OpDef& op);
 /// The tile reduction an op performs; none for all others.
-tile::Reduce tile_reduction(const ir::OpDef& op);
+tiling::Reduce tile_reduction(const ir::OpDef& op);
 
 struct TileBuild {
-  std::optional<tile::TileProgram> program;
+  std::optional<tiling::TileProgram> program;
   std::string why;  ///< where there is none: what does not fit
 };
 

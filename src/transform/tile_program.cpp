@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/math.h"
 
-namespace varve::tile {
+namespace varve::tiling {
 namespace {
 
 std::string list(const Strides& s) {
@@ -277,4 +277,4 @@ bool collapse(Space& space, std::vector<int> kinds) {
   return true;
 }
 
-}  // namespace varve::tile
+}  // namespace varve::tiling

@@ -9,7 +9,7 @@
 #include "base/pointwise.h"
 #include "varve/types.h"
 
-namespace varve::tile {
+namespace varve::tiling {
 
 /// What a slot holds while it is computed. Every dtype but u64 is exact in one of them; a u64
 /// loaded as i64 keeps its bits, so only functions that `keeps_u64` accepts are right for it.
@@ -119,4 +119,4 @@ struct Space {
 /// (reduced and kept ones). False where more than three axes remain.
 bool collapse(Space& space, std::vector<int> kinds);
 
-}  // namespace varve::tile
+}  // namespace varve::tiling

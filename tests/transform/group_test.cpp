@@ -79,8 +79,8 @@ TEST(TileBuild, JoinsAxesAndReducesLeadingOnes) {
   const std::vector<ir::Strides> strides{ir::row_major(Shape{2, 5, 7, 3}), {0, 0, 0, 1}};
   const auto built = transform::build_tile(body, strides);
   ASSERT_TRUE(built.program) << built.why;
-  tile::validate(*built.program);
-  EXPECT_EQ(tile::to_string(*built.program), R"(tile [1, 70, 3]
+  tiling::validate(*built.program);
+  EXPECT_EQ(tiling::to_string(*built.program), R"(tile [1, 70, 3]
   in0: f32 [0, 3, 1]
   in1: f32 [0, 0, 1]
   %0 = load.f32 in0

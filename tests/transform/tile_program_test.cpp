@@ -4,7 +4,7 @@
 
 #include "varve/error.h"
 
-namespace varve::tile {
+namespace varve::tiling {
 namespace {
 
 TileProgram scale_and_sum() {
@@ -94,4 +94,4 @@ TEST(TileProgram, AxesCollapseWhereEveryArrayAllowsIt) {
 }
 
 }  // namespace
-}  // namespace varve::tile
+}  // namespace varve::tiling
