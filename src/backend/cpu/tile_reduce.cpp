@@ -24,126 +24,168 @@ struct Reductions {
 
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 namespace {
 
 template <class T>
-using Wrapping = std::conditional_t<std::is_same_v<T, int32_t>, uint32_t,
-                                    std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>>;
+constexpr T least() {
+  using Limits = std::numeric_limits<T>;
+  return Limits::has_infinity ? -Limits::infinity() : Limits::min();
+}
+template <class T>
+constexpr T greatest() {
+  using Limits = std::numeric_limits<T>;
+  return Limits::has_infinity ? Limits::infinity() : Limits::max();
+}
+/// b where it is NaN, or where x86's max and min say so; a where that is NaN.
+template <class V>
+HWY_INLINE V unless_nan(V a, V b) {
+  if constexpr (hwy::IsFloat<hn::TFromV<V>>()) return hn::IfThenElse(hn::IsNaN(a), a, b);
+  return b;
+}
+
 struct Sum {
   template <class T>
-  static T neutral() {
-    return 0;
-  }
-  template <class T>
-  static T combine(T a, T b) {
-    return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
+  static constexpr T kNeutral = 0;
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return hn::Add(a, b);
   }
 };
 struct Product {
   template <class T>
-  static T neutral() {
-    return 1;
-  }
-  template <class T>
-  static T combine(T a, T b) {
-    return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b));
+  static constexpr T kNeutral = 1;
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return hn::Mul(a, b);
   }
 };
 struct Max {
   template <class T>
-  static T neutral() {
-    using Limits = std::numeric_limits<T>;
-    return Limits::has_infinity ? -Limits::infinity() : Limits::min();
-  }
-  template <class T>
-  static T combine(T a, T b) {
-    return ((a >= b) | (a != a)) ? a : b;
+  static constexpr T kNeutral = least<T>();
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return unless_nan(a, hn::Max(a, b));
   }
 };
 struct Min {
   template <class T>
-  static T neutral() {
-    using Limits = std::numeric_limits<T>;
-    return Limits::has_infinity ? Limits::infinity() : Limits::max();
-  }
-  template <class T>
-  static T combine(T a, T b) {
-    return ((a <= b) | (a != a)) ? a : b;
+  static constexpr T kNeutral = greatest<T>();
+  template <class V>
+  static HWY_INLINE V combine(V a, V b) {
+    return unless_nan(a, hn::Min(a, b));
   }
 };
+template <class Op, class T>
+HWY_INLINE T combine_scalars(T a, T b) {
+  const hn::CappedTag<T, 1> d;
+  return hn::GetLane(Op::combine(hn::Set(d, a), hn::Set(d, b)));
+}
 
-/// Elements taken side by side: two of the widest vectors.
+/// Elements of a row that are taken side by side, whatever the width of a vector.
 template <class T>
 constexpr size_t kWidth = 2 * kVectorBytes / sizeof(T);
 
-/// What is left of a row, fewer than 2 * width elements, into the first lanes.
-template <class Op, size_t width, class T>
-inline void reduce_rest(const T* x, size_t n, T* lanes) {
-  if (n >= width) {
-    for (size_t j = 0; j < width; ++j) lanes[j] = Op::combine(lanes[j], x[j]);
-    x += width;
-    n -= width;
+/// The lanes of a vector together: its halves, the halves of that, and so on.
+template <class Op, class D>
+HWY_INLINE hn::TFromD<D> combine_lanes(D, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    return hn::GetLane(v);
+  } else {
+    const hn::Half<D> half;
+    return combine_lanes<Op>(half, Op::combine(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
   }
-  if constexpr (width > 1) reduce_rest<Op, width / 2>(x, n, lanes);
 }
-template <class Op, size_t width, class T>
-inline T reduce_row(const T* x, size_t n) {
-  T lanes[width];
-  for (size_t j = 0; j < width; ++j) lanes[j] = Op::template neutral<T>();
-  size_t i = 0;
-  for (; i + width <= n; i += width) {
-    for (size_t j = 0; j < width; ++j) lanes[j] = Op::combine(lanes[j], x[i + j]);
-  }
-  if constexpr (width > 1) reduce_rest<Op, width / 2>(x + i, n - i, lanes);
-  for (size_t half = width / 2; half > 0; half /= 2) {
-    for (size_t j = 0; j < half; ++j) lanes[j] = Op::combine(lanes[j], lanes[j + half]);
-  }
-  return lanes[0];
-}
-template <class Op, class T>
-inline T reduce_row(const T* x, size_t n) {
-  if (n >= kWidth<T>) return reduce_row<Op, kWidth<T>>(x, n);
-  return n >= 16 ? reduce_row<Op, 8>(x, n) : reduce_row<Op, 1>(x, n);
+
+/// Fewer than a vector's elements, and what changes nothing in the other lanes.
+template <class Op, class D>
+HWY_INLINE hn::Vec<D> load_some(D d, const hn::TFromD<D>* x, size_t n) {
+  using T = hn::TFromD<D>;
+#if HWY_TARGET == HWY_SSE4  // whose masked loads read everything
+  HWY_ALIGN T lanes[hn::MaxLanes(D())];
+  for (size_t j = 0; j < hn::MaxLanes(D()); ++j) lanes[j] = j < n ? x[j] : Op::template kNeutral<T>;
+  return hn::Load(d, lanes);
+#else
+  const auto mask = hn::FirstN(d, n);
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x), hn::Set(d, Op::template kNeutral<T>));
+#endif
 }
 
 template <class Op, class T>
-[[gnu::flatten]] void rows(const void* source, size_t rows, size_t columns,
-                           Accumulator* accumulators, int64_t step) {
+HWY_INLINE T reduce_row(const T* x, size_t n) {
+  if (n < 16) {
+    T value = Op::template kNeutral<T>;
+    for (size_t i = 0; i < n; ++i) value = combine_scalars<Op>(value, x[i]);
+    return value;
+  }
+  const hn::ScalableTag<T> d;
+  constexpr size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>()), kVectors = kWidth<T> / kLanes;
+  hn::Vec<decltype(d)> v[kVectors];
+  for (auto& lanes : v) lanes = hn::Set(d, Op::template kNeutral<T>);
+  for (; n >= kWidth<T>; n -= kWidth<T>, x += kWidth<T>) {
+    for (size_t k = 0; k < kVectors; ++k) v[k] = Op::combine(v[k], hn::LoadU(d, x + k * kLanes));
+  }
+  for (size_t k = 0; k < kVectors && n > 0; ++k, x += kLanes) {
+    const size_t some = std::min(n, kLanes);
+    v[k] = Op::combine(v[k], load_some<Op>(d, x, some));
+    n -= some;
+  }
+  for (size_t half = kVectors / 2; half > 0; half /= 2) {
+    for (size_t k = 0; k < half; ++k) v[k] = Op::combine(v[k], v[k + half]);
+  }
+  return combine_lanes<Op>(d, v[0]);
+}
+
+template <class Op, class T>
+void rows(const void* source, size_t rows, size_t columns, Accumulator* accumulators,
+          int64_t step) {
   const T* x = static_cast<const T*>(source);
   for (size_t r = 0; r < rows; ++r, x += columns, accumulators += step) {
     const T value = reduce_row<Op>(x, columns);
     if constexpr (std::is_floating_point_v<T>) {
-      accumulators->f = Op::combine(accumulators->f, static_cast<double>(value));
+      accumulators->f = combine_scalars<Op>(accumulators->f, static_cast<double>(value));
     } else {
-      accumulators->i = Op::combine(accumulators->i, static_cast<int64_t>(value));
+      accumulators->i = combine_scalars<Op>(accumulators->i, static_cast<int64_t>(value));
     }
   }
 }
 
-template <class Op, size_t width, class T>
-inline void reduce_block(const T* x, size_t rows, size_t columns, T* accumulators) {
-  T sums[width];
-  for (size_t j = 0; j < width; ++j) sums[j] = Op::template neutral<T>();
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t j = 0; j < width; ++j) sums[j] = Op::combine(sums[j], x[r * columns + j]);
+/// `vectors` vectors of columns, from the first row to the last.
+template <class Op, size_t vectors, class D, class T>
+HWY_INLINE void reduce_block(D d, const T* x, size_t rows, size_t columns, T* accumulators) {
+  const size_t lanes = hn::Lanes(d);
+  hn::Vec<D> v[vectors];
+  for (auto& sum : v) sum = hn::Set(d, Op::template kNeutral<T>);
+  for (size_t r = 0; r < rows; ++r, x += columns) {
+    for (size_t k = 0; k < vectors; ++k) v[k] = Op::combine(v[k], hn::LoadU(d, x + k * lanes));
   }
-  for (size_t j = 0; j < width; ++j) accumulators[j] = Op::combine(accumulators[j], sums[j]);
-}
-/// Columns `c` and on, in blocks of `width`, then of half of it, and so on.
-template <class Op, size_t width, class T>
-inline void reduce_blocks(const T* x, size_t rows, size_t columns, T* accumulators, size_t c) {
-  for (; c + width <= columns; c += width) {
-    reduce_block<Op, width>(x + c, rows, columns, accumulators + c);
-  }
-  if constexpr (width > 1) {
-    if (c < columns) reduce_blocks<Op, width / 2>(x, rows, columns, accumulators, c);
+  for (size_t k = 0; k < vectors; ++k) {
+    T* const out = accumulators + k * lanes;
+    hn::StoreU(Op::combine(hn::LoadU(d, out), v[k]), d, out);
   }
 }
-
+/// Fewer columns than a vector has lanes: half a vector, a quarter, and so on.
+template <class Op, size_t lanes, class T>
+HWY_INLINE void reduce_rest(const T* x, size_t rows, size_t columns, T* accumulators, size_t c) {
+  const hn::CappedTag<T, lanes> d;
+  if (columns - c >= lanes) {
+    reduce_block<Op, 1>(d, x + c, rows, columns, accumulators + c);
+    c += lanes;
+  }
+  if constexpr (lanes > 1) reduce_rest<Op, lanes / 2>(x, rows, columns, accumulators, c);
+}
 template <class Op, class T>
-[[gnu::flatten]] void columns(const void* source, size_t rows, size_t columns, void* accumulators) {
-  reduce_blocks<Op, kWidth<T>>(static_cast<const T*>(source), rows, columns,
-                               static_cast<T*>(accumulators), 0);
+void columns(const void* source, size_t rows, size_t columns, void* accumulators) {
+  const T* x = static_cast<const T*>(source);
+  T* out = static_cast<T*>(accumulators);
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  size_t c = 0;
+  for (; c + 4 * lanes <= columns; c += 4 * lanes) {
+    reduce_block<Op, 4>(d, x + c, rows, columns, out + c);
+  }
+  for (; c + lanes <= columns; c += lanes) reduce_block<Op, 1>(d, x + c, rows, columns, out + c);
+  reduce_rest<Op, hn::MaxLanes(hn::ScalableTag<T>()) / 2>(x, rows, columns, out, c);
 }
 
 constexpr Reductions kReductions = {

@@ -1,0 +1,47 @@
+#include "backend/cpu/instruction_set.h"
+
+#include <hwy/targets.h>
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace varve::cpu {
+namespace {
+
+struct Row {
+  const char* name;
+  int64_t above;  // Highway's targets beyond it
+  dnnl::cpu_isa dnnl;
+};
+constexpr int64_t kAvx512 = HWY_AVX3 | HWY_AVX3_DL;
+constexpr Row kRows[] = {{"sse4", kAvx512 | HWY_AVX2, dnnl::cpu_isa::sse41},
+                         {"avx2", kAvx512, dnnl::cpu_isa::avx2},
+                         {"avx512", 0, dnnl::cpu_isa::avx512_core}};
+
+}  // namespace
+
+void cap_instruction_set(std::string_view name) {
+  for (const Row& row : kRows) {
+    if (name != row.name) continue;
+    if (dnnl::set_max_cpu_isa(row.dnnl) != dnnl::status::success) {
+      throw ConfigError("instruction set: oneDNN is in use already, and can be capped no more",
+                        "set the cap before the first computation");
+    }
+    hwy::DisableTargets(row.above);
+    hwy::GetChosenTarget().DeInit();  // what was chosen before is chosen anew
+    return;
+  }
+  throw ConfigError("instruction set: expected sse4, avx2 or avx512, got \"" + escaped(name) +
+                    "\"");
+}
+
+const char* instruction_set() {
+  const int64_t targets = hwy::SupportedTargets();
+  if (targets & kAvx512) return "avx512";
+  return targets & HWY_AVX2 ? "avx2" : "sse4";
+}
+
+}  // namespace varve::cpu

@@ -1,0 +1,25 @@
+// Runs a test once for each instruction set that this machine has.
+#pragma once
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <cstdint>
+
+namespace varve::cpu {
+
+template <class F>
+void for_each_target(F test) {
+  hwy::SetSupportedTargetsForTest(0);
+  const int64_t all = hwy::SupportedTargets();
+  for (const int64_t target : {HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
+    if ((all & target) == 0) continue;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().DeInit();
+    SCOPED_TRACE(hwy::TargetName(target));
+    test();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().DeInit();
+}
+
+}  // namespace varve::cpu
