@@ -98,7 +98,7 @@ struct Inputs {
 };
 
 template <class T>
-std::vector<T> run_loop(tile::Type type, const PointwiseInfo& row, const Inputs<T>& in) {
+std::vector<T> run_loop(tiling::Type type, const PointwiseInfo& row, const Inputs<T>& in) {
   std::vector<T> out(in.size());
   const LoopArguments a{{in.x.data(), in.y.data(), in.z.data()},
                         {~size_t{0}, ~size_t{0}, ~size_t{0}},
@@ -120,12 +120,12 @@ class AccurateTo4Ulps : public testing::TestWithParam<int> {};
 TEST_P(AccurateTo4Ulps, InFloat) {
   const PointwiseInfo row = kPointwiseTable[GetParam()];
   if (row.domain == PointwiseDomain::integer) {
-    EXPECT_EQ(loop_table(tile::Type::f32).loops[GetParam()], nullptr);
+    EXPECT_EQ(loop_table(tiling::Type::f32).loops[GetParam()], nullptr);
     return;
   }
   const Inputs<float> in(row.arity);
   for_each_target([&] {
-    const std::vector<float> out = run_loop(tile::Type::f32, row, in);
+    const std::vector<float> out = run_loop(tiling::Type::f32, row, in);
     for (size_t i = 0; i < in.size(); ++i) {
       const double error = error_of(row, in.x[i], in.y[i], in.z[i], out[i]);
       // A quotient that double rounds up to a whole number and float does not, or the other way
@@ -146,7 +146,7 @@ TEST_P(AccurateTo4Ulps, InDouble) {
   if (row.domain == PointwiseDomain::integer) return;
   const Inputs<double> in(row.arity);
   for_each_target([&] {
-    const std::vector<double> out = run_loop(tile::Type::f64, row, in);
+    const std::vector<double> out = run_loop(tiling::Type::f64, row, in);
     for (size_t i = 0; i < in.size(); ++i) {
       ASSERT_LE(error_of(row, in.x[i], in.y[i], in.z[i], out[i]), kMostUlps)
           << row.name << "(" << in.x[i] << ", " << in.y[i] << ", " << in.z[i] << ") = " << out[i];
@@ -155,7 +155,7 @@ TEST_P(AccurateTo4Ulps, InDouble) {
 }
 
 template <class T>
-void expect_same_as_plain(tile::Type type, int function) {
+void expect_same_as_plain(tiling::Type type, int function) {
   const PointwiseInfo row = kPointwiseTable[function];
   if (row.domain == PointwiseDomain::floating) {
     EXPECT_EQ(loop_table(type).loops[function], nullptr);
@@ -171,8 +171,8 @@ void expect_same_as_plain(tile::Type type, int function) {
   });
 }
 TEST_P(AccurateTo4Ulps, ExactInIntegers) {
-  expect_same_as_plain<int32_t>(tile::Type::i32, GetParam());
-  expect_same_as_plain<int64_t>(tile::Type::i64, GetParam());
+  expect_same_as_plain<int32_t>(tiling::Type::i32, GetParam());
+  expect_same_as_plain<int64_t>(tiling::Type::i64, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Pointwise, AccurateTo4Ulps, testing::Range(0, kPointwiseCount),
@@ -187,7 +187,7 @@ TEST(SimdMath, TheSignOfZeroIsKeptWhereCKeepsIt) {
           Pointwise::relu}) {
       std::vector<float> x(kBlock, -0.f), y(kBlock);
       const LoopArguments a{{x.data()}, {~size_t{0}}, y.data(), kBlock};
-      loop_table(tile::Type::f32).loops[static_cast<int>(f)](a);
+      loop_table(tiling::Type::f32).loops[static_cast<int>(f)](a);
       EXPECT_EQ(y[3], 0.f);
       EXPECT_EQ(std::signbit(y[3]), f != Pointwise::negative) << name_of(f);
     }
@@ -196,9 +196,9 @@ TEST(SimdMath, TheSignOfZeroIsKeptWhereCKeepsIt) {
 
 TEST(SimdMath, ALoopMayWriteWhereItReadsAndTakeOneValueForAll) {
   for_each_target([] {
-    for (const tile::Type type : {tile::Type::f32, tile::Type::i32}) {
+    for (const tiling::Type type : {tiling::Type::f32, tiling::Type::i32}) {
       std::vector<float> x(3 * kBlock), one(kBlock);
-      const bool floating = type == tile::Type::f32;
+      const bool floating = type == tiling::Type::f32;
       for (size_t i = 0; i < x.size(); ++i) {
         x[i] = floating ? static_cast<float>(i) : std::bit_cast<float>(static_cast<int32_t>(i));
       }

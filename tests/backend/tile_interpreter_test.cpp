@@ -20,11 +20,11 @@
 namespace varve::cpu {
 namespace {
 
-using tile::Opcode;
-using tile::Reduce;
-using tile::Strides;
-using tile::TileProgram;
-using tile::Type;
+using tiling::Opcode;
+using tiling::Reduce;
+using tiling::Strides;
+using tiling::TileProgram;
+using tiling::Type;
 
 /// Calls f with a zero of the C++ type of `dtype`.
 template <class F>
@@ -157,7 +157,7 @@ void fill(Case& c, uint32_t seed) {
 /// All slots of one element.
 std::vector<Value> evaluate(Case& c, int64_t o, int64_t m, int64_t i) {
   std::vector<Value> slots;
-  for (const tile::Instruction& in : c.program.instructions) {
+  for (const tiling::Instruction& in : c.program.instructions) {
     const auto arg = [&](size_t k) { return slots[static_cast<size_t>(in.arguments[k])]; };
     Value v;
     switch (in.opcode) {
@@ -216,7 +216,7 @@ std::vector<Array> run(Case& c, const TileKernel& kernel, int threads) {
   std::vector<const void*> in;
   std::vector<void*> out;
   for (Array& a : c.operands) in.push_back(a.data());
-  for (const tile::Output& o : c.program.outputs) {
+  for (const tiling::Output& o : c.program.outputs) {
     outputs.emplace_back(o.dtype, o.strides, c.program.extents);
   }
   for (Array& a : outputs) out.push_back(a.data());
@@ -261,11 +261,11 @@ void expect_outputs(Case& c, std::vector<Array>& got) {
     int64_t count = 0;
   };
   std::vector<std::map<uint8_t*, Sum>> sums(p.outputs.size());
-  for (const tile::Output& o : p.outputs) want.emplace_back(o.dtype, o.strides, p.extents);
+  for (const tiling::Output& o : p.outputs) want.emplace_back(o.dtype, o.strides, p.extents);
   for_each_element(p.extents, [&](int64_t o, int64_t m, int64_t i) {
     const std::vector<Value> slots = evaluate(c, o, m, i);
     for (size_t k = 0; k < p.outputs.size(); ++k) {
-      const tile::Output& out = p.outputs[k];
+      const tiling::Output& out = p.outputs[k];
       const Type type = p.instructions[static_cast<size_t>(out.slot)].type;
       const Value v = slots[static_cast<size_t>(out.slot)];
       uint8_t* place = want[k].at(o, m, i);
@@ -286,7 +286,7 @@ void expect_outputs(Case& c, std::vector<Array>& got) {
     }
   });
   for (size_t k = 0; k < p.outputs.size(); ++k) {
-    const tile::Output& out = p.outputs[k];
+    const tiling::Output& out = p.outputs[k];
     for (auto& [place, sum] : sums[k]) {
       const auto offset = static_cast<size_t>(place - want[k].bytes.data());
       const double value = load_value(&got[k].bytes[offset], out.dtype, Type::f64).f;
@@ -295,10 +295,10 @@ void expect_outputs(Case& c, std::vector<Array>& got) {
       // 2 sqrt(K) 2^-24 of the sum of sizes; a product: as many roundings of its own size.
       const double bound = 2 * std::sqrt(static_cast<double>(sum.count)) * 0x1p-24 *
                            (out.reduce == Reduce::sum ? sum.size : std::fabs(sum.value));
-      ASSERT_NEAR(value, sum.value, exact ? 0 : bound) << tile::to_string(p) << "output " << k;
+      ASSERT_NEAR(value, sum.value, exact ? 0 : bound) << tiling::to_string(p) << "output " << k;
       std::memcpy(place, &got[k].bytes[offset], static_cast<size_t>(size_of(out.dtype)));
     }
-    ASSERT_EQ(first_difference(got[k], want[k]), "") << tile::to_string(p) << "output " << k;
+    ASSERT_EQ(first_difference(got[k], want[k]), "") << tiling::to_string(p) << "output " << k;
   }
 }
 
@@ -316,9 +316,9 @@ void check_case(Case c, uint32_t seed = 1) {
   set_thread_count(2);
 }
 
-Case make(std::array<int64_t, 3> extents, std::vector<tile::Operand> operands) {
+Case make(std::array<int64_t, 3> extents, std::vector<tiling::Operand> operands) {
   Case c{{.extents = extents}, {}};
-  for (const tile::Operand& o : operands) {
+  for (const tiling::Operand& o : operands) {
     c.program.operands.push_back(o);
     c.operands.emplace_back(o.dtype, o.strides, extents);
   }
@@ -372,7 +372,7 @@ TEST(TileInterpreter, ReducesOverEveryChoiceOfAxes) {
   for (const auto& e : kShapes) {
     if (e[0] * e[1] * e[2] == 0) continue;
     for (int mask = 1; mask < 8; ++mask) {
-      const tile::Axes axes{(mask & 1) != 0, (mask & 2) != 0, (mask & 4) != 0};
+      const tiling::Axes axes{(mask & 1) != 0, (mask & 2) != 0, (mask & 4) != 0};
       Strides out{};
       int64_t step = 1;
       for (size_t a = 3; a-- > 0;) {
@@ -435,7 +435,7 @@ TEST(TileInterpreter, ReductionsOverNothingGiveTheNeutralValue) {
   Case c = make({2, 0, 3}, {{DType::f32, {0, 3, 1}}});
   TileProgram& p = c.program;
   const int x = p.load(0, Type::f32), n = p.cast(x, Type::i32);
-  const tile::Axes axes{false, true, true};
+  const tiling::Axes axes{false, true, true};
   p.outputs = {
       {.slot = x, .reduce = Reduce::sum, .axes = axes, .dtype = DType::f32, .strides = {1, 0, 0}},
       {.slot = x, .reduce = Reduce::max, .axes = axes, .dtype = DType::f32, .strides = {1, 0, 0}},
@@ -579,7 +579,7 @@ Case random_case(uint32_t seed) {
   };
   std::array<int64_t, 3> e{1 + pick(3), 1 + pick(60), 1 + pick(60)};
   if (pick(4) == 0) e[0] = 1, e[1] = 1 + pick(3), e[2] = 1 + pick(2500);
-  std::vector<tile::Operand> operands;
+  std::vector<tiling::Operand> operands;
   constexpr DType kTypes[] = {DType::f32, DType::f32, DType::f64,   DType::bf16,
                               DType::u8,  DType::i32, DType::bool_, DType::i64};
   for (int64_t k = 0, n = 1 + pick(4); k < n; ++k) {
@@ -592,7 +592,7 @@ Case random_case(uint32_t seed) {
   Case c = make(e, operands);
   TileProgram& p = c.program;
   for (int k = 0; k < static_cast<int>(operands.size()); ++k) {
-    p.load(k, tile::compute_type(operands[static_cast<size_t>(k)].dtype));
+    p.load(k, tiling::compute_type(operands[static_cast<size_t>(k)].dtype));
   }
   constexpr Pointwise kExact[] = {Pointwise::add,         Pointwise::subtract, Pointwise::multiply,
                                   Pointwise::maximum,     Pointwise::less,     Pointwise::select,

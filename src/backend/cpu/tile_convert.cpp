@@ -173,29 +173,29 @@ StoreLoop store_from(DType to) {
 
 }  // namespace
 
-LoadLoop load_loop(DType from, tile::Type to) {
+LoadLoop load_loop(DType from, tiling::Type to) {
   switch (to) {
-    case tile::Type::f64:
+    case tiling::Type::f64:
       return load_as<double>(from);
-    case tile::Type::i32:
+    case tiling::Type::i32:
       return load_as<int32_t>(from);
-    case tile::Type::i64:
+    case tiling::Type::i64:
       return load_as<int64_t>(from);
-    case tile::Type::f32:
+    case tiling::Type::f32:
       break;
   }
   return HWY_DYNAMIC_DISPATCH(float_conversions)()->load[static_cast<int>(from)];
 }
 
-StoreLoop store_loop(tile::Type from, DType to) {
+StoreLoop store_loop(tiling::Type from, DType to) {
   switch (from) {
-    case tile::Type::f64:
+    case tiling::Type::f64:
       return store_from<double>(to);
-    case tile::Type::i32:
+    case tiling::Type::i32:
       return store_from<int32_t>(to);
-    case tile::Type::i64:
+    case tiling::Type::i64:
       return store_from<int64_t>(to);
-    case tile::Type::f32:
+    case tiling::Type::f32:
       break;
   }
   return HWY_DYNAMIC_DISPATCH(float_conversions)()->store[static_cast<int>(to)];

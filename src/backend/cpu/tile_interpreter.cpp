@@ -11,9 +11,9 @@
 namespace varve::cpu {
 namespace {
 
-using tile::Reduce;
-using tile::Strides;
-using tile::Type;
+using tiling::Reduce;
+using tiling::Strides;
+using tiling::Type;
 
 // An empty parallel region of two threads costs 2 microseconds.
 constexpr double kNanosecondsPerThread = 10000;
@@ -373,8 +373,8 @@ void finish(const Schedule& s, const Reduction& r, std::byte* shared, void* outp
 
 }  // namespace
 
-TileKernel::TileKernel(const tile::TileProgram& program) {
-  tile::validate(program);
+TileKernel::TileKernel(const tiling::TileProgram& program) {
+  tiling::validate(program);
   schedule_ = make_schedule(program);
 }
 

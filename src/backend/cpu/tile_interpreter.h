@@ -14,7 +14,7 @@ namespace varve::cpu {
 class TileKernel {
  public:
   /// Throws InternalError where the program is not well formed.
-  explicit TileKernel(const tile::TileProgram& program);
+  explicit TileKernel(const tiling::TileProgram& program);
 
   /// Bytes of scratch that a run with up to `threads` threads needs, aligned to 64.
   size_t scratch_bytes(int threads) const;

@@ -2,15 +2,15 @@
 
 namespace varve::cpu {
 
-const LoopTable& loop_table(tile::Type type) {
+const LoopTable& loop_table(tiling::Type type) {
   switch (type) {
-    case tile::Type::f32:
+    case tiling::Type::f32:
       return float_loop_table();
-    case tile::Type::f64:
+    case tiling::Type::f64:
       return double_loop_table();
-    case tile::Type::i32:
+    case tiling::Type::i32:
       return int32_loop_table();
-    case tile::Type::i64:
+    case tiling::Type::i64:
       break;
   }
   return int64_loop_table();

@@ -30,7 +30,7 @@ struct LoopTable {
 };
 /// Each function below gives what is best for the instruction sets that the machine has and that
 /// are not switched off (backend/cpu/instruction_set.h).
-const LoopTable& loop_table(tile::Type type);
+const LoopTable& loop_table(tiling::Type type);
 const LoopTable& float_loop_table();
 const LoopTable& double_loop_table();
 const LoopTable& int32_loop_table();
@@ -38,10 +38,10 @@ const LoopTable& int64_loop_table();
 
 /// Reads n elements `stride` elements apart and writes them dense in the computing type.
 using LoadLoop = void (*)(const void* source, int64_t stride, void* out, size_t n);
-LoadLoop load_loop(DType from, tile::Type to);
+LoadLoop load_loop(DType from, tiling::Type to);
 /// Writes n elements of the computing type `stride` elements apart as another type.
 using StoreLoop = void (*)(const void* source, void* out, int64_t stride, size_t n);
-StoreLoop store_loop(tile::Type from, DType to);
+StoreLoop store_loop(tiling::Type from, DType to);
 
 /// Sums and products of floats are kept in double, those of integers in 64 bits.
 union Accumulator {
@@ -52,10 +52,10 @@ union Accumulator {
 /// dense, one after another.
 using ReduceRows = void (*)(const void* source, size_t rows, size_t columns,
                             Accumulator* accumulators, int64_t step);
-ReduceRows reduce_rows(tile::Reduce reduce, tile::Type type);
+ReduceRows reduce_rows(tiling::Reduce reduce, tiling::Type type);
 /// accumulators[c] = combine(accumulators[c], column c of the rows), in the computing type.
 using ReduceColumns = void (*)(const void* source, size_t rows, size_t columns, void* accumulators);
-ReduceColumns reduce_columns(tile::Reduce reduce, tile::Type type);
+ReduceColumns reduce_columns(tiling::Reduce reduce, tiling::Type type);
 
 /// Philox words `first` .. `first` + n - 1 of (key, stream), as bits or as unit floats. `out` has
 /// room for n + 64 words.

@@ -16,8 +16,8 @@
 #define VARVE_BACKEND_CPU_TILE_REDUCE_ONCE
 namespace varve::cpu {
 struct Reductions {
-  ReduceRows rows[4][tile::kTypeCount];
-  ReduceColumns columns[4][tile::kTypeCount];
+  ReduceRows rows[4][tiling::kTypeCount];
+  ReduceColumns columns[4][tiling::kTypeCount];
 };
 }  // namespace varve::cpu
 #endif
@@ -210,11 +210,11 @@ HWY_AFTER_NAMESPACE();
 namespace varve::cpu {
 HWY_EXPORT(reductions);
 
-ReduceRows reduce_rows(tile::Reduce reduce, tile::Type type) {
+ReduceRows reduce_rows(tiling::Reduce reduce, tiling::Type type) {
   return HWY_DYNAMIC_DISPATCH(reductions)()
       ->rows[static_cast<int>(reduce) - 1][static_cast<int>(type)];
 }
-ReduceColumns reduce_columns(tile::Reduce reduce, tile::Type type) {
+ReduceColumns reduce_columns(tiling::Reduce reduce, tiling::Type type) {
   return HWY_DYNAMIC_DISPATCH(reductions)()
       ->columns[static_cast<int>(reduce) - 1][static_cast<int>(type)];
 }

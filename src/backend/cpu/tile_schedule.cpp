@@ -12,13 +12,13 @@
 namespace varve::cpu {
 namespace {
 
-using tile::Instruction;
-using tile::Opcode;
-using tile::Output;
-using tile::Reduce;
-using tile::Strides;
-using tile::TileProgram;
-using tile::Type;
+using tiling::Instruction;
+using tiling::Opcode;
+using tiling::Output;
+using tiling::Reduce;
+using tiling::Strides;
+using tiling::TileProgram;
+using tiling::Type;
 
 // 4 KiB a buffer: half a dozen of them beside the operands' strips stay within an L1 of 32 KiB.
 constexpr int64_t kBufferBytes = 4096;
@@ -81,7 +81,7 @@ class Scheduler {
   }
 
   void cut_units() {
-    tile::Axes reduced{};
+    tiling::Axes reduced{};
     bool any = false;
     for (const Output& out : p_.outputs) {
       any = any || out.reduce != Reduce::none;
@@ -220,7 +220,7 @@ class Scheduler {
     step.arity = static_cast<uint8_t>(arity(in));
     switch (in.opcode) {
       case Opcode::load: {
-        const tile::Operand& operand = p_.operands[static_cast<size_t>(in.operand)];
+        const tiling::Operand& operand = p_.operands[static_cast<size_t>(in.operand)];
         step.kind = StepKind::load;
         step.strides = operand.strides;
         step.element = size_of(operand.dtype);
@@ -301,7 +301,7 @@ class Scheduler {
     const auto may_be_same = [&](int32_t load) {
       const Instruction& in = instruction(load);
       if (in.opcode != Opcode::load) return false;
-      const tile::Operand& operand = p_.operands[static_cast<size_t>(in.operand)];
+      const tiling::Operand& operand = p_.operands[static_cast<size_t>(in.operand)];
       return size_of(operand.dtype) == size_of(out.dtype) && operand.strides == out.strides;
     };
     for (size_t j = static_cast<size_t>(slot) + 1; j < count_; ++j) {
@@ -452,6 +452,6 @@ class Scheduler {
 
 }  // namespace
 
-Schedule make_schedule(const tile::TileProgram& program) { return Scheduler(program).run(); }
+Schedule make_schedule(const tiling::TileProgram& program) { return Scheduler(program).run(); }
 
 }  // namespace varve::cpu

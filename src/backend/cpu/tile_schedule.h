@@ -34,7 +34,7 @@ struct Step {
   int32_t slot = -1;        // written, or stored, or reduced
   std::array<int32_t, 3> arguments{-1, -1, -1};
   int32_t index = -1;         // operand, output or reduction
-  tile::Strides strides{};    // of the operand or output, or of the random index
+  tiling::Strides strides{};  // of the operand or output, or of the random index
   int64_t element = 0;        // bytes of the operand's or output's elements
   Loop loop = nullptr;        // call, expand
   LoadLoop load = nullptr;    // load, cast
@@ -42,23 +42,23 @@ struct Step {
 };
 
 struct Reduction {
-  tile::Reduce reduce = tile::Reduce::sum;
+  tiling::Reduce reduce = tiling::Reduce::sum;
   bool rows = false;       // the inner axis is reduced
   bool immediate = false;  // each row lies in one tile: no partial results
   int32_t output = -1;
-  tile::Axes axes{};
+  tiling::Axes axes{};
   std::array<int64_t, 3> kept{};  // extents of the result, 1 along reduced axes
   int64_t results = 1;            // their product
   int64_t parts = 1;              // blocks of the reduced axes
   int64_t offset = 0;             // of the partial results in shared scratch; immediate: a thread's
   int64_t element = 8;            // bytes of a partial result
-  tile::Type type = tile::Type::f32;     // of the slot
-  tile::Type partial = tile::Type::f64;  // of a partial result
+  tiling::Type type = tiling::Type::f32;     // of the slot
+  tiling::Type partial = tiling::Type::f64;  // of a partial result
   ReduceRows reduce_rows = nullptr;
   ReduceColumns reduce_columns = nullptr;
   ReduceColumns combine = nullptr;
   StoreLoop store = nullptr;
-  tile::Strides strides{};
+  tiling::Strides strides{};
   int64_t output_element = 4;
 };
 
@@ -82,6 +82,6 @@ struct Schedule {
   double nanoseconds = 0;                          // estimate of the time on one thread
 };
 
-Schedule make_schedule(const tile::TileProgram& program);
+Schedule make_schedule(const tiling::TileProgram& program);
 
 }  // namespace varve::cpu
