@@ -35,6 +35,10 @@ Types arithmetic(const InferArguments& a) {
 Types floating_only(const InferArguments& a) { return floating_or_integer(a, true, false); }
 Types integer_only(const InferArguments& a) { return floating_or_integer(a, false, true); }
 
+Types shift_type(const InferArguments& a) {
+  return floating_or_integer(a, false, a[0].dtype != DType::bool_);
+}
+
 Types select_type(const InferArguments& a) {
   if (a[0].dtype != DType::bool_) {
     throw DTypeError(
@@ -225,8 +229,8 @@ std::vector<ir::OpDef> logic_rows() {
       flat_row(F::bitwise_or, "Bit by bit or.", integer_only, kBits, true),
       flat_row(F::bitwise_xor, "Bit by bit exclusive or.", integer_only, kBits, true),
       flat_row(F::bitwise_not, "Every bit turned (bool: logical not).", integer_only, kBits),
-      flat_row(F::left_shift, "a * 2^b; counts outside 0..width-1 give 0.", integer_only, kBits),
-      flat_row(F::right_shift, "floor(a / 2^b).", integer_only, kBits),
+      flat_row(F::left_shift, "a * 2^b; counts outside 0..width-1 give 0.", shift_type, kBits),
+      flat_row(F::right_shift, "floor(a / 2^b).", shift_type, kBits),
   };
 }
 

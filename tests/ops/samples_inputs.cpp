@@ -112,7 +112,8 @@ Plains plain(const Tensors& x) {
 Tensors widened(const Tensors& x) {
   std::vector<Tensor> out;
   for (const Tensor& t : x)
-    out.push_back(is_floating(t.dtype()) ? from_doubles(t.to_doubles(), t.shape(), f64) : t);
+    out.push_back(
+        t.defined() && is_floating(t.dtype()) ? from_doubles(t.to_doubles(), t.shape(), f64) : t);
   return Tensors(out);
 }
 
