@@ -43,10 +43,12 @@ Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inp
 std::unique_ptr<backend::Kernel> prepare_copy(const backend::Layout& from,
                                               const backend::Layout& to, backend::KernelSet set,
                                               int threads) {
-  ir::GraphNode node{ops::find("cast"), {}, {{"dtype", to.dtype}}, {{to.dtype, to.shape}}, {}};
-  Prepared p = prepare(node, std::span(&from, 1), std::span(&to, 1), set, threads);
-  check(p.kernel != nullptr, "a copy always has a kernel");
-  return std::move(p.kernel);
+  // Never by way of a packed input: packing is this very copy.
+  const ir::Attributes attributes{{"dtype", to.dtype}};
+  backend::Choice c = backend::choose_kernel(
+      {ops::get("cast"), attributes, std::span(&from, 1), std::span(&to, 1), threads}, set);
+  check(c.kernel != nullptr, "a copy always has a kernel");
+  return std::move(c.kernel);
 }
 
 void no_kernel(const ir::GraphNode& node, const std::vector<std::string>& declined) {

@@ -40,6 +40,9 @@ class Tile final : public Kernel {
 Offer prepare_body(const Request& r, const ir::Graph& body) {
   for (const Layout& l : r.outputs) {
     if (!l.contiguous()) return Offer::decline("writes row-major elements");
+    for (const Layout& x : r.inputs) {
+      if (x.shape.size() == 0 && l.shape.size() != 0) return Offer::decline("reduces nothing");
+    }
   }
   std::vector<ir::Strides> strides;
   for (const Layout& l : r.inputs) strides.push_back(l.strides);
