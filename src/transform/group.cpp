@@ -36,7 +36,9 @@ class Grouper {
 
  private:
   bool joins(size_t n) const {
-    return tileable(*graph_.nodes[n].op) && !graph_.nodes[n].op->traits.barrier;
+    const ir::GraphNode& node = graph_.nodes[n];
+    // Without elements there is nothing to gain, and a reduction of nothing is the reference's.
+    return tileable(*node.op) && !node.op->traits.barrier && space_of(graph_, node).size() > 0;
   }
   bool reduces(size_t n) const {
     return tile_reduction(*graph_.nodes[n].op) != tiling::Reduce::none;
