@@ -1,162 +1,171 @@
 #include "backend/cpu/onednn.h"
 
+#include <cstring>
+
 #include "base/math.h"
 
 namespace varve::backend::cpu {
 
-const dnnl::engine& onednn_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
 }
 
-std::optional<dnnl::memory::data_type> onednn_type(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return dnnl::memory::data_type::f32;
-    case DType::bf16:
-      return dnnl::memory::data_type::bf16;
-    default:
-      return std::nullopt;
-  }
-}
-
-void OnednnKernel::add(dnnl::primitive primitive, std::vector<Binding> bindings,
-                       const Desc& scratchpad) {
-  if (scratchpad.get_size() > 0) {
-    bindings.push_back(
-        {Binding::Source::scratch, 0, reserve(scratchpad), DNNL_ARG_SCRATCHPAD, scratchpad});
-  }
-  stages_.push_back({std::move(primitive), std::move(bindings)});
-}
-
-int64_t OnednnKernel::reserve(const Desc& desc) {
-  const int64_t at = scratch_;
-  scratch_ += round_up(static_cast<int64_t>(desc.get_size()), 64);
-  return at;
-}
-
-Binding OnednnKernel::reordered(Binding from, const Desc& to) {
-  if (from.desc == to) return from;
-  const Binding inside{Binding::Source::scratch, 0, reserve(to), from.argument, to};
-  const dnnl::reorder::primitive_desc pd(onednn_engine(), from.desc, onednn_engine(), to,
-                                         onednn_attributes(false));
-  Binding read = from, write = inside;
-  read.argument = DNNL_ARG_FROM;
-  write.argument = DNNL_ARG_TO;
-  add(dnnl::reorder(pd), {read, write}, pd.scratchpad_desc());
-  return inside;
-}
-
-std::unique_ptr<OnednnKernel::Execution> OnednnKernel::make_execution() const {
-  auto e = std::make_unique<Execution>();
-  for (const Stage& s : stages_) {
-    auto& memories = e->memories.emplace_back();
-    auto& arguments = e->arguments.emplace_back();
-    for (const Binding& b : s.bindings) {
-      memories.emplace_back(b.desc, onednn_engine(), nullptr);
-      arguments.push_back({b.argument, memories.back().get()});
-    }
-  }
-  return e;
-}
-
-void OnednnKernel::run(const Arguments& a) const noexcept {
-  std::unique_ptr<Execution> e;
-  {
-    std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      e = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (!e) e = make_execution();
-  thread_local dnnl::stream stream(onednn_engine());
-  for (size_t s = 0; s < stages_.size(); ++s) {
-    for (size_t i = 0; i < stages_[s].bindings.size(); ++i) {
-      const Binding& b = stages_[s].bindings[i];
-      void* data = b.source == Binding::Source::input    ? a.inputs[b.index]
-                   : b.source == Binding::Source::output ? a.outputs[b.index]
-                                                         : a.scratch + b.offset;
-      dnnl_memory_set_data_handle(e->memories[s][i].get(), data);
-    }
-    dnnl_primitive_execute(stages_[s].primitive.get(), stream.get(),
-                           static_cast<int>(e->arguments[s].size()), e->arguments[s].data());
-  }
-  std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(e));
-}
-
-dnnl::primitive_attr onednn_attributes(bool relu) {
-  dnnl::primitive_attr attr;
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (relu) {
-    dnnl::post_ops ops;
+const dnnl::primitive_attr& attributes(bool relu) {
+  auto make = [](bool with_relu) {
+    dnnl::primitive_attr a;
+    a.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (with_relu) {
+      dnnl::post_ops after;
 #if DNNL_VERSION_MAJOR >= 3
-    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+      after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.f, 0.f);
 #else
-    ops.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+      after.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
 #endif
-    attr.set_post_ops(ops);
-  }
-  return attr;
+      a.set_post_ops(after);
+    }
+    return a;
+  };
+  static const dnnl::primitive_attr plain = make(false), with_relu = make(true);
+  return relu ? with_relu : plain;
 }
 
-// Version 3 makes primitive descs directly; version 2 by way of an operation desc.
-#if DNNL_VERSION_MAJOR >= 3
-#define VARVE_ONEDNN_DESC(primitive, ...) \
-  return primitive::primitive_desc(onednn_engine(), __VA_ARGS__, attr)
-#else
-#define VARVE_ONEDNN_DESC(primitive, ...) \
-  return primitive::primitive_desc(primitive::desc(__VA_ARGS__), attr, onednn_engine())
-#endif
+std::optional<memory::data_type> type_of(DType dtype) {
+  if (dtype == f32) return memory::data_type::f32;
+  if (dtype == bf16) return memory::data_type::bf16;
+  return std::nullopt;
+}
+
+int useful_threads(double operations, int threads) {
+  // 20 microseconds at 100 GFLOP/s; an empty region of two threads costs two.
+  constexpr double kWorthAThread = 2e6;
+  return operations < kWorthAThread ? 1 : threads;
+}
 
 namespace {
-constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
+dnnl_stream_t stream() {
+  thread_local const dnnl::stream own(engine());
+  return own.get();
 }
 
-dnnl::convolution_forward::primitive_desc convolution_forward_desc(const ConvolutionDescs& d,
-                                                                   const dnnl::primitive_attr& attr,
-                                                                   bool training) {
-  const auto kind =
-      training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  if (d.bias.is_zero()) {
-    VARVE_ONEDNN_DESC(dnnl::convolution_forward, kind, kDirect, d.source, d.weights, d.destination,
-                      d.strides, d.dilation, d.low, d.high);
+/// Strided elements to row-major ones.
+template <class Word>
+void copy_words(const Layout& layout, const void* source, void* target) {
+  const auto* from = static_cast<const Word*>(source);
+  auto* to = static_cast<Word*>(target);
+  const auto& dims = layout.shape.dims();
+  const int rank = layout.shape.rank();
+  const int64_t inner = rank ? dims.back() : 1, step = rank ? layout.strides.back() : 0;
+  const int64_t rows = layout.shape.size() / std::max<int64_t>(inner, 1);
+  for (int64_t r = 0; r < rows; ++r) {
+    int64_t at = 0, rest = r;
+    for (int axis = rank - 2; axis >= 0; --axis) {
+      const auto a = static_cast<size_t>(axis);
+      at += rest % dims[a] * layout.strides[a];
+      rest /= dims[a];
+    }
+    for (int64_t i = 0; i < inner; ++i) *to++ = from[at + i * step];
   }
-  VARVE_ONEDNN_DESC(dnnl::convolution_forward, kind, kDirect, d.source, d.weights, d.bias,
-                    d.destination, d.strides, d.dilation, d.low, d.high);
 }
 
-dnnl::convolution_backward_data::primitive_desc convolution_input_desc(
-    const ConvolutionDescs& d, const dnnl::primitive_attr& attr) {
-  const auto hint = convolution_forward_desc(d, attr, true);
-#if DNNL_VERSION_MAJOR >= 3
-  return {onednn_engine(), kDirect, d.source, d.weights, d.destination, d.strides,
-          d.dilation,      d.low,   d.high,   hint,      attr};
-#else
-  return {dnnl::convolution_backward_data::desc(kDirect, d.source, d.weights, d.destination,
-                                                d.strides, d.dilation, d.low, d.high),
-          attr, onednn_engine(), hint};
-#endif
+}  // namespace
+
+struct Program::Objects {
+  std::vector<dnnl::memory> memories;  // of all steps, in order
+  std::vector<const void*> handles;    // what they point at
+  std::vector<dnnl_exec_arg_t> arguments;
+};
+
+Program::~Program() { delete spare_.load(); }
+
+std::byte* Program::address(const Place& place, const Arguments& a) {
+  switch (place.kind) {
+    case Place::Kind::input:
+      return static_cast<std::byte*>(a.inputs[place.at]);
+    case Place::Kind::output:
+      return static_cast<std::byte*>(a.outputs[place.at]);
+    default:
+      return a.scratch + place.at;
+  }
 }
 
-dnnl::convolution_backward_weights::primitive_desc convolution_filter_desc(
-    const ConvolutionDescs& d, const dnnl::primitive_attr& attr) {
-  const auto hint = convolution_forward_desc(d, attr, true);
-#if DNNL_VERSION_MAJOR >= 3
-  return {onednn_engine(), kDirect, d.source, d.weights, d.destination, d.strides,
-          d.dilation,      d.low,   d.high,   hint,      attr};
-#else
-  return {dnnl::convolution_backward_weights::desc(kDirect, d.source, d.weights, d.destination,
-                                                   d.strides, d.dilation, d.low, d.high),
-          attr, onednn_engine(), hint};
-#endif
+Place Program::reserve(size_t bytes) {
+  const Place place{Place::Kind::scratch, scratch_};
+  scratch_ += round_up(static_cast<int64_t>(bytes), 64);
+  return place;
 }
 
-dnnl::matmul::primitive_desc matmul_desc(const Desc& a, const Desc& b, const Desc& bias,
-                                         const Desc& c, const dnnl::primitive_attr& attr) {
-  if (bias.is_zero()) VARVE_ONEDNN_DESC(dnnl::matmul, a, b, c);
-  VARVE_ONEDNN_DESC(dnnl::matmul, a, b, bias, c);
+Place Program::row_major_input(const Request& r, size_t i) {
+  const Place own{Place::Kind::input, static_cast<int64_t>(i)};
+  const Layout& layout = r.inputs[i];
+  if (layout.contiguous()) return own;
+  const Place room = reserve(static_cast<size_t>(layout.shape.size() * size_of(layout.dtype)));
+  steps_.push_back({{}, {}, layout, own, room});
+  return room;
+}
+
+void Program::add_reorder(const memory::desc& from, Place source, const memory::desc& to,
+                          Place target) {
+  const dnnl::reorder::primitive_desc made(engine(), from, engine(), to, attributes());
+  add(made, dnnl::reorder(made), {{DNNL_ARG_FROM, from, source}, {DNNL_ARG_TO, to, target}});
+}
+
+Place Program::relaid(const memory::desc& from, Place place, const memory::desc& to) {
+  if (from == to) return place;
+  const Place room = reserve(to.get_size());
+  add_reorder(from, place, to, room);
+  return room;
+}
+
+std::unique_ptr<Program::Objects> Program::make_objects() const {
+  auto objects = std::make_unique<Objects>();
+  for (const Step& s : steps_) {
+    for (const Operand& o : s.operands) {
+      objects->memories.emplace_back(o.desc, engine(), nullptr);
+      objects->arguments.push_back({o.argument, objects->memories.back().get()});
+    }
+  }
+  objects->handles.assign(objects->memories.size(), nullptr);
+  return objects;
+}
+
+void Program::run(const Arguments& a) const noexcept {
+  try {
+    const ThreadScope scope(threads_);
+    std::unique_ptr<Objects> objects(spare_.exchange(nullptr));
+    if (!objects) objects = make_objects();
+    size_t first = 0;
+    for (const Step& s : steps_) {
+      if (!s.primitive) {
+        const std::byte* from = address(s.from, a);
+        std::byte* to = address(s.to, a);
+        if (size_of(s.layout.dtype) == 4) {
+          copy_words<uint32_t>(s.layout, from, to);
+        } else {
+          copy_words<uint16_t>(s.layout, from, to);
+        }
+        continue;
+      }
+      const size_t count = s.operands.size();
+      for (size_t i = 0; i < count; ++i) {
+        void* at = address(s.operands[i].place, a);
+        if (objects->handles[first + i] == at) continue;
+        dnnl::error::wrap_c_api(
+            dnnl_memory_set_data_handle(objects->arguments[first + i].memory, at),
+            "oneDNN: memory");
+        objects->handles[first + i] = at;
+      }
+      dnnl::error::wrap_c_api(
+          dnnl_primitive_execute(s.primitive.get(), stream(), static_cast<int>(count),
+                                 objects->arguments.data() + first),
+          "oneDNN: execution");
+      first += count;
+    }
+    delete spare_.exchange(objects.release());
+  } catch (...) {
+    a.fault->note_exception(std::current_exception());
+  }
 }
 
 }  // namespace varve::backend::cpu

@@ -1,8 +1,10 @@
-// oneDNN behind one door: kernels made of a few prepared primitives, and the calls that differ
-// between its versions 2 and 3.
+// oneDNN behind the kernel contract: a kernel is a short program of primitives, prepared once and
+// run on the operands' own memory. Compiles against 2.x and 3.x.
 #pragma once
+#include <omp.h>
+
+#include <atomic>
 #include <memory>
-#include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <string>
@@ -12,72 +14,108 @@
 
 namespace varve::backend::cpu {
 
-using Desc = dnnl::memory::desc;
-using Dims = dnnl::memory::dims;
+using dnnl::memory;
+using Dims = memory::dims;
 
-/// The CPU's engine.
-const dnnl::engine& onednn_engine();
-/// oneDNN's name of an element type; empty where it has none.
-std::optional<dnnl::memory::data_type> onednn_type(DType dtype);
+const dnnl::engine& engine();
+/// Attributes of every primitive: scratch memory is handed in by us, not kept by the library; an
+/// optional relu on what it writes.
+const dnnl::primitive_attr& attributes(bool relu = false);
 
-/// What a primitive reads or writes: an argument of the kernel or a part of its scratch.
-struct Binding {
-  enum class Source { input, output, scratch } source;
-  int index = 0;       ///< of the input or output
-  int64_t offset = 0;  ///< bytes in the scratch
-  int argument = 0;    ///< DNNL_ARG_*
-  Desc desc;
-};
+/// f32 and bf16; empty for types that oneDNN does not compute in.
+std::optional<memory::data_type> type_of(DType dtype);
 
-/// Primitives run one after the other. Several threads may run it at once.
-class OnednnKernel final : public Kernel {
+inline Dims dims_of(const memory::desc& d) {
+#if DNNL_VERSION_MAJOR >= 3
+  return d.get_dims();
+#else
+  return d.dims();
+#endif
+}
+
+/// Threads for work of that many operations: one where a second would cost more than it saves.
+int useful_threads(double operations, int threads);
+
+/// OpenMP's thread count on this thread while it lives: primitives are made for a number of
+/// threads and must be run with it.
+class ThreadScope {
  public:
-  /// Adds a primitive; its scratchpad (argument and desc) becomes part of the kernel's scratch.
-  void add(dnnl::primitive primitive, std::vector<Binding> bindings, const Desc& scratchpad);
-  /// Room in the scratch for a memory of this layout.
-  int64_t reserve(const Desc& desc);
-  /// Makes `from` available in the layout `to`: a reorder into scratch unless they are the same.
-  Binding reordered(Binding from, const Desc& to);
-
-  int64_t scratch_bytes() const override { return scratch_; }
-  void run(const Arguments& a) const noexcept override;
+  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) {
+    if (threads != before_) omp_set_num_threads(threads);
+    changed_ = threads != before_;
+  }
+  ~ThreadScope() {
+    if (changed_) omp_set_num_threads(before_);
+  }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
 
  private:
-  struct Stage {
-    dnnl::primitive primitive;
-    std::vector<Binding> bindings;
-  };
-  struct Execution {
-    std::vector<std::vector<dnnl::memory>> memories;
-    std::vector<std::vector<dnnl_exec_arg_t>> arguments;
-  };
-  std::unique_ptr<Execution> make_execution() const;
+  int before_;
+  bool changed_;
+};
 
-  std::vector<Stage> stages_;
+/// Where an operand lies: input or output number, or bytes into scratch.
+struct Place {
+  enum class Kind { input, output, scratch } kind = Kind::input;
+  int64_t at = 0;
+};
+struct Operand {
+  int argument = 0;  ///< DNNL_ARG_...
+  memory::desc desc;
+  Place place;
+};
+
+class Program final : public Kernel {
+ public:
+  explicit Program(int threads) : threads_(threads) {}
+  ~Program() override;
+
+  /// Room in scratch, aligned to 64 bytes.
+  Place reserve(size_t bytes);
+  /// Input `i` as row-major elements without gaps: itself, or a copy made first.
+  Place row_major_input(const Request& r, size_t i);
+  /// Adds a primitive and its scratchpad.
+  template <class PrimitiveDesc>
+  void add(const PrimitiveDesc& made, dnnl::primitive primitive, std::vector<Operand> operands) {
+    const memory::desc pad = made.scratchpad_desc();
+    if (pad.get_size() > 0) operands.push_back({DNNL_ARG_SCRATCHPAD, pad, reserve(pad.get_size())});
+    steps_.push_back({std::move(primitive), std::move(operands), {}, {}, {}});
+  }
+  /// Adds a change of layout, or nothing where there is none. Returns where the elements are then.
+  Place relaid(const memory::desc& from, Place place, const memory::desc& to);
+  void add_reorder(const memory::desc& from, Place source, const memory::desc& to, Place target);
+
+  void run(const Arguments& a) const noexcept override;
+  int64_t scratch_bytes() const override { return scratch_; }
+
+ private:
+  struct Step {
+    dnnl::primitive primitive;  // or, where it is empty, a copy of `layout` from `from` to `to`
+    std::vector<Operand> operands;
+    Layout layout;
+    Place from, to;
+  };
+  /// oneDNN's argument objects: one set a concurrent run.
+  struct Objects;
+  std::unique_ptr<Objects> make_objects() const;
+  static std::byte* address(const Place& place, const Arguments& a);
+
+  int threads_;
   int64_t scratch_ = 0;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Execution>> idle_;
+  std::vector<Step> steps_;
+  mutable std::atomic<Objects*> spare_{nullptr};
 };
 
-/// Attributes of every primitive: scratch from us, an optional relu on what it writes.
-dnnl::primitive_attr onednn_attributes(bool relu);
+/// Why a primitive descriptor is of no use; empty where it is good.
+template <class PrimitiveDesc>
+std::string refusal(const PrimitiveDesc& made) {
+  if (!made) return "oneDNN has no implementation";
+  const std::string name = made.impl_info_str();
+  return name.rfind("ref", 0) == 0 ? "oneDNN has only its reference loops (" + name + ")" : "";
+}
 
-/// Sizes of a convolution as oneDNN wants them.
-struct ConvolutionDescs {
-  Desc source, weights, bias, destination;  ///< bias: zero desc where there is none
-  Dims strides, dilation, low, high;
-};
-dnnl::convolution_forward::primitive_desc convolution_forward_desc(const ConvolutionDescs& d,
-                                                                   const dnnl::primitive_attr& attr,
-                                                                   bool training);
-dnnl::convolution_backward_data::primitive_desc convolution_input_desc(
-    const ConvolutionDescs& d, const dnnl::primitive_attr& attr);
-dnnl::convolution_backward_weights::primitive_desc convolution_filter_desc(
-    const ConvolutionDescs& d, const dnnl::primitive_attr& attr);
-dnnl::matmul::primitive_desc matmul_desc(const Desc& a, const Desc& b, const Desc& bias,
-                                         const Desc& c, const dnnl::primitive_attr& attr);
-
-/// Kernels of these ops, each with an activation attached or not.
+/// Kernels of matmul, and of convolution and its gradients; `relu` follows what they write.
 Offer onednn_matmul(const Request& request, bool relu);
 Offer onednn_convolution(const Request& request, bool relu);
 

@@ -1,140 +1,222 @@
+// Convolution and its gradients by oneDNN: activations channels last as they lie, kernels in the
+// layout that the library likes, changed on the way.
 #include "backend/cpu/onednn.h"
+#include "ops/window.h"
 
 namespace varve::backend::cpu {
 namespace {
 
-using Type = dnnl::memory::data_type;
+using dnnl::convolution_backward_data;
+using dnnl::convolution_backward_weights;
+using dnnl::convolution_forward;
 
-/// [batch, spatial..., channels] as oneDNN's logical [batch, channels, spatial...].
-Desc pixels(const Shape& s, Type type) {
-  const ir::Strides steps = ir::row_major(s);
-  Dims dims{s[0], s[-1]}, strides{steps.front(), steps.back()};
-  for (int i = 1; i + 1 < s.rank(); ++i) {
-    dims.push_back(s[i]);
-    strides.push_back(steps[static_cast<size_t>(i)]);
-  }
-  return {dims, type, strides};
-}
+/// A convolution in oneDNN's terms: batch, channels, spatial axes; groups an axis of the kernel.
+struct Problem {
+  memory::data_type type;
+  memory::desc x, kernel, y;  // as they lie
+  memory::desc any_kernel;    // in whatever layout
+  std::optional<memory::desc> bias;
+  Dims strides, dilates, low, high;
+  double operations = 0;
+};
 
-/// [spatial..., in / groups, out] as [groups,] out / groups, in / groups, spatial...
-Desc filter(const Shape& s, int64_t groups, Type type, bool any) {
-  const ir::Strides steps = ir::row_major(s);
-  const auto last = steps.size() - 1;
-  Dims dims, strides;
-  if (groups > 1) {
-    dims.push_back(groups);
-    strides.push_back(s[-1] / groups);
-  }
-  dims.push_back(s[-1] / groups);
-  strides.push_back(steps[last]);
-  dims.push_back(s[-2]);
-  strides.push_back(steps[last - 1]);
-  for (int i = 0; i + 2 < s.rank(); ++i) {
-    dims.push_back(s[i]);
-    strides.push_back(steps[static_cast<size_t>(i)]);
-  }
-  if (any) return {dims, type, dnnl::memory::format_tag::any};
-  return {dims, type, strides};
-}
-
-Dims plus(const ir::Ints& v, int64_t by) {
-  Dims out;
-  for (int64_t i : v) out.push_back(i + by);
-  return out;
-}
-
-ConvolutionDescs descs(const Request& r, const Shape& x, const Shape& w, const Shape& y,
-                       Type type) {
-  ConvolutionDescs d;
-  d.source = pixels(x, type);
-  d.weights = filter(w, r.attributes.integer("groups"), type, true);
-  d.destination = pixels(y, type);
-  d.strides = plus(r.attributes.ints("strides"), 0);
-  d.dilation = plus(r.attributes.ints("dilation"), -1);  // oneDNN counts the elements skipped
-  d.low = plus(r.attributes.ints("padding_low"), 0);
-  d.high = plus(r.attributes.ints("padding_high"), 0);
+Dims channels_second(const std::vector<int64_t>& last) {
+  Dims d{last.front(), last.back()};
+  d.insert(d.end(), last.begin() + 1, last.end() - 1);
   return d;
 }
-
-using S = Binding::Source;
-
-Offer forward(const Request& r, Type type, bool relu) {
-  const Shape &x = r.inputs[0].shape, &w = r.inputs[1].shape, &y = r.outputs[0].shape;
-  ConvolutionDescs d = descs(r, x, w, y, type);
-  if (r.inputs.size() == 3) d.bias = Desc({y[-1]}, type, Dims{1});
-  const auto pd = convolution_forward_desc(d, onednn_attributes(relu), false);
-  auto k = std::make_unique<OnednnKernel>();
-  const Desc plain = filter(w, r.attributes.integer("groups"), type, false);
-  const Binding weights =
-      k->reordered({S::input, 1, 0, DNNL_ARG_WEIGHTS, plain}, pd.weights_desc());
-  std::vector<Binding> bindings{{S::input, 0, 0, DNNL_ARG_SRC, d.source},
-                                weights,
-                                {S::output, 0, 0, DNNL_ARG_DST, d.destination}};
-  if (r.inputs.size() == 3) bindings.push_back({S::input, 2, 0, DNNL_ARG_BIAS, d.bias});
-  k->add(dnnl::convolution_forward(pd), std::move(bindings), pd.scratchpad_desc());
-  return Offer(std::move(k));
+memory::desc activation(const Shape& shape, memory::data_type type) {
+  return {channels_second(shape.dims()), type, channels_second(ir::row_major(shape))};
 }
 
-Offer input_gradient(const Request& r, Type type) {
-  const Shape &dy = r.inputs[0].shape, &w = r.inputs[1].shape, &dx = r.outputs[0].shape;
-  const ConvolutionDescs d = descs(r, dx, w, dy, type);
-  const auto pd = convolution_input_desc(d, onednn_attributes(false));
-  auto k = std::make_unique<OnednnKernel>();
-  const Desc plain = filter(w, r.attributes.integer("groups"), type, false);
-  const Binding weights =
-      k->reordered({S::input, 1, 0, DNNL_ARG_WEIGHTS, plain}, pd.weights_desc());
-  k->add(dnnl::convolution_backward_data(pd),
-         {{S::input, 0, 0, DNNL_ARG_DIFF_DST, d.destination},
-          weights,
-          {S::output, 0, 0, DNNL_ARG_DIFF_SRC, d.source}},
-         pd.scratchpad_desc());
-  return Offer(std::move(k));
-}
-
-Offer filter_gradient(const Request& r, Type type) {
-  const Shape &x = r.inputs[0].shape, &dy = r.inputs[1].shape, &dw = r.outputs[0].shape;
-  const ConvolutionDescs d = descs(r, x, dw, dy, type);
-  const auto pd = convolution_filter_desc(d, onednn_attributes(false));
-  auto k = std::make_unique<OnednnKernel>();
-  const Desc plain = filter(dw, r.attributes.integer("groups"), type, false),
-             blocked = pd.diff_weights_desc();
-  Binding out{S::output, 0, 0, DNNL_ARG_DIFF_WEIGHTS, plain}, target = out;
-  if (blocked != plain)
-    target = {S::scratch, 0, k->reserve(blocked), DNNL_ARG_DIFF_WEIGHTS, blocked};
-  k->add(dnnl::convolution_backward_weights(pd),
-         {{S::input, 0, 0, DNNL_ARG_SRC, d.source},
-          {S::input, 1, 0, DNNL_ARG_DIFF_DST, d.destination},
-          target},
-         pd.scratchpad_desc());
-  if (blocked != plain) {
-    const dnnl::reorder::primitive_desc back(onednn_engine(), blocked, onednn_engine(), plain,
-                                             onednn_attributes(false));
-    target.argument = DNNL_ARG_FROM;
-    out.argument = DNNL_ARG_TO;
-    k->add(dnnl::reorder(back), {target, out}, back.scratchpad_desc());
+/// The kernel [spatial..., in / groups, out] as it lies: [groups], out, in, spatial.
+memory::desc kernel_desc(const Layout& kernel, int64_t groups, memory::data_type type) {
+  const auto axes = static_cast<std::ptrdiff_t>(kernel.strides.size()) - 2;
+  const auto& k = kernel.shape.dims();
+  const ir::Strides& s = kernel.strides;
+  const int64_t out = k.back() / groups;
+  Dims dims{out, k[static_cast<size_t>(axes)]}, steps{s.back(), s[static_cast<size_t>(axes)]};
+  dims.insert(dims.end(), k.begin(), k.begin() + axes);
+  steps.insert(steps.end(), s.begin(), s.begin() + axes);
+  if (groups > 1) {
+    dims.insert(dims.begin(), groups);
+    steps.insert(steps.begin(), out * s.back());
   }
-  return Offer(std::move(k));
+  return {dims, type, steps};
+}
+
+Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Shape& y,
+                memory::data_type type) {
+  const size_t axes = static_cast<size_t>(x.rank()) - 2;
+  const auto& k = kernel.shape.dims();
+  const ops::Window w = ops::window_of(
+      r.attributes, ir::Ints(k.begin(), k.begin() + static_cast<std::ptrdiff_t>(axes)));
+  Problem c;
+  c.type = type;
+  c.x = activation(x, type);
+  c.y = activation(y, type);
+  c.kernel = kernel_desc(kernel, r.attributes.integer("groups"), type);
+  c.any_kernel = {dims_of(c.kernel), type, memory::format_tag::any};
+  c.strides = w.strides;
+  c.low = w.low;
+  c.high = w.high;
+  for (int64_t d : w.dilation) c.dilates.push_back(d - 1);
+  c.operations = 2. * static_cast<double>(kernel.shape.size()) *
+                 static_cast<double>(y.size() / std::max<int64_t>(y[-1], 1));
+  return c;
+}
+
+convolution_forward::primitive_desc describe_forward(const Problem& c, bool relu = false) {
+  const dnnl::primitive_attr& attr = attributes(relu);
+  constexpr auto kind = dnnl::prop_kind::forward_training;
+  constexpr auto direct = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  if (c.bias) {
+    return {engine(),  kind,      direct, c.x,    c.any_kernel, *c.bias, c.y,
+            c.strides, c.dilates, c.low,  c.high, attr,         true};
+  }
+  return {engine(),  kind,      direct, c.x,    c.any_kernel, c.y,
+          c.strides, c.dilates, c.low,  c.high, attr,         true};
+#else
+  if (c.bias) {
+    return {{kind, direct, c.x, c.any_kernel, *c.bias, c.y, c.strides, c.dilates, c.low, c.high},
+            attr,
+            engine(),
+            true};
+  }
+  return {{kind, direct, c.x, c.any_kernel, c.y, c.strides, c.dilates, c.low, c.high},
+          attr,
+          engine(),
+          true};
+#endif
+}
+
+convolution_backward_data::primitive_desc describe_input_gradient(
+    const Problem& c, const convolution_forward::primitive_desc& forward) {
+  constexpr auto direct = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(),  direct, c.x,    c.any_kernel, c.y,          c.strides,
+          c.dilates, c.low,  c.high, forward,      attributes(), true};
+#else
+  return {{direct, c.x, c.any_kernel, c.y, c.strides, c.dilates, c.low, c.high},
+          attributes(),
+          engine(),
+          forward,
+          true};
+#endif
+}
+
+convolution_backward_weights::primitive_desc describe_filter_gradient(
+    const Problem& c, const convolution_forward::primitive_desc& forward) {
+  constexpr auto direct = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(),  direct, c.x,    c.any_kernel, c.y,          c.strides,
+          c.dilates, c.low,  c.high, forward,      attributes(), true};
+#else
+  return {{direct, c.x, c.any_kernel, c.y, c.strides, c.dilates, c.low, c.high},
+          attributes(),
+          engine(),
+          forward,
+          true};
+#endif
+}
+
+/// The kernel operand; one that repeats elements is copied first.
+Place kernel_place(Program& program, const Request& r, size_t i, Problem& c) {
+  Layout layout = r.inputs[i];
+  for (size_t a = 0; a < layout.strides.size(); ++a) {
+    if (layout.strides[a] > 0 || layout.shape.dims()[a] == 1) continue;
+    layout.strides = ir::row_major(layout.shape);
+    c.kernel = kernel_desc(layout, r.attributes.integer("groups"), c.type);
+    return program.row_major_input(r, i);
+  }
+  return {Place::Kind::input, static_cast<int64_t>(i)};
+}
+
+/// Checks common to the three, then makes the program; errors of the library are reasons to
+/// decline.
+template <class Make>
+Offer prepare(const Request& r, const Layout& x, const Layout& kernel, const Layout& y, Make make) {
+  const auto type = type_of(r.outputs[0].dtype);
+  if (!type) return Offer::decline("takes f32 and bf16");
+  if (x.shape.size() == 0 || y.shape.size() == 0 || kernel.shape.size() == 0)
+    return Offer::decline("an operand is empty");
+  if (!r.outputs[0].contiguous()) return Offer::decline("the output is strided");
+  Problem c = problem(r, x.shape, kernel, y.shape, *type);
+  const int threads = useful_threads(c.operations, r.threads);
+  const ThreadScope scope(threads);
+  try {
+    auto program = std::make_unique<Program>(threads);
+    if (std::string why = make(*program, c); !why.empty()) return Offer::decline(why);
+    return Offer(std::move(program));
+  } catch (const dnnl::error& e) {
+    return Offer::decline(e.message);
+  }
+}
+
+Offer prepare_forward(const Request& r, bool relu) {
+  return prepare(
+      r, r.inputs[0], r.inputs[1], r.outputs[0], [&](Program& program, Problem& c) -> std::string {
+        if (r.inputs.size() == 3)
+          c.bias = memory::desc(Dims{r.inputs[2].shape[0]}, c.type, memory::format_tag::a);
+        const auto made = describe_forward(c, relu);
+        if (std::string why = refusal(made); !why.empty()) return why;
+        const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, 1, c);
+        std::vector<Operand> operands{{DNNL_ARG_SRC, c.x, x},
+                                      {DNNL_ARG_WEIGHTS, made.weights_desc(),
+                                       program.relaid(c.kernel, k, made.weights_desc())},
+                                      {DNNL_ARG_DST, c.y, {Place::Kind::output, 0}}};
+        if (c.bias) operands.push_back({DNNL_ARG_BIAS, *c.bias, program.row_major_input(r, 2)});
+        program.add(made, convolution_forward(made), std::move(operands));
+        return {};
+      });
+}
+
+Offer prepare_input_gradient(const Request& r) {
+  return prepare(
+      r, r.outputs[0], r.inputs[1], r.inputs[0], [&](Program& program, Problem& c) -> std::string {
+        const auto forward = describe_forward(c);
+        if (!forward) return refusal(forward);
+        const auto made = describe_input_gradient(c, forward);
+        if (std::string why = refusal(made); !why.empty()) return why;
+        const Place y = program.row_major_input(r, 0), k = kernel_place(program, r, 1, c);
+        program.add(made, convolution_backward_data(made),
+                    {{DNNL_ARG_DIFF_DST, c.y, y},
+                     {DNNL_ARG_WEIGHTS, made.weights_desc(),
+                      program.relaid(c.kernel, k, made.weights_desc())},
+                     {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
+        return {};
+      });
+}
+
+Offer prepare_filter_gradient(const Request& r) {
+  return prepare(r, r.inputs[0], r.outputs[0], r.inputs[1],
+                 [&](Program& program, Problem& c) -> std::string {
+                   const auto forward = describe_forward(c);
+                   if (!forward) return refusal(forward);
+                   const auto made = describe_filter_gradient(c, forward);
+                   if (std::string why = refusal(made); !why.empty()) return why;
+                   const Place out{Place::Kind::output, 0};
+                   const memory::desc liked = made.diff_weights_desc();
+                   const Place k = liked == c.kernel ? out : program.reserve(liked.get_size());
+                   const Place x = program.row_major_input(r, 0), y = program.row_major_input(r, 1);
+                   program.add(made, convolution_backward_weights(made),
+                               {{DNNL_ARG_SRC, c.x, x},
+                                {DNNL_ARG_DIFF_DST, c.y, y},
+                                {DNNL_ARG_DIFF_WEIGHTS, liked, k}});
+                   if (liked != c.kernel) program.add_reorder(liked, k, c.kernel, out);
+                   return {};
+                 });
 }
 
 }  // namespace
 
 Offer onednn_convolution(const Request& r, bool relu) {
-  const auto type = onednn_type(r.inputs[0].dtype);
-  if (!type) return Offer::decline(std::string("has no ") + name_of(r.inputs[0].dtype));
-  for (std::span<const Layout> side : {r.inputs, r.outputs}) {
-    for (const Layout& l : side) {
-      if (!l.contiguous()) return Offer::decline("wants operands without gaps");
-      if (l.shape.size() == 0) return Offer::decline("takes no empty operands");
-    }
-  }
   const std::string_view op = r.op.name;
-  try {
-    if (op == "convolution") return forward(r, *type, relu);
-    if (op == "convolution_input_gradient") return input_gradient(r, *type);
-    return filter_gradient(r, *type);
-  } catch (const dnnl::error& e) {
-    return Offer::decline(e.what());
-  }
+  if (op == "convolution") return prepare_forward(r, relu);
+  if (relu) return Offer::decline("a gradient has no relu");
+  return op == "convolution_input_gradient" ? prepare_input_gradient(r)
+                                            : prepare_filter_gradient(r);
 }
 
 }  // namespace varve::backend::cpu

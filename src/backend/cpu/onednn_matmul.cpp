@@ -1,60 +1,72 @@
+// Matrix products by oneDNN.
+#include <algorithm>
+
+#include "backend/cpu/matrices.h"
 #include "backend/cpu/onednn.h"
 
 namespace varve::backend::cpu {
 namespace {
 
-/// A stack of matrices over strided elements, its last two axes swapped where asked.
-Desc matrices(const Layout& l, bool transposed, dnnl::memory::data_type type) {
-  Dims dims = l.shape.dims();
-  Dims strides(l.strides.begin(), l.strides.end());
-  if (transposed) {
-    std::swap(dims[dims.size() - 1], dims[dims.size() - 2]);
-    std::swap(strides[strides.size() - 1], strides[strides.size() - 2]);
-  }
-  return {dims, type, strides};
+dnnl::matmul::primitive_desc describe(const memory::desc& a, const memory::desc& b,
+                                      const std::optional<memory::desc>& bias,
+                                      const memory::desc& y, const dnnl::primitive_attr& attr) {
+#if DNNL_VERSION_MAJOR >= 3
+  if (bias) return {engine(), a, b, *bias, y, attr, true};
+  return {engine(), a, b, y, attr, true};
+#else
+  if (bias) return {{a, b, *bias, y}, attr, engine(), true};
+  return {{a, b, y}, attr, engine(), true};
+#endif
 }
 
-/// oneDNN wants one of the two last axes without gaps, and no repeated elements.
-bool plain(const Layout& l) {
-  const size_t r = l.strides.size();
-  for (size_t i = 0; i < r; ++i) {
-    if (l.strides[i] <= 0) return false;
+/// One operand of a stack of products, as oneDNN has it: an axis that repeats has size 1.
+memory::desc matrix_desc(const Stack& stack, const Matrix& m, memory::data_type type) {
+  Dims dims, strides;
+  for (size_t i = 0; i < stack.sizes.size(); ++i) {
+    dims.push_back(m.lead[i] == 0 ? 1 : stack.sizes[i]);
+    strides.push_back(m.lead[i] == 0 ? std::max(m.row * m.rows, m.column * m.columns) : m.lead[i]);
   }
-  return l.strides[r - 1] == 1 || l.strides[r - 2] == 1;
+  dims.insert(dims.end(), {m.rows, m.columns});
+  strides.insert(strides.end(), {m.row, m.column});
+  return {dims, type, strides};
 }
 
 }  // namespace
 
 Offer onednn_matmul(const Request& r, bool relu) {
-  const auto type = onednn_type(r.inputs[0].dtype);
-  if (!type) return Offer::decline(std::string("has no ") + name_of(r.inputs[0].dtype));
-  if (r.outputs[0].shape.size() == 0 || r.inputs[0].shape.size() == 0)
-    return Offer::decline("takes no empty operands");
-  if (r.outputs[0].shape.rank() > 5) return Offer::decline("takes at most 5 axes");
-  if (!plain(r.inputs[0]) || !plain(r.inputs[1]))
-    return Offer::decline("wants matrices without gaps or repeats");
-  const Desc a = matrices(r.inputs[0], r.attributes.flag("transpose_a"), *type);
-  const Desc b = matrices(r.inputs[1], r.attributes.flag("transpose_b"), *type);
-  const Desc c = matrices(r.outputs[0], false, *type);
-  Desc bias;
-  if (r.inputs.size() == 3) {
-    if (!r.inputs[2].contiguous()) return Offer::decline("wants a bias without gaps");
-    Dims dims(static_cast<size_t>(r.outputs[0].shape.rank()), 1);
-    dims.back() = r.outputs[0].shape[-1];
-    bias = Desc(dims, *type, Dims(ir::row_major(Shape(dims))));
-  }
+  const auto type = type_of(r.outputs[0].dtype);
+  if (!type) return Offer::decline("takes f32 and bf16");
+  const MatmulProblem p = matmul_problem(r);
+  if (p.strided_y) return Offer::decline("the output is strided");
+  if (p.empty()) return Offer::decline("the product is empty");
+  const int threads = useful_threads(p.operations(), r.threads);
+  const ThreadScope scope(threads);
   try {
-    const auto pd = matmul_desc(a, b, bias, c, onednn_attributes(relu));
-    auto k = std::make_unique<OnednnKernel>();
-    using S = Binding::Source;
-    std::vector<Binding> bindings{{S::input, 0, 0, DNNL_ARG_SRC, a},
-                                  {S::input, 1, 0, DNNL_ARG_WEIGHTS, b},
-                                  {S::output, 0, 0, DNNL_ARG_DST, c}};
-    if (r.inputs.size() == 3) bindings.push_back({S::input, 2, 0, DNNL_ARG_BIAS, bias});
-    k->add(dnnl::matmul(pd), std::move(bindings), pd.scratchpad_desc());
-    return Offer(std::move(k));
+    auto program = std::make_unique<Program>(threads);
+    const Place out{Place::Kind::output, 0};
+    // An operand of which no axis is contiguous is copied first.
+    auto place = [&](size_t i, bool copied) {
+      return copied ? program->row_major_input(r, i)
+                    : Place{Place::Kind::input, static_cast<int64_t>(i)};
+    };
+    const Place at_a = place(0, p.copy_a), at_b = place(1, p.copy_b);
+    std::vector<Operand> operands{{DNNL_ARG_SRC, matrix_desc(p.stack, p.a, *type), at_a},
+                                  {DNNL_ARG_WEIGHTS, matrix_desc(p.stack, p.b, *type), at_b},
+                                  {DNNL_ARG_DST, matrix_desc(p.stack, p.y, *type), out}};
+    std::optional<memory::desc> bias;
+    if (p.has_bias) {
+      Dims dims(p.stack.sizes.size() + 1, 1);
+      dims.push_back(p.y.columns);
+      bias = memory::desc(dims, *type, Dims(dims.size(), 1));
+      operands.push_back({DNNL_ARG_BIAS, *bias, program->row_major_input(r, 2)});
+    }
+    const auto made =
+        describe(operands[0].desc, operands[1].desc, bias, operands[2].desc, attributes(relu));
+    if (std::string why = refusal(made); !why.empty()) return Offer::decline(why);
+    program->add(made, dnnl::matmul(made), std::move(operands));
+    return Offer(std::move(program));
   } catch (const dnnl::error& e) {
-    return Offer::decline(e.what());
+    return Offer::decline(e.message);
   }
 }
 
