@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/any_batch.h"
 #include "base/error.h"
 #include "base/math.h"
 
@@ -126,7 +127,12 @@ int64_t Shape::size() const {
 
 std::string Shape::to_string() const {
   std::string s = "[";
-  for (size_t i = 0; i < dims_.size(); ++i) s += (i ? ", " : "") + std::to_string(dims_[i]);
+  for (size_t i = 0; i < dims_.size(); ++i) {
+    const int64_t batches = batches_in(dims_[i]);
+    if (i) s += ", ";
+    if (batches > 1) s += std::to_string(batches) + "*";
+    s += batches ? "batch" : std::to_string(dims_[i]);
+  }
   return s + "]";
 }
 

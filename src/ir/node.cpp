@@ -76,6 +76,10 @@ std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
   node->attributes = std::move(attributes);
   node->outputs = std::move(outputs);
   node->site = std::move(site);
+  std::shared_ptr<const std::string> symbolic;
+  for (const auto& input : node->inputs) {
+    if (!symbolic) symbolic = input->symbolic;
+  }
   std::vector<Tensor> made;
   made.reserve(node->outputs.size());
   for (size_t i = 0; i < node->outputs.size(); ++i) {
@@ -83,10 +87,11 @@ std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
     cell->type = node->outputs[i];
     cell->node = node;
     cell->output = static_cast<int>(i);
+    cell->symbolic = symbolic;
     node->results.push_back(cell);
     made.emplace_back(std::move(cell));
   }
-  evaluate_if_long(made, node->outputs);
+  if (!symbolic) evaluate_if_long(made, node->outputs);
   return made;
 }
 

@@ -48,6 +48,9 @@ class Cell {
   ir::NodeRef node;
   int output = 0;
   ir::Array array;
+  /// Not null: an input of a model to be, of that name, or computed from one (nn::Input). It has a
+  /// type, but never elements.
+  std::shared_ptr<const std::string> symbolic;
 
   bool computed() const { return static_cast<bool>(array); }
   bool placeholder() const { return !node && !array; }
