@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "nn/config.h"
+#include "nn/names.h"
+#include "varve/nn/activation_layers.h"
+#include "varve/nn/choices.h"
+#include "varve/ops/normalization.h"
+#include "varve/ops/pointwise.h"
+
+namespace varve {
+namespace {
+
+struct Named {
+  const char* name;
+  Tensor (*function)(const Tensor&);
+};
+
+constexpr Named kNamed[] = {
+    {"elu", [](const Tensor& x) { return elu(x); }},
+    {"exponential", [](const Tensor& x) { return exp(x); }},
+    {"gelu", [](const Tensor& x) { return gelu(x); }},
+    {"gelu_tanh", [](const Tensor& x) { return gelu_tanh(x); }},
+    {"hard_sigmoid", [](const Tensor& x) { return hard_sigmoid(x); }},
+    {"leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.2); }},  // Keras' slope
+    {"linear", nullptr},
+    {"log_sigmoid", [](const Tensor& x) { return log_sigmoid(x); }},
+    {"log_softmax", [](const Tensor& x) { return log_softmax(x); }},
+    {"mish", [](const Tensor& x) { return mish(x); }},
+    {"relu", [](const Tensor& x) { return relu(x); }},
+    {"relu6", [](const Tensor& x) { return relu6(x); }},
+    {"selu", [](const Tensor& x) { return selu(x); }},
+    {"sigmoid", [](const Tensor& x) { return sigmoid(x); }},
+    {"silu", [](const Tensor& x) { return silu(x); }},
+    {"softmax", [](const Tensor& x) { return softmax(x); }},
+    {"softplus", [](const Tensor& x) { return softplus(x); }},
+    {"softsign", [](const Tensor& x) { return softsign(x); }},
+    {"swish", [](const Tensor& x) { return silu(x); }},
+    {"tanh", [](const Tensor& x) { return tanh(x); }},
+};
+
+struct Type {
+  const char* name;
+  std::shared_ptr<detail::ActivationRule> (*make)();
+};
+template <class S>
+std::shared_ptr<detail::ActivationRule> made() {
+  return std::make_shared<detail::ActivationOf<S>>(S{});
+}
+constexpr Type kTypes[] = {{"elu", made<nn::ELU>},
+                           {"leaky_relu", made<nn::LeakyReLU>},
+                           {"relu", made<nn::ReLU>},
+                           {"softmax", made<nn::Softmax>}};
+
+}  // namespace
+
+std::vector<std::string> nn::activation_names() {
+  std::vector<std::string> names;
+  for (const Named& n : kNamed) names.push_back(n.name);
+  return names;
+}
+
+Activation::Activation(const std::string& name, Where where) : name_(name) {
+  for (const Named& n : kNamed) {
+    if (n.name != name) continue;
+    if (n.function) function_ = n.function;
+    return;
+  }
+  throw ValueError("activation: unknown name \"" + escaped(name) + "\"",
+                   did_you_mean(name, nn::activation_names()), where.to_string());
+}
+
+Activation::Activation(const char* name, Where where) : Activation(std::string(name), where) {}
+
+Activation::Activation(std::shared_ptr<detail::ActivationRule> spec, Where where)
+    : name_(nn::type_of_spelling(spec->spelling())),
+      spec_(std::move(spec)),
+      function_([rule = spec_](const Tensor& x) { return rule->apply(x); }) {
+  config::validate(
+      name_, [&](Fields& f) { spec_->fields(f); }, where);
+}
+
+std::string Activation::config() const {
+  if (spec_) return config::choice_text(name_, [&](Fields& f) { spec_->fields(f); });
+  if (function_ && name_.empty()) {
+    throw UnsupportedError("the activation is a function of your own and has no text form",
+                           "use a named activation, or a layer struct of your own");
+  }
+  return config::Json(name_.empty() ? "linear" : name_).dump();
+}
+
+Activation Activation::from_config(std::string_view json) {
+  const config::Json value = config::parse(json, "activation");
+  if (value.is_null()) return {};
+  const std::string type = config::choice_type(value, "activation");
+  if (value.is_string()) return Activation(type, Where{});
+  std::vector<std::string> known;
+  for (const Type& t : kTypes) {
+    known.push_back(t.name);
+    if (t.name != type) continue;
+    auto rule = t.make();
+    config::read(value, "activation", [&](Fields& f) { rule->fields(f); }, {"type"});
+    return Activation(std::move(rule), Where{});
+  }
+  throw ConfigError("activation: unknown type \"" + escaped(type) + "\"",
+                    did_you_mean(type, known));
+}
+
+}  // namespace varve
