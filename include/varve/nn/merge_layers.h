@@ -1,0 +1,69 @@
+// room: nn
+// Layers of several tensors.
+#pragma once
+#include <string>
+
+#include "varve/nn/layer.h"
+
+namespace varve::nn {
+
+/// One after the other along an axis (-1: the last; the batch is axis 0).
+struct Concatenate {
+  int axis = -1;
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// Elementwise, of two tensors or more that broadcast: a + b + ...
+struct Add {
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// a - b, of exactly two.
+struct Subtract {
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// a * b * ...
+struct Multiply {
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// (a + b + ...) / count.
+struct Average {
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+struct Maximum {
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+struct Minimum {
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// Scalar products of samples: [batch, n] and [batch, n] -> [batch, 1]; with `normalize` their
+/// cosine.
+struct Dot {
+  bool normalize = false;
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+}  // namespace varve::nn

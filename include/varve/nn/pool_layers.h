@@ -1,0 +1,127 @@
+// room: nn
+// Pooling layers.
+#pragma once
+#include <string>
+
+#include "varve/nn/layer.h"
+#include "varve/ops/padding.h"
+
+namespace varve::nn {
+
+/// The largest of each window over one spatial axis. Strides of 0 are the window's size.
+struct MaxPool1D {
+  Extents<1> pool_size = 2, strides = 0;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest of each window over two spatial axes. Strides of 0 are the window's size.
+struct MaxPool2D {
+  Extents<2> pool_size = 2, strides = 0;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest of each window over three spatial axes. Strides of 0 are the window's size.
+struct MaxPool3D {
+  Extents<3> pool_size = 2, strides = 0;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean of each window over one spatial axis; padding does not count.
+struct AveragePool1D {
+  Extents<1> pool_size = 2, strides = 0;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean of each window over two spatial axes; padding does not count.
+struct AveragePool2D {
+  Extents<2> pool_size = 2, strides = 0;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean of each window over three spatial axes; padding does not count.
+struct AveragePool3D {
+  Extents<3> pool_size = 2, strides = 0;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean over the spatial axis: [batch, channels], or with keep_dims sizes of 1 between.
+struct GlobalAveragePool1D {
+  DataFormat data_format = "channels_last";
+  bool keep_dims = false;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean over both spatial axes: [batch, channels], or with keep_dims sizes of 1 between.
+struct GlobalAveragePool2D {
+  DataFormat data_format = "channels_last";
+  bool keep_dims = false;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean over all three spatial axes: [batch, channels], or with keep_dims sizes of 1 between.
+struct GlobalAveragePool3D {
+  DataFormat data_format = "channels_last";
+  bool keep_dims = false;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest over the spatial axis: [batch, channels], or with keep_dims sizes of 1 between.
+struct GlobalMaxPool1D {
+  DataFormat data_format = "channels_last";
+  bool keep_dims = false;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest over both spatial axes: [batch, channels], or with keep_dims sizes of 1 between.
+struct GlobalMaxPool2D {
+  DataFormat data_format = "channels_last";
+  bool keep_dims = false;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest over all three spatial axes: [batch, channels], or with keep_dims sizes of 1
+/// between.
+struct GlobalMaxPool3D {
+  DataFormat data_format = "channels_last";
+  bool keep_dims = false;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+}  // namespace varve::nn

@@ -1,0 +1,237 @@
+#include "varve/nn/conv_layers.h"
+
+#include "nn/weights.h"
+#include "varve/ops/convolution.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/shape.h"
+
+namespace varve::nn {
+namespace {
+
+constexpr const char* kName = "The layer's name; empty: its type and number.";
+constexpr const char* kAxes[] = {"", "[batch, steps, channels]", "[batch, height, width, channels]",
+                                 "[batch, depth, height, width, channels]"};
+
+Tensor real(const Tensor& x) { return is_floating(x.dtype()) ? x : cast(x, f32); }
+
+/// A kernel is kept as [spatial..., a, b]; channels-first ops take [b, a, spatial...].
+Tensor in_format(const Tensor& kernel, DataFormat format) {
+  if (!format.channels_first) return kernel;
+  const int rank = kernel.rank();
+  std::vector<int> axes{rank - 1, rank - 2};
+  for (int i = 0; i < rank - 2; ++i) axes.push_back(i);
+  return transpose(kernel, axes);
+}
+
+template <int N>
+Shape kernel_shape(const Extents<N>& size, int64_t a, int64_t b) {
+  std::vector<int64_t> dims = size.list();
+  dims.insert(dims.end(), {a, b});
+  return Shape(std::move(dims));
+}
+
+template <class L>
+Tensor bias_of(const L& layer, const Tensor& x, int64_t size, Scope& s) {
+  if (!layer.use_bias) return {};
+  return s.variable("bias", {size},
+                    {.initializer = layer.bias_initializer,
+                     .dtype = weight_type(x),
+                     .regularizer = layer.bias_regularizer});
+}
+
+template <int N, class L, class F>
+Tensor convolve(const L& layer, const Tensor& input, Scope& s, F conv) {
+  require_rank(input, N + 2, N + 2, kAxes[N]);
+  const Tensor x = real(input);
+  const int64_t channels = x.shape()[layer.data_format.channels_first ? 1 : -1];
+  const int64_t groups = layer.groups;
+  if (channels % groups || layer.filters % groups) {
+    throw ShapeError("groups: expected a divisor of " + std::to_string(channels) +
+                     " channels and " + std::to_string(layer.filters.value) + " filters, got " +
+                     std::to_string(groups));
+  }
+  const Tensor kernel = fitted(
+      s, "kernel", kernel_shape(layer.kernel_size, channels / groups, layer.filters), N, groups,
+      {.initializer = layer.kernel_initializer,
+       .dtype = weight_type(x),
+       .regularizer = layer.kernel_regularizer});
+  ConvOptions<N> options{.strides = layer.strides,
+                         .padding = layer.padding,
+                         .data_format = layer.data_format,
+                         .dilation = layer.dilation_rate,
+                         .groups = groups,
+                         .bias = bias_of(layer, x, layer.filters, s)};
+  return layer.activation(conv(x, in_format(kernel, layer.data_format), options));
+}
+
+template <int N, class L, class F>
+Tensor convolve_transposed(const L& layer, const Tensor& input, Scope& s, F conv) {
+  require_rank(input, N + 2, N + 2, kAxes[N]);
+  const Tensor x = real(input);
+  const int64_t channels = x.shape()[layer.data_format.channels_first ? 1 : -1];
+  const Tensor kernel =
+      fitted(s, "kernel", kernel_shape(layer.kernel_size, layer.filters, channels), N + 1, 1,
+             {.initializer = layer.kernel_initializer,
+              .dtype = weight_type(x),
+              .regularizer = layer.kernel_regularizer});
+  ConvTransposeOptions<N> options{.strides = layer.strides,
+                                  .padding = layer.padding,
+                                  .data_format = layer.data_format,
+                                  .dilation = layer.dilation_rate,
+                                  .bias = bias_of(layer, x, layer.filters, s)};
+  if (layer.output_padding[0] >= 0) options.output_padding = layer.output_padding;
+  return layer.activation(conv(x, in_format(kernel, layer.data_format), options));
+}
+
+template <class L>
+void kernel_fields(L& layer, Fields& f) {
+  f("filters", layer.filters, "How many kernels: channels of the result.", {.min = 1});
+  f("kernel_size", layer.kernel_size, "Sizes of a kernel.", {.min = 1});
+  f("strides", layer.strides, "Steps between positions.", {.min = 1});
+  f("padding", layer.padding, "What is added at the borders.");
+}
+template <class L>
+void weight_fields(L& layer, Fields& f) {
+  f("activation", layer.activation, "Function of the result.");
+  f("use_bias", layer.use_bias, "Whether a bias is added.");
+  f("kernel_initializer", layer.kernel_initializer, "How the kernel begins.");
+  f("bias_initializer", layer.bias_initializer, "How the bias begins.");
+  f("kernel_regularizer", layer.kernel_regularizer, "Penalty on the kernel.");
+  f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("name", layer.name, kName);
+}
+template <class L>
+void conv_fields(L& layer, Fields& f) {
+  kernel_fields(layer, f);
+  f("data_format", layer.data_format, "Where the channels lie.");
+  f("dilation_rate", layer.dilation_rate, "Steps between a kernel's taps.", {.min = 1});
+  f("groups", layer.groups, "Shares of the channels with kernels of their own.", {.min = 1});
+  weight_fields(layer, f);
+}
+template <class L>
+void transposed_fields(L& layer, Fields& f) {
+  kernel_fields(layer, f);
+  f("output_padding", layer.output_padding, "Positions added at the end; -1: as the padding says.",
+    {.min = -1});
+  f("data_format", layer.data_format, "Where the channels lie.");
+  f("dilation_rate", layer.dilation_rate, "Steps between a kernel's taps.", {.min = 1});
+  weight_fields(layer, f);
+}
+
+}  // namespace
+
+Tensor Conv1D::call(const Tensor& x, Scope& s) const { return convolve<1>(*this, x, s, conv1d); }
+Tensor Conv1D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void Conv1D::fields(Fields& f) { conv_fields(*this, f); }
+
+Tensor Conv2D::call(const Tensor& x, Scope& s) const { return convolve<2>(*this, x, s, conv2d); }
+Tensor Conv2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void Conv2D::fields(Fields& f) { conv_fields(*this, f); }
+
+Tensor Conv3D::call(const Tensor& x, Scope& s) const { return convolve<3>(*this, x, s, conv3d); }
+Tensor Conv3D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void Conv3D::fields(Fields& f) { conv_fields(*this, f); }
+
+Tensor Conv1DTranspose::call(const Tensor& x, Scope& s) const {
+  return convolve_transposed<1>(*this, x, s, conv_transpose1d);
+}
+Tensor Conv1DTranspose::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void Conv1DTranspose::fields(Fields& f) { transposed_fields(*this, f); }
+
+Tensor Conv2DTranspose::call(const Tensor& x, Scope& s) const {
+  return convolve_transposed<2>(*this, x, s, conv_transpose2d);
+}
+Tensor Conv2DTranspose::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void Conv2DTranspose::fields(Fields& f) { transposed_fields(*this, f); }
+
+Tensor Conv3DTranspose::call(const Tensor& x, Scope& s) const {
+  return convolve_transposed<3>(*this, x, s, conv_transpose3d);
+}
+Tensor Conv3DTranspose::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void Conv3DTranspose::fields(Fields& f) { transposed_fields(*this, f); }
+
+Tensor DepthwiseConv2D::call(const Tensor& input, Scope& s) const {
+  require_rank(input, 4, 4, kAxes[2]);
+  const Tensor x = real(input);
+  const int64_t channels = x.shape()[data_format.channels_first ? 1 : -1];
+  const int64_t filters = channels * depth_multiplier;
+  const Tensor kernel =
+      fitted(s, "kernel", kernel_shape(kernel_size, channels, depth_multiplier), 2, 1,
+             {.initializer = depthwise_initializer,
+              .dtype = weight_type(x),
+              .regularizer = depthwise_regularizer});
+  ConvOptions<2> options{.strides = strides,
+                         .padding = padding,
+                         .data_format = data_format,
+                         .dilation = dilation_rate,
+                         .groups = channels,
+                         .bias = bias_of(*this, x, filters, s)};
+  const Tensor grouped = reshape(kernel, kernel_shape(kernel_size, 1, filters));
+  return activation(conv2d(x, in_format(grouped, data_format), options));
+}
+Tensor DepthwiseConv2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void DepthwiseConv2D::fields(Fields& f) {
+  f("kernel_size", kernel_size, "Sizes of a kernel.", {.min = 1});
+  f("strides", strides, "Steps between positions.", {.min = 1});
+  f("padding", padding, "What is added at the borders.");
+  f("depth_multiplier", depth_multiplier, "Kernels a channel.", {.min = 1});
+  f("data_format", data_format, "Where the channels lie.");
+  f("dilation_rate", dilation_rate, "Steps between a kernel's taps.", {.min = 1});
+  f("activation", activation, "Function of the result.");
+  f("use_bias", use_bias, "Whether a bias is added.");
+  f("depthwise_initializer", depthwise_initializer, "How the kernel begins.");
+  f("bias_initializer", bias_initializer, "How the bias begins.");
+  f("depthwise_regularizer", depthwise_regularizer, "Penalty on the kernel.");
+  f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
+  f("name", name, kName);
+}
+
+Tensor ZeroPadding2D::call(const Tensor& x, Scope&) const {
+  require_rank(x, 4, 4, kAxes[2]);
+  if (padding.kind != Padding::Kind::sides || padding.count > 2)
+    throw ValueError("padding: expected a number or two, got \"" + padding.to_string() + "\"");
+  std::vector<PadWidth> widths(4);
+  for (size_t i = 0; i < 2; ++i) {
+    const Padding::Side& side = padding.sides[padding.count == 1 ? 0 : i];
+    widths[i + (data_format.channels_first ? 2 : 1)] = {side.low, side.high};
+  }
+  return pad(x, widths);
+}
+Tensor ZeroPadding2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void ZeroPadding2D::fields(Fields& f) {
+  f("padding", padding, "Zeros on each side.");
+  f("data_format", data_format, "Where the channels lie.");
+  f("name", name, kName);
+}
+
+Tensor UpSampling2D::call(const Tensor& x, Scope&) const {
+  require_rank(x, 4, 4, kAxes[2]);
+  const int first = data_format.channels_first ? 2 : 1;
+  return repeat(repeat(x, size[0], first), size[1], first + 1);
+}
+Tensor UpSampling2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void UpSampling2D::fields(Fields& f) {
+  f("size", size, "How often each row and column stands.", {.min = 1});
+  f("data_format", data_format, "Where the channels lie.");
+  f("name", name, kName);
+}
+
+}  // namespace varve::nn

@@ -1,0 +1,147 @@
+#include "nn/registry.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "base/error.h"
+#include "nn/names.h"
+#include "varve/nn/layers.h"
+
+namespace varve::nn {
+namespace {
+
+using varve::detail::Spec;
+
+template <class S>
+std::unique_ptr<Spec> make() {
+  return varve::detail::hold(S{});
+}
+struct Row {
+  const char* type;
+  std::unique_ptr<Spec> (*make)();
+};
+/// Every layer of the library; files name it by its type in snake case.
+constexpr Row kBuiltin[] = {
+    {"activation", make<Activation>},
+    {"add", make<Add>},
+    {"average", make<Average>},
+    {"average_pool1d", make<AveragePool1D>},
+    {"average_pool2d", make<AveragePool2D>},
+    {"average_pool3d", make<AveragePool3D>},
+    {"batch_norm", make<BatchNorm>},
+    {"concatenate", make<Concatenate>},
+    {"conv1d", make<Conv1D>},
+    {"conv1d_transpose", make<Conv1DTranspose>},
+    {"conv2d", make<Conv2D>},
+    {"conv2d_transpose", make<Conv2DTranspose>},
+    {"conv3d", make<Conv3D>},
+    {"conv3d_transpose", make<Conv3DTranspose>},
+    {"dense", make<Dense>},
+    {"depthwise_conv2d", make<DepthwiseConv2D>},
+    {"dot", make<Dot>},
+    {"dropout", make<Dropout>},
+    {"elu", make<ELU>},
+    {"embedding", make<Embedding>},
+    {"flatten", make<Flatten>},
+    {"gaussian_noise", make<GaussianNoise>},
+    {"global_average_pool1d", make<GlobalAveragePool1D>},
+    {"global_average_pool2d", make<GlobalAveragePool2D>},
+    {"global_average_pool3d", make<GlobalAveragePool3D>},
+    {"global_max_pool1d", make<GlobalMaxPool1D>},
+    {"global_max_pool2d", make<GlobalMaxPool2D>},
+    {"global_max_pool3d", make<GlobalMaxPool3D>},
+    {"input", make<Input>},
+    {"lambda", make<Lambda>},
+    {"layer_norm", make<LayerNorm>},
+    {"leaky_relu", make<LeakyReLU>},
+    {"max_pool1d", make<MaxPool1D>},
+    {"max_pool2d", make<MaxPool2D>},
+    {"max_pool3d", make<MaxPool3D>},
+    {"maximum", make<Maximum>},
+    {"minimum", make<Minimum>},
+    {"multiply", make<Multiply>},
+    {"permute", make<Permute>},
+    {"prelu", make<PReLU>},
+    {"relu", make<ReLU>},
+    {"repeat_vector", make<RepeatVector>},
+    {"rescaling", make<Rescaling>},
+    {"reshape", make<Reshape>},
+    {"softmax", make<Softmax>},
+    {"spatial_dropout1d", make<SpatialDropout1D>},
+    {"spatial_dropout2d", make<SpatialDropout2D>},
+    {"spatial_dropout3d", make<SpatialDropout3D>},
+    {"subtract", make<Subtract>},
+    {"up_sampling2d", make<UpSampling2D>},
+    {"zero_padding2d", make<ZeroPadding2D>},
+};
+
+/// Types of the user's own.
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, std::unique_ptr<Spec>> by_type;
+  std::map<std::string, std::string, std::less<>> type_of_spelling;
+};
+Registry& registry() {
+  static Registry r;
+  return r;
+}
+
+}  // namespace
+
+std::string type_of(const Spec& spec) {
+  {
+    Registry& r = registry();
+    const std::lock_guard lock(r.mutex);
+    if (const auto at = r.type_of_spelling.find(spec.spelling()); at != r.type_of_spelling.end())
+      return at->second;
+  }
+  std::string type = type_of_spelling(spec.spelling());
+  return type.empty() ? "layer" : type;
+}
+
+std::unique_ptr<Spec> make_spec(const std::string& type) {
+  for (const Row& row : kBuiltin) {
+    if (row.type == type) return row.make();
+  }
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  const auto at = r.by_type.find(type);
+  return at == r.by_type.end() ? nullptr : at->second->copy();
+}
+
+std::vector<std::string> layer_types() {
+  std::vector<std::string> types = {"model", "sequential"};
+  for (const Row& row : kBuiltin) types.push_back(row.type);
+  {
+    Registry& r = registry();
+    const std::lock_guard lock(r.mutex);
+    for (const auto& [type, spec] : r.by_type) types.push_back(type);
+  }
+  std::sort(types.begin(), types.end());
+  return types;
+}
+
+}  // namespace varve::nn
+
+namespace varve {
+
+void detail::register_type(const std::string& type, std::unique_ptr<Spec> fresh) {
+  using nn::kBuiltin;
+  if (type.empty() || varve::detail::snake_case(type) != type) {
+    throw ValueError("register_layer: expected a name in snake case, got \"" + escaped(type) +
+                     "\"");
+  }
+  auto taken = [&] { throw ValueError("register_layer: \"" + type + "\" is another type's name"); };
+  for (const nn::Row& row : kBuiltin) {
+    if (row.type == type) taken();
+  }
+  nn::Registry& r = nn::registry();
+  const std::lock_guard lock(r.mutex);
+  const auto at = r.by_type.find(type);
+  if (at != r.by_type.end() && at->second->spelling() != fresh->spelling()) taken();
+  r.type_of_spelling[std::string(fresh->spelling())] = type;
+  r.by_type[type] = std::move(fresh);
+}
+
+}  // namespace varve

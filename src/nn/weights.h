@@ -1,0 +1,28 @@
+// What the library's own layers are written with.
+#pragma once
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "varve/nn/layer.h"
+
+namespace varve::nn {
+
+/// A spec that is called at once becomes a layer of its own.
+template <class S, class X>
+auto once(S&& spec, const X& x, const CallOptions& options, Where where) {
+  return Layer(std::move(spec), where)(x, options, where);
+}
+
+/// Weights are f32, beside f64 inputs f64.
+DType weight_type(const Tensor& x);
+
+/// A weight whose axis (of its shape) must fit what comes in: where the layer has it already with
+/// another size there, the error names the layer and what made its input.
+Tensor fitted(Scope& s, std::string_view name, const Shape& shape, int axis, int64_t times,
+              VariableOptions options);
+
+/// Throws ShapeError unless the tensor has at least (exactly) so many axes.
+void require_rank(const Tensor& x, int least, int most, const char* axes);
+
+}  // namespace varve::nn

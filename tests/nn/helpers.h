@@ -1,0 +1,69 @@
+// What the tests of layers share.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "varve/nn/layer.h"
+#include "varve/nn/layers.h"
+#include "varve/nn/network.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
+
+namespace varve::test {
+
+/// What an error says, in full.
+template <class E = Error, class F>
+std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.what();
+  } catch (const Error& e) {
+    return std::string("another type of error: ") + e.what();
+  }
+  return "no error";
+}
+
+/// The message alone, without hint and place.
+template <class E = Error, class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.message();
+  } catch (const Error& e) {
+    return std::string("another type of error: ") + e.what();
+  }
+  return "no error";
+}
+
+inline std::vector<std::string> names_of(const Variables& variables) {
+  std::vector<std::string> names;
+  for (const Variable& v : variables) names.push_back(v.name());
+  return names;
+}
+
+inline Tensor normal(const Shape& shape, uint64_t seed = 1) {
+  return random::normal(Key(seed), shape);
+}
+
+/// Largest difference of two tensors' elements.
+inline double distance(const Tensor& a, const Tensor& b) {
+  EXPECT_EQ(a.shape(), b.shape());
+  const auto x = a.to_doubles(), y = b.to_doubles();
+  double most = 0;
+  for (size_t i = 0; i < x.size() && i < y.size(); ++i)
+    most = std::max(most, std::abs(x[i] - y[i]));
+  return most;
+}
+
+inline void expect_near(const Tensor& got, const std::vector<double>& expected, double tolerance) {
+  const auto v = got.to_doubles();
+  ASSERT_EQ(v.size(), expected.size());
+  for (size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(v[i], expected[i], tolerance) << "at " << i;
+}
+
+}  // namespace varve::test
