@@ -17,6 +17,12 @@ Tensor stored_value(const VariableRef& v) {
     v->value = v->initial();
     v->value.evaluate();
   }
+  if (v->follow) {
+    if (Tensor now = v->follow(); now.defined()) {
+      v->value = now;
+      ++v->version;
+    }
+  }
   return v->value;
 }
 
@@ -110,6 +116,7 @@ void assign_variable(const VariableRef& variable, const Tensor& value) {
   }
   value.evaluate();
   variable->value = value;
+  variable->follow = nullptr;
   ++variable->version;
 }
 

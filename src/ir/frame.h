@@ -17,6 +17,9 @@ struct VariableState {
   Tensor value;                     // empty until the first read
   std::function<Tensor()> initial;  // makes it
   uint64_t version = 0;
+  // Where set, a read outside traces takes the value from it, unless that is empty (no change). An
+  // assignment ends it.
+  std::function<Tensor()> follow;
 };
 
 }  // namespace varve::detail

@@ -229,6 +229,7 @@ class Compiled {
         v.value = ir::computed(v.type.dtype, v.type.shape, std::exchange(e.spare[a], {}));
       }
     }
+    v.follow = nullptr;
     ++v.version;
   }
 

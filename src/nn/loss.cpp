@@ -1,0 +1,105 @@
+// The handles: Loss, Losses and the table of names.
+#include "ir/node.h"
+#include "nn/choice_table.h"
+#include "varve/losses.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
+
+namespace varve {
+namespace {
+
+using detail::LossRule;
+
+template <class S>
+std::shared_ptr<LossRule> made() {
+  return std::make_shared<detail::LossOf<S>>(S{});
+}
+
+const nn::ChoiceTable<LossRule>& table() {
+  static const nn::ChoiceTable<LossRule> t(
+      "loss", {{"binary_cross_entropy", made<losses::BinaryCrossEntropy>},
+               {"categorical_hinge", made<losses::CategoricalHinge>},
+               {"cross_entropy", made<losses::CrossEntropy>},
+               {"hinge", made<losses::Hinge>},
+               {"huber", made<losses::Huber>},
+               {"mean_absolute_error", made<losses::MeanAbsoluteError>},
+               {"mean_squared_error", made<losses::MeanSquaredError>},
+               {"l1", made<losses::MeanAbsoluteError>},
+               {"mae", made<losses::MeanAbsoluteError>},
+               {"mse", made<losses::MeanSquaredError>}});
+  return t;
+}
+
+std::vector<int> axes_after_first(const Tensor& x) {
+  std::vector<int> axes;
+  for (int i = 1; i < x.rank(); ++i) axes.push_back(i);
+  return axes;
+}
+
+}  // namespace
+
+std::vector<std::string> losses::names() { return table().names(); }
+
+Loss::Loss(std::shared_ptr<LossRule> rule, Where where) : rule_(std::move(rule)) {
+  table().validate(*rule_, where);
+}
+Loss::Loss(const std::string& name, Where where) : rule_(table().make(name, where)) {}
+Loss::Loss(const char* name, Where where) : Loss(std::string(name), where) {}
+
+Tensor Loss::apply(const Tensor& prediction, const Tensor& target) const {
+  if (!rule_) throw ValueError("loss: there is none", "give compile a loss");
+  Tensor l = rule_->apply(prediction, target);
+  if (!is_floating(l.dtype())) {
+    throw DTypeError(name() + ": expected a floating result, got " + ir::type_of(l).to_string());
+  }
+  if (l.rank() > 0 && l.shape()[0] != prediction.shape()[0]) {
+    throw ShapeError(name() + ": expected the batch (" + std::to_string(prediction.shape()[0]) +
+                     ") as the result's first axis, or a scalar; got " + l.shape().to_string());
+  }
+  return l;
+}
+
+Tensor Loss::operator()(const Tensor& prediction, const Tensor& target) const {
+  const Tensor l = apply(prediction, target);
+  // All samples have as many elements, so the mean of the samples' means is the mean of all.
+  return l.rank() == 0 ? l : mean(l);
+}
+
+Tensor Loss::operator()(const Tensor& prediction, const Tensor& target,
+                        const Tensor& weights) const {
+  const Tensor l = per_sample(prediction, target);
+  if (weights.shape() != l.shape()) {
+    throw ShapeError(name() + ": weights: expected " + l.shape().to_string() + ", got " +
+                     weights.shape().to_string());
+  }
+  return mean(l * (weights.dtype() == l.dtype() ? weights : cast(weights, l.dtype())));
+}
+
+Tensor Loss::per_sample(const Tensor& prediction, const Tensor& target) const {
+  const Tensor l = apply(prediction, target);
+  if (l.rank() == 0) {
+    throw ShapeError(
+        name() + ": gives one number for the whole batch, so samples cannot be weighted",
+        "return one number a sample, shape [batch]");
+  }
+  return l.rank() == 1 ? l : mean(l, {.axes = axes_after_first(l)});
+}
+
+std::string Loss::name() const {
+  if (!rule_) return "none";
+  const std::string n = table().name_of(*rule_);
+  return n.empty() ? "loss" : n;
+}
+
+std::optional<bool> Loss::from_logits() const {
+  return rule_ ? rule_->from_logits() : std::nullopt;
+}
+
+std::string Loss::config() const { return rule_ ? table().config(*rule_) : "null"; }
+
+Loss Loss::from_config(std::string_view json) {
+  if (config::parse(json, "loss").is_null()) return {};
+  return Loss(table().from_config(json), Where{});
+}
+
+}  // namespace varve

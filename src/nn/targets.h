@@ -1,0 +1,24 @@
+// How targets are meant, by their shape and the prediction's; shared by losses and metrics.
+#pragma once
+#include <string>
+
+#include "varve/tensor.h"
+
+namespace varve::nn {
+
+enum class TargetKind {
+  binary,       ///< one number an element, as many as the prediction has
+  classes,      ///< integer classes along the prediction's last axis
+  distribution  ///< the prediction's shape: one-hot rows, or probabilities
+};
+
+/// Throws ShapeError or DTypeError where they do not belong together; `what` begins the text.
+TargetKind kind_of(const char* what, const Tensor& prediction, const Tensor& target);
+/// The target in the prediction's type and shape: [n] and [n, 1] meet, nothing else is stretched.
+Tensor align(const char* what, const Tensor& prediction, const Tensor& target);
+/// Integer classes in the prediction's shape without its last axis. Needs: kind classes.
+Tensor class_indices(const Tensor& prediction, const Tensor& target);
+/// 1 at the class along a new last axis, else 0.
+Tensor one_hot_rows(const Tensor& classes, int64_t count, DType dtype);
+
+}  // namespace varve::nn
