@@ -1,6 +1,8 @@
 #include "varve/losses.h"
 
 #include "nn/targets.h"
+#include "varve/ops/cross_entropy.h"
+#include "varve/ops/indexing.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
 
@@ -14,31 +16,38 @@ void label_smoothing_field(Fields& f, Real& value) {
   f("label_smoothing", value, "Share of the target spread over all classes.", {.min = 0, .max = 1});
 }
 
+// Classes, or a distribution over them. Throws ShapeError for predictions of one number.
+nn::TargetKind categorical(const char* what, const Tensor& prediction, const Tensor& target) {
+  const nn::TargetKind kind = nn::kind_of(what, prediction, target);
+  if (kind != nn::TargetKind::binary) return kind;
+  throw ShapeError(std::string(what) + ": prediction " + prediction.shape().to_string() +
+                       ": expected 2 or more classes along the last axis",
+                   "for one output use binary_cross_entropy or hinge");
+}
+
 // The target as a distribution over the prediction's last axis.
 Tensor distribution(const char* what, const Tensor& prediction, const Tensor& target) {
-  switch (nn::kind_of(what, prediction, target)) {
-    case nn::TargetKind::classes:
-      return nn::one_hot_rows(nn::class_indices(prediction, target), prediction.shape()[-1],
-                              prediction.dtype());
-    case nn::TargetKind::distribution:
-      return nn::align(what, prediction, target);
-    default:
-      throw ShapeError(std::string(what) + ": prediction " + prediction.shape().to_string() +
-                           ": expected 2 or more classes along the last axis",
-                       "for one output use binary_cross_entropy or hinge");
+  if (categorical(what, prediction, target) == nn::TargetKind::distribution) {
+    return nn::align(what, prediction, target);
   }
+  return one_hot(nn::class_indices(prediction, target), prediction.shape()[-1],
+                 {.dtype = prediction.dtype()});
 }
 
 }  // namespace
 
 Tensor CrossEntropy::operator()(const Tensor& prediction, const Tensor& target) const {
-  Tensor y = distribution("cross_entropy", prediction, target);
+  constexpr const char* kName = "cross_entropy";
+  if (from_logits) {
+    const bool classes = categorical(kName, prediction, target) == nn::TargetKind::classes;
+    return cross_entropy(
+        prediction,
+        classes ? nn::class_indices(prediction, target) : nn::align(kName, prediction, target),
+        {.label_smoothing = label_smoothing});
+  }
+  Tensor y = distribution(kName, prediction, target);
   if (label_smoothing > 0) {
     y = y * (1 - label_smoothing) + label_smoothing / static_cast<double>(prediction.shape()[-1]);
-  }
-  if (from_logits) {
-    const Tensor lse = logsumexp(prediction, {.axes = {-1}, .keep_dims = true});
-    return sum(y * (lse - prediction), {.axes = {-1}});
   }
   const Tensor p = prediction / sum(prediction, {.axes = {-1}, .keep_dims = true});
   return -sum(y * log(clip(p, kNearest, 1 - kNearest)), {.axes = {-1}});
@@ -51,7 +60,7 @@ void CrossEntropy::fields(Fields& f) {
 Tensor BinaryCrossEntropy::operator()(const Tensor& prediction, const Tensor& target) const {
   Tensor y = nn::align("binary_cross_entropy", prediction, target);
   if (label_smoothing > 0) y = y * (1 - label_smoothing) + label_smoothing / 2.0;
-  if (from_logits) return softplus(prediction) - prediction * y;
+  if (from_logits) return sigmoid_cross_entropy(prediction, y);
   const Tensor p = clip(prediction, kNearest, 1 - kNearest);
   return -(y * log(p) + (1 - y) * log(1 - p));
 }

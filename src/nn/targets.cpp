@@ -1,7 +1,5 @@
 #include "nn/targets.h"
 
-#include <numeric>
-
 #include "ir/node.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -66,15 +64,6 @@ Tensor align(const char* what, const Tensor& prediction, const Tensor& target) {
 Tensor class_indices(const Tensor& prediction, const Tensor& target) {
   const Shape lead(leading(prediction.shape()));
   return target.shape() == lead ? target : reshape(target, lead);
-}
-
-Tensor one_hot_rows(const Tensor& classes, int64_t count, DType dtype) {
-  std::vector<int64_t> numbers(static_cast<size_t>(count));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  std::vector<int64_t> column = classes.shape().dims();
-  column.push_back(1);
-  return cast(equal(cast(reshape(classes, Shape(column)), i64), tensor(numbers, Shape{count})),
-              dtype);
 }
 
 }  // namespace varve::nn

@@ -18,7 +18,5 @@ TargetKind kind_of(const char* what, const Tensor& prediction, const Tensor& tar
 Tensor align(const char* what, const Tensor& prediction, const Tensor& target);
 /// Integer classes in the prediction's shape without its last axis. Needs: kind classes.
 Tensor class_indices(const Tensor& prediction, const Tensor& target);
-/// 1 at the class along a new last axis, else 0.
-Tensor one_hot_rows(const Tensor& classes, int64_t count, DType dtype);
 
 }  // namespace varve::nn

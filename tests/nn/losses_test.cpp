@@ -99,6 +99,9 @@ TEST(CrossEntropy, RefusesTargetsThatDoNotFit) {
               loss(tensor({1.f, 2.f}, {2, 1}), tensor({1.f, 0.f}));
             }),
             "cross_entropy: prediction [2, 1]: expected 2 or more classes along the last axis");
+  EXPECT_THROW(loss(logits(), tensor({int64_t{1}, int64_t{3}})).evaluate(), IndexError);
+  EXPECT_THROW(losses::CrossEntropy{}(logits(), tensor({int64_t{1}, int64_t{3}})).evaluate(),
+               IndexError);
 }
 
 TEST(BinaryCrossEntropy, IsTheSameFromLogitsAndProbabilities) {
