@@ -1,0 +1,46 @@
+// Parts of vectors of floats: loads and stores that touch nothing beyond the first n elements.
+#if defined(VARVE_BACKEND_CPU_SIMD_PARTIAL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef VARVE_BACKEND_CPU_SIMD_PARTIAL_INL_H_
+#undef VARVE_BACKEND_CPU_SIMD_PARTIAL_INL_H_
+#else
+#define VARVE_BACKEND_CPU_SIMD_PARTIAL_INL_H_
+#endif
+
+#include <cstring>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace varve::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// SSE4's masked loads and stores touch whole vectors, so there the elements go through an array.
+
+/// n elements, fewer than a vector has, and `rest` in the other lanes.
+template <class D>
+HWY_INLINE hn::Vec<D> load_some(D d, const hn::TFromD<D>* x, size_t n, hn::TFromD<D> rest) {
+#if HWY_TARGET == HWY_SSE4
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
+  for (size_t i = 0; i < hn::MaxLanes(D()); ++i) lanes[i] = i < n ? x[i] : rest;
+  return hn::Load(d, lanes);
+#else
+  const auto mask = hn::FirstN(d, n);
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x), hn::Set(d, rest));
+#endif
+}
+
+template <class D>
+HWY_INLINE void store_some(D d, hn::Vec<D> v, hn::TFromD<D>* x, size_t n) {
+#if HWY_TARGET == HWY_SSE4
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
+  hn::Store(v, d, lanes);
+  std::memcpy(x, lanes, n * sizeof(hn::TFromD<D>));
+#else
+  hn::BlendedStore(v, hn::FirstN(d, n), d, x);
+#endif
+}
+
+}  // namespace varve::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard
