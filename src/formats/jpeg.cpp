@@ -1,8 +1,12 @@
 #include "formats/jpeg.h"
 
-#include <fmt/format.h>
+// jpeglib.h needs FILE, jerror.h needs jpeglib.h.
+// clang-format off
+#include <stdio.h>
 #include <jpeglib.h>
-#include <stdio.h>  // jpeglib.h needs FILE
+#include <jerror.h>
+// clang-format on
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -22,8 +26,9 @@ constexpr int kMaxScans = 64;
 // Scans times pixels: time is spent on each pixel once a scan. Ten scans, what encoders write by
 // default, fit at the largest size.
 constexpr int64_t kMaxScanPixels = 10 * kMaxImagePixels;
-// Coefficients of a progressive picture are kept whole: two bytes each.
-constexpr long kMaxMemory = 448L << 20;
+// Coefficients of a progressive picture are kept whole, two bytes each; with the pixels this stays
+// below 512 MiB.
+constexpr long kMaxMemory = 300L << 20;
 
 // What the callbacks see. An error leaves its text and jumps: C++ exceptions do not pass through C.
 struct State {
@@ -35,15 +40,19 @@ struct State {
 
 State& state_of(j_common_ptr common) { return *static_cast<State*>(common->client_data); }
 
-[[noreturn]] void on_error(j_common_ptr common) {
-  State& state = state_of(common);
-  common->err->format_message(common, state.text.data());
-  std::longjmp(state.jump, 1);
-}
-
 [[noreturn]] void stop(j_common_ptr common, const std::string_view text) {
   State& state = state_of(common);
   state.text[text.copy(state.text.data(), state.text.size() - 1)] = 0;
+  std::longjmp(state.jump, 1);
+}
+
+[[noreturn]] void on_error(j_common_ptr common) {
+  State& state = state_of(common);
+  // No backing store: libjpeg's words for more memory than it is allowed.
+  if (common->err->msg_code == JERR_NO_BACKING_STORE) {
+    stop(common, "progressive picture needs more than 300 MiB to decode");
+  }
+  common->err->format_message(common, state.text.data());
   std::longjmp(state.jump, 1);
 }
 

@@ -152,6 +152,10 @@ class Scanner {
                                std::to_integer<int>(p[12])));
     }
     out_.interlaced = p[12] == std::byte{1};
+    if (out_.raw_bytes() > 4 * kMaxImagePixels) {
+      source_.fail(fmt::format("IHDR: {}x{} with {} bits a channel > limit {} bytes", out_.width,
+                               out_.height, depth, 4 * kMaxImagePixels));
+    }
   }
 
   void palette() {

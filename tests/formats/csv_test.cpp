@@ -2,7 +2,6 @@
 
 #include <rapidcheck.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "formats/gzip.h"
@@ -228,9 +227,8 @@ TEST(Csv, AWideTableOfDigitsIsReadQuickly) {
     for (int i = 0; i < 784; ++i) text += i % 5 ? ",0" : ",253";
     text += '\n';
   }
-  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_LT(cpu_seconds([&] { parse(text); }), 1);
   const CsvTable t = parse(text);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
   EXPECT_EQ(t.rows(), 3000);
   EXPECT_EQ(t.number(2999, 1), 253);
 }

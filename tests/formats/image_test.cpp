@@ -1,7 +1,6 @@
 #include "formats/image.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "formats/jpeg.h"
 #include "formats/png.h"

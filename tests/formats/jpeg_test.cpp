@@ -1,8 +1,10 @@
 #include "formats/jpeg.h"
 
-#include <jpeglib.h>
+// jpeglib.h needs FILE, jerror.h needs jpeglib.h.
+// clang-format off
 #include <stdio.h>
-
+#include <jpeglib.h>
+// clang-format on
 #include <algorithm>
 #include <cmath>
 

@@ -4,7 +4,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "formats/gzip.h"
 #include "golden.h"
@@ -183,6 +182,8 @@ TEST(Png, RefusesEveryBadInput) {  // B061 to B066
         "IHDR: 30000x30000 > limit 16384 per side"},
        {"B062 area", kSignature + header(16384, 4097, 8, 0),
         "IHDR: 16384x4097 > limit 67108864 pixels"},
+       {"B062 bytes", kSignature + header(8192, 8192, 16, 6),
+        "IHDR: 8192x8192 with 16 bits a channel > limit 268435456 bytes"},
        {"B063 CRC", bad_crc,
         "chunk IDAT at byte 8000: CRC: expected " +
             crc_of("IDAT" + zlib(std::string("\0\x7f", 2))) + ", got " + crc_of(broken)},
@@ -247,9 +248,7 @@ TEST(Png, BombsInSkippedChunksAreNeverUnpacked) {  // B065
   file += chunk("iCCP", std::string("k\0\0", 3) + bomb);
   for (int i = 0; i < 1'000'000; ++i) file += chunk("tEXt", "");
   file += kData1x1 + kEnd;
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(read_png(Source::memory("m", as_bytes(file))).span<uint8_t>()[0], 0x7f);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  EXPECT_LT(cpu_seconds([&] { read_memory(file); }), 2);
 }
 
 TEST(Png, NoDamageCrashesTheReader) {

@@ -3,7 +3,6 @@
 #include <rapidcheck.h>
 #include <sys/resource.h>
 
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 
@@ -236,9 +235,8 @@ TEST(Safetensors, AHundredThousandTensorsLoadInHalfASecond) {  // B022
     header += (i ? "," : "") + entry("layer." + std::to_string(i), "U8", "[1]", i, i + 1);
   }
   const std::string file = made(header + "}", 100'000);
-  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_LT(cpu_seconds([&] { SafetensorsFile(Source::memory("m", as_bytes(file))); }), 0.5);
   const SafetensorsFile open(Source::memory("m", as_bytes(file)));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(500));
   EXPECT_EQ(open.tensors().size(), 100'000u);
   EXPECT_EQ(open.find("layer.77777")->begin, 77777);
 }
