@@ -65,6 +65,9 @@ Types gather_type(const InferArguments& a) {
 }
 
 Types scatter_type(const InferArguments& a) {
+  if (a[0].dtype == DType::bool_ && std::string_view(a.op.name) == "scatter_add") {
+    throw DTypeError(text_of(a.op.name, "bool has no arithmetic"), "cast it first");
+  }
   const Shape expected = read_shape(a, a[0].shape, indices_of(a, 2).shape);
   if (a[1] != TensorType{a[0].dtype, expected}) {
     throw ShapeError(text_of(a.op.name, "updates: expected " +

@@ -178,8 +178,8 @@ Tensor one_hot(const Operand& indices, Dim classes, const OneHotOptions& o) {
 namespace {
 
 /// Results whose number depends on data are counted now; a trace has no elements to count.
-void refuse_in_trace(const char* op, const Operand& x) {
-  if (!ir::tracing()) return;
+void refuse_in_trace(const char* op, const Operand& x, const Tensor& t) {
+  if (!ir::tracing() || t.cell()->computed()) return;
   throw ValueError(
       ops::text_of(op,
                    "the number of results depends on the elements, which a trace does not have"),
@@ -190,7 +190,7 @@ void refuse_in_trace(const char* op, const Operand& x) {
 
 NonzeroResult nonzero(const Operand& x, const BoundOptions& o) {
   const Tensor t = x.tensor();
-  if (!o.size) refuse_in_trace("nonzero", x);
+  if (!o.size) refuse_in_trace("nonzero", x, t);
   const int64_t size = o.size ? *o.size : count_nonzero(Operand(t, x.where())).item<int64_t>();
   const auto out = ir::apply(ops::get("nonzero"), std::vector{t}, {{"size", size}}, x.where());
   return {out[0], out[1]};
@@ -202,7 +202,7 @@ NonzeroResult where(const Operand& condition, const BoundOptions& o) {
 
 UniqueResult unique(const Operand& x, const BoundOptions& o) {
   const Tensor t = x.tensor();
-  if (!o.size) refuse_in_trace("unique", x);
+  if (!o.size) refuse_in_trace("unique", x, t);
   const int64_t size = o.size ? *o.size : t.size();
   const auto out = ir::apply(ops::get("unique"), std::vector{t}, {{"size", size}}, x.where());
   if (o.size) return {out[0], out[1], out[2], out[3]};

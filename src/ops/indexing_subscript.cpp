@@ -18,6 +18,7 @@ struct Subscript {
   std::vector<int64_t> dims;   // the view's shape: dropped axes gone, new ones made
   std::vector<std::pair<int, Tensor>> gathers;  // axis of the view, its indices
   int axis = 0;                                 // the next axis of x
+  bool gap = false, apart = false;              // something stands between two gathers
 
   [[noreturn]] void shape_error(const std::string& text) const {
     throw ShapeError("index: " + text, "", where.to_string());
@@ -53,6 +54,7 @@ struct Subscript {
   }
   void add(NewAxis) { dims.push_back(1); }
   void add_gather(const Tensor& indices) {
+    apart |= gap;
     gathers.emplace_back(static_cast<int>(dims.size()), indices);
     dims.push_back(x.shape()[axis]);
     push(0, x.shape()[axis], 1);
@@ -69,7 +71,7 @@ struct Subscript {
                     " from axis " + std::to_string(axis));
       }
     }
-    if (ir::tracing()) {
+    if (ir::tracing() && !t.cell()->computed()) {
       throw ValueError(
           "index: how many elements a mask takes depends on the mask, whose elements a trace does "
           "not have",
@@ -121,6 +123,8 @@ Subscript parse(const Tensor& x, const std::vector<Index>& at, Where where) {
   }
   if (dots > 1) throw IndexError("index: one ellipsis at most", "", where.to_string());
   for (const Index& i : at) {
+    s.gap |= !s.gathers.empty() && !std::holds_alternative<int64_t>(i.value()) &&
+             !std::holds_alternative<Tensor>(i.value());
     if (std::holds_alternative<Ellipsis>(i.value())) {
       for (int k = used; k < x.rank(); ++k) s.add(Slice{});
     } else if (auto* number = std::get_if<int64_t>(&i.value())) {
@@ -156,19 +160,16 @@ Tensor gather_many(const Tensor& view, const Subscript& s) {
   }
   std::vector<Tensor> columns;
   ir::Ints order;
-  bool neighbours = true;
-  for (size_t k = 0; k < s.gathers.size(); ++k) {
-    const auto& [axis, t] = s.gathers[k];
+  for (const auto& [axis, t] : s.gathers) {
     columns.push_back(ops::stretched_to(cast(t, i64), together));
     order.push_back(axis);
-    neighbours &= axis == s.gathers[0].first + static_cast<int>(k);
   }
   for (int i = 0; i < view.rank(); ++i) {
     if (std::find(order.begin(), order.end(), i) == order.end()) order.push_back(i);
   }
   const Tensor tuples = stack(columns, -1, s.where);
   Tensor y = gather_nd(Operand(ops::permuted(view, order), s.where), tuples);
-  if (!neighbours || s.gathers[0].first == 0) return y;
+  if (s.apart || s.gathers[0].first == 0) return y;
   const int before = s.gathers[0].first, rank = together.rank();
   ir::Ints back;
   for (int i = 0; i < before; ++i) back.push_back(rank + i);

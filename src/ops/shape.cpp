@@ -27,7 +27,8 @@ Types reshape_type(const InferArguments& a) {
 /// run evenly.
 std::optional<ir::View> reshape_view(const InferArguments& a, const TensorType& output,
                                      const ir::Strides& input) {
-  if (ir::is_contiguous(a[0].shape, input)) return ir::View{0, ir::row_major(output.shape)};
+  if (output.shape.size() == 0 || ir::is_contiguous(a[0].shape, input))
+    return ir::View{0, ir::row_major(output.shape)};
   std::vector<int64_t> from, from_strides;
   for (int i = 0; i < a[0].shape.rank(); ++i) {
     if (a[0].shape[i] == 1) continue;

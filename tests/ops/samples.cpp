@@ -11,6 +11,8 @@ const std::vector<Row>& all_rows() {
     for (auto family : {
              pointwise_samples,
              reduction_samples,
+             shape_samples,
+             indexing_samples,
          }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

@@ -177,5 +177,7 @@ struct Row {
 const std::vector<Row>& all_rows();
 std::vector<Row> pointwise_samples();
 std::vector<Row> reduction_samples();
+std::vector<Row> shape_samples();
+std::vector<Row> indexing_samples();
 
 }  // namespace varve::samples

@@ -1,63 +1,84 @@
+// Making tensors, views, and what the rows of samples_shape.cpp do not show.
 #include "varve/ops/shape.h"
 
 #include <gtest/gtest.h>
 
-#include "ops/gradients.h"
-#include "varve/ops/indexing.h"
+#include "ir/node.h"
+#include "samples.h"
+#include "varve/ops/pointwise.h"
 
 namespace varve {
 namespace {
 
 using Doubles = std::vector<double>;
-using testing::expect_derivatives;
-using testing::spread_numbers;
 
-TEST(Shapes, DerivativesAgreeWithDifferencesInBothModesAndToSecondOrder) {
-  const Tensor x = spread_numbers({3, 4, 5}, 1);
-  const std::vector<std::function<Tensor(const Tensor&)>> list = {
-      [](const Tensor& t) {
-        return reshape(t, {-1, 6});
-      },
-      [](const Tensor& t) {
-        return transpose(t, {2, 0, 1});
-      },
-      [](const Tensor& t) {
-        return broadcast_to(t, {2, 3, 4, 5});
-      },
-      [](const Tensor& t) {
-        return slice(t, {{1, 3}, {3, {}, -2}, {.step = 3}});
-      },
-      [](const Tensor& t) {
-        return slice(t, {{2, 2}});
-      },
-      [](const Tensor& t) { return flip(t); },
-      [](const Tensor& t) { return roll(t, 3, 1); },
-      [](const Tensor& t) {
-        return pad(t, {{1, 2}, {0, -3}, {-1, 1}}, {.value = 3});
-      },
-      [](const Tensor& t) {
-        return pad(t, {{1, 2}, {3, 4}, {0, 6}}, {.mode = "reflect"});
-      },
-      [](const Tensor& t) {
-        return concat({t, t * t, t}, 1);
-      },
-      [](const Tensor& t) {
-        return stack({t, t * t}, 1);
-      },
-      [](const Tensor& t) { return split(t, 2, 1)[1]; },
-      [](const Tensor& t) {
-        return tile(t, {2, 1, 3});
-      },
-      [](const Tensor& t) { return repeat(t, 2, 1); },
-      [](const Tensor& t) { return diagonal(t, {.offset = 1, .axis1 = 2, .axis2 = 0}); },
-      [](const Tensor& t) { return diagonal(t, {.offset = -2}); },
-      [](const Tensor& t) { return tril(t, 1); },
-      [](const Tensor& t) { return triu(t, -1); },
-      [](const Tensor& t) { return diagonal_matrix(reshape(t, {-1}), -2); },
+TEST(Making, GivesTheTypesAndValuesThatNumPyGives) {
+  EXPECT_EQ(arange(5).dtype(), i64);
+  EXPECT_EQ(arange(5).to_doubles(), (Doubles{0, 1, 2, 3, 4}));
+  EXPECT_EQ(arange(2, -5, -3).to_doubles(), (Doubles{2, -1, -4}));
+  EXPECT_EQ(arange(5, 2).shape(), Shape{0});
+  EXPECT_EQ(arange(0, 1, 0.25).dtype(), f32);
+  EXPECT_EQ(arange(0, 1, 0.25, {.dtype = f64}).to_doubles(), (Doubles{0, 0.25, 0.5, 0.75}));
+  EXPECT_EQ(arange(3, {.dtype = u8}).dtype(), u8);
+  EXPECT_EQ(linspace(0, 1, 5).to_doubles(), (Doubles{0, 0.25, 0.5, 0.75, 1}));
+  EXPECT_EQ(linspace(0, 1, 4, {.endpoint = false}).to_doubles(), (Doubles{0, 0.25, 0.5, 0.75}));
+  EXPECT_EQ(linspace(2, 3, 1).to_doubles(), Doubles{2});
+  EXPECT_EQ(linspace(2, 3, 0).shape(), Shape{0});
+  // 0 + 9 * (0.3 / 9) is not 0.3.
+  EXPECT_EQ(linspace(0, 0.3, 10, {.dtype = f64}).to_doubles().back(), 0.3);
+  EXPECT_EQ(eye(2, 3, 1).to_doubles(), (Doubles{0, 1, 0, 0, 0, 1}));
+  EXPECT_EQ(eye(2, -1, -1, i32).to_doubles(), (Doubles{0, 0, 1, 0}));
+  EXPECT_EQ(full({2}, 2.5).to_doubles(), (Doubles{2.5, 2.5}));
+  EXPECT_EQ(full({2}, tensor<int64_t>({3}), f64).to_doubles(), (Doubles{3, 3}));
+  EXPECT_EQ(ones_like(zeros({2, 0}, u16)).dtype(), u16);
+  EXPECT_EQ(zeros_like(ones({2})).to_doubles(), (Doubles{0, 0}));
+}
+
+TEST(Making, TakesNumbersThatATensorHolds) {
+  const Tensor n = tensor<int64_t>({3}, {});
+  EXPECT_EQ(arange(n).to_doubles(), (Doubles{0, 1, 2}));
+}
+
+TEST(Views, OfViewsShareTheirElements) {
+  const Tensor x = reshape(arange(24, {.dtype = f32}), {2, 3, 4});
+  x.evaluate();
+  // A reshape of a transposed tensor that only splits or joins axes which run evenly.
+  const Tensor t = transpose(x, {2, 0, 1});
+  const std::vector<Tensor> views = {
+      t,
+      reshape(t, {4, 6}),
+      reshape(t, {2, 2, 1, 6}),
+      expand_dims(t, 0),
+      flip(x),
+      slice(x, {{}, {1}}),
+      diagonal(x),
+      broadcast_to(x, {5, 2, 3, 4}),
+      x,
+      swap_axes(x, 0, 1),
   };
-  for (const auto& f : list) {
-    expect_derivatives([&](const Tensors& t) { return f(t[0]) * f(t[0]); }, x);
+  for (const Tensor& v : views) {
+    v.evaluate();
+    EXPECT_EQ(v.cell()->array.storage, x.cell()->array.storage) << v.shape().to_string();
   }
+  EXPECT_EQ(views[2].to_doubles(), views[0].to_doubles());
+  const Tensor copied = reshape(transpose(x), {24});
+  copied.evaluate();
+  EXPECT_NE(copied.cell()->array.storage, x.cell()->array.storage);
+  EXPECT_EQ(copied.to_doubles(), transpose(x).to_doubles());
+}
+
+TEST(Views, OfNothingHaveNoElementsHoweverTheyLie) {
+  const Tensor x = flip(zeros({3, 0, 2}));
+  for (const Tensor& v : {reshape(x, {0}), reshape(transpose(x), {2, 0}), slice(x, {{2, 1}}),
+                          diagonal(x), broadcast_to(zeros({0}), {3, 0})}) {
+    EXPECT_EQ(v.to_doubles(), Doubles{});
+  }
+}
+
+TEST(Joining, MeetsInOneType) {
+  const Tensor y = concat({tensor<int32_t>({1}), tensor({2.5f}), tensor({true})});
+  EXPECT_EQ(y.dtype(), f64);  // NumPy's promotion of i32 and f32
+  EXPECT_EQ(y.to_doubles(), (Doubles{1, 2.5, 1}));
 }
 
 }  // namespace
