@@ -238,5 +238,33 @@ TEST(OneDnnConvolution, DeclinesEmptyOperands) {
   EXPECT_EQ(r.declined[0], "onednn convolution: an operand is empty");
 }
 
+TEST(OneDnnPooling, AveragesForwardAndBackward) {
+  struct Case {
+    Shape x, y;
+    ir::Ints window, strides, low, high;
+  };
+  for (const Case& c :
+       {Case{{2, 8, 9, 17}, {2, 4, 4, 17}, {2, 2}, {2, 2}, {0, 0}, {0, 0}},
+        {{1, 7, 7, 3}, {1, 4, 4, 3}, {3, 3}, {2, 2}, {1, 1}, {1, 1}},
+        {{1, 6, 5, 16}, {1, 6, 5, 16}, {3, 2}, {1, 1}, {1, 0}, {1, 1}},
+        {{3, 10, 4}, {3, 5, 4}, {2}, {2}, {0}, {0}},
+        {{1, 4, 5, 6, 8}, {1, 2, 2, 3, 8}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, {0, 0, 0}}}) {
+    for (bool whole : {false, true}) {
+      SCOPED_TRACE(c.x.to_string());
+      ir::Attributes a{{"window", c.window},
+                       {"strides", c.strides},
+                       {"dilation", ir::Ints(c.window.size(), 1)},
+                       {"padding_low", c.low},
+                       {"padding_high", c.high},
+                       {"count_include_pad", whole}};
+      expect_sums("average_pool", {make_operand(f32, c.x, 1)}, a, "onednn average pool", 9);
+      a.set("size", middle(c.x, 1, 1));
+      expect_sums("average_pool_gradient", {make_operand(f32, c.y, 2)}, a, "onednn average pool",
+                  9);
+      expect_sums("average_pool_gradient", {repeated(f32, c.y, 1)}, a, "onednn average pool", 9);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace varve

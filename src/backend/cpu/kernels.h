@@ -7,6 +7,7 @@
 namespace varve::backend::cpu {
 
 std::vector<KernelRow> onednn_kernels();
+std::vector<KernelRow> openblas_kernels();
 std::vector<KernelRow> tile_kernels();
 
 }  // namespace varve::backend::cpu

@@ -36,12 +36,6 @@ std::optional<memory::data_type> type_of(DType dtype) {
   return std::nullopt;
 }
 
-int useful_threads(double operations, int threads) {
-  // 20 microseconds at 100 GFLOP/s; an empty region of two threads costs two.
-  constexpr double kWorthAThread = 2e6;
-  return operations < kWorthAThread ? 1 : threads;
-}
-
 namespace {
 
 dnnl_stream_t stream() {
@@ -70,6 +64,18 @@ void copy_words(const Layout& layout, const void* source, void* target) {
 }
 
 }  // namespace
+
+namespace {
+Dims channels_second(const std::vector<int64_t>& last) {
+  Dims d{last.front(), last.back()};
+  d.insert(d.end(), last.begin() + 1, last.end() - 1);
+  return d;
+}
+}  // namespace
+
+memory::desc activation_desc(const Shape& shape, memory::data_type type) {
+  return {channels_second(shape.dims()), type, channels_second(ir::row_major(shape))};
+}
 
 struct Program::Objects {
   std::vector<dnnl::memory> memories;  // of all steps, in order

@@ -1,8 +1,6 @@
 // oneDNN behind the kernel contract: a kernel is a short program of primitives, prepared once and
 // run on the operands' own memory. Compiles against 2.x and 3.x.
 #pragma once
-#include <omp.h>
-
 #include <atomic>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -10,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/thread_scope.h"
 #include "backend/kernel.h"
 
 namespace varve::backend::cpu {
@@ -32,28 +31,6 @@ inline Dims dims_of(const memory::desc& d) {
   return d.dims();
 #endif
 }
-
-/// Threads for work of that many operations: one where a second would cost more than it saves.
-int useful_threads(double operations, int threads);
-
-/// OpenMP's thread count on this thread while it lives: primitives are made for a number of
-/// threads and must be run with it.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) {
-    if (threads != before_) omp_set_num_threads(threads);
-    changed_ = threads != before_;
-  }
-  ~ThreadScope() {
-    if (changed_) omp_set_num_threads(before_);
-  }
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int before_;
-  bool changed_;
-};
 
 /// Where an operand lies: input or output number, or bytes into scratch.
 struct Place {
@@ -115,6 +92,11 @@ std::string refusal(const PrimitiveDesc& made) {
   return name.rfind("ref", 0) == 0 ? "oneDNN has only its reference loops (" + name + ")" : "";
 }
 
+/// [batch, spatial..., channels] in row-major order as oneDNN's batch, channels, spatial.
+memory::desc activation_desc(const Shape& shape, memory::data_type type);
+
+/// Kernels of average_pool and average_pool_gradient.
+Offer onednn_average_pool(const Request& request);
 /// Kernels of matmul, and of convolution and its gradients; `relu` follows what they write.
 Offer onednn_matmul(const Request& request, bool relu);
 Offer onednn_convolution(const Request& request, bool relu);

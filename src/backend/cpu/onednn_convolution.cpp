@@ -20,15 +20,6 @@ struct Problem {
   double operations = 0;
 };
 
-Dims channels_second(const std::vector<int64_t>& last) {
-  Dims d{last.front(), last.back()};
-  d.insert(d.end(), last.begin() + 1, last.end() - 1);
-  return d;
-}
-memory::desc activation(const Shape& shape, memory::data_type type) {
-  return {channels_second(shape.dims()), type, channels_second(ir::row_major(shape))};
-}
-
 /// The kernel [spatial..., in / groups, out] as it lies: [groups], out, in, spatial.
 memory::desc kernel_desc(const Layout& kernel, int64_t groups, memory::data_type type) {
   const auto axes = static_cast<std::ptrdiff_t>(kernel.strides.size()) - 2;
@@ -53,8 +44,8 @@ Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Sh
       r.attributes, ir::Ints(k.begin(), k.begin() + static_cast<std::ptrdiff_t>(axes)));
   Problem c;
   c.type = type;
-  c.x = activation(x, type);
-  c.y = activation(y, type);
+  c.x = activation_desc(x, type);
+  c.y = activation_desc(y, type);
   c.kernel = kernel_desc(kernel, r.attributes.integer("groups"), type);
   c.any_kernel = {dims_of(c.kernel), type, memory::format_tag::any};
   c.strides = w.strides;

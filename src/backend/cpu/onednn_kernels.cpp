@@ -9,7 +9,9 @@ std::vector<KernelRow> onednn_kernels() {
   return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r, false); }},
           {"convolution", "onednn convolution", convolution},
           {"convolution_input_gradient", "onednn convolution", convolution},
-          {"convolution_filter_gradient", "onednn convolution", convolution}};
+          {"convolution_filter_gradient", "onednn convolution", convolution},
+          {"average_pool", "onednn average pool", onednn_average_pool},
+          {"average_pool_gradient", "onednn average pool", onednn_average_pool}};
 }
 
 }  // namespace varve::backend::cpu
