@@ -3,12 +3,14 @@
 #include "runtime/attach.h"
 #include "runtime/lower.h"
 #include "transform/group.h"
+#include "transform/simplify.h"
 
 namespace varve::runtime {
 
 ir::Graph optimize(const ir::Graph& graph, backend::KernelSet set, int threads) {
-  const ir::Graph lowered = lower(graph, set, threads);
-  if (set == backend::KernelSet::ref) return lowered;
+  if (set == backend::KernelSet::ref) return lower(graph, set, threads);
+  // Before lowering, while composites are whole; after it, for what decompositions have in common.
+  const ir::Graph lowered = transform::simplify(lower(transform::simplify(graph), set, threads));
   return transform::group(attach(lowered, threads));
 }
 
