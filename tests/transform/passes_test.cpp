@@ -6,6 +6,7 @@
 #include "transform/common_subexpressions.h"
 #include "transform/dead_code.h"
 #include "transform/fold_constants.h"
+#include "varve/ops/indexing.h"
 
 namespace varve::transform {
 namespace {
@@ -156,8 +157,7 @@ TEST(Constants, RepetitionsRandomNumbersAndLargeResultsAreNotFolded) {
 
 TEST(Constants, WhatFailsWhenRunStaysToBeToldWhereItIs) {
   const ir::Graph g = ir::trace_body({}, [](X) -> std::vector<Tensor> {
-    return {make("take", {tensor({1.f, 2.f}), tensor({int64_t{7}})},
-                 {{"axis", int64_t{0}}, {"negative", true}})};
+    return {take(tensor({1.f, 2.f}), tensor({int64_t{7}}), 0)};
   });
   EXPECT_EQ(fold_constants(g).nodes.size(), g.nodes.size());
 }
