@@ -10,7 +10,9 @@
 #include <limits>
 #include <type_traits>
 
+#include "backend/cpu/simd_hyperbolic-inl.h"
 #include "backend/cpu/simd_math-inl.h"
+#include "backend/cpu/simd_trigonometry-inl.h"
 #include "base/plain_lane.h"
 #include "base/pointwise.h"
 
@@ -106,23 +108,30 @@ HWY_INLINE Simd<T> remainder(Simd<T> x, Simd<T> y) {
   return by_lane(x, y,
                  [](T a, T b) { return plain::remainder(plain::Lane<T>{a}, plain::Lane<T>{b}).v; });
 }
-template <class T>
-HWY_INLINE Simd<T> atan2_(Simd<T> y, Simd<T> x) {
-  return by_lane(y, x, [](T a, T b) {
-    return static_cast<T>(std::atan2(static_cast<double>(a), static_cast<double>(b)));
-  });
+HWY_INLINE Simd<double> atan2_(Simd<double> y, Simd<double> x) {
+  return by_lane(y, x, [](double a, double b) { return std::atan2(a, b); });
 }
+HWY_INLINE Simd<float> atan2_(Simd<float> y, Simd<float> x) { return {simd_atan2(y.v, x.v)}; }
 
 // clang-format off
-template <class T> HWY_INLINE Simd<T> tan_(Simd<T> x) { return by_lane(x, [](double a) { return std::tan(a); }); }
-template <class T> HWY_INLINE Simd<T> asin_(Simd<T> x) { return by_lane(x, [](double a) { return std::asin(a); }); }
-template <class T> HWY_INLINE Simd<T> acos_(Simd<T> x) { return by_lane(x, [](double a) { return std::acos(a); }); }
-template <class T> HWY_INLINE Simd<T> atan_(Simd<T> x) { return by_lane(x, [](double a) { return std::atan(a); }); }
-template <class T> HWY_INLINE Simd<T> sinh_(Simd<T> x) { return by_lane(x, [](double a) { return std::sinh(a); }); }
-template <class T> HWY_INLINE Simd<T> cosh_(Simd<T> x) { return by_lane(x, [](double a) { return std::cosh(a); }); }
-template <class T> HWY_INLINE Simd<T> asinh_(Simd<T> x) { return by_lane(x, [](double a) { return std::asinh(a); }); }
-template <class T> HWY_INLINE Simd<T> acosh_(Simd<T> x) { return by_lane(x, [](double a) { return std::acosh(a); }); }
-template <class T> HWY_INLINE Simd<T> atanh_(Simd<T> x) { return by_lane(x, [](double a) { return std::atanh(a); }); }
+HWY_INLINE Simd<double> tan_(Simd<double> x) { return by_lane(x, [](double a) { return std::tan(a); }); }
+HWY_INLINE Simd<float> tan_(Simd<float> x) { return {simd_tan(x.v)}; }
+HWY_INLINE Simd<double> asin_(Simd<double> x) { return by_lane(x, [](double a) { return std::asin(a); }); }
+HWY_INLINE Simd<float> asin_(Simd<float> x) { return {simd_asin(x.v)}; }
+HWY_INLINE Simd<double> acos_(Simd<double> x) { return by_lane(x, [](double a) { return std::acos(a); }); }
+HWY_INLINE Simd<float> acos_(Simd<float> x) { return {simd_acos(x.v)}; }
+HWY_INLINE Simd<double> atan_(Simd<double> x) { return by_lane(x, [](double a) { return std::atan(a); }); }
+HWY_INLINE Simd<float> atan_(Simd<float> x) { return {simd_atan(x.v)}; }
+HWY_INLINE Simd<double> sinh_(Simd<double> x) { return by_lane(x, [](double a) { return std::sinh(a); }); }
+HWY_INLINE Simd<float> sinh_(Simd<float> x) { return {simd_sinh(x.v)}; }
+HWY_INLINE Simd<double> cosh_(Simd<double> x) { return by_lane(x, [](double a) { return std::cosh(a); }); }
+HWY_INLINE Simd<float> cosh_(Simd<float> x) { return {simd_cosh(x.v)}; }
+HWY_INLINE Simd<double> asinh_(Simd<double> x) { return by_lane(x, [](double a) { return std::asinh(a); }); }
+HWY_INLINE Simd<float> asinh_(Simd<float> x) { return {simd_asinh(x.v)}; }
+HWY_INLINE Simd<double> acosh_(Simd<double> x) { return by_lane(x, [](double a) { return std::acosh(a); }); }
+HWY_INLINE Simd<float> acosh_(Simd<float> x) { return {simd_acosh(x.v)}; }
+HWY_INLINE Simd<double> atanh_(Simd<double> x) { return by_lane(x, [](double a) { return std::atanh(a); }); }
+HWY_INLINE Simd<float> atanh_(Simd<float> x) { return {simd_atanh(x.v)}; }
 template <class T> HWY_INLINE Simd<T> erfc_(Simd<T> x) { return by_lane(x, [](double a) { return std::erfc(a); }); }
 
 HWY_INLINE Simd<float> exp_(Simd<float> x) { return {simd_exp(x.v)}; }

@@ -85,9 +85,12 @@ HWY_INLINE VF power_of_two(VI n) {
   return from_bits(hn::ShiftLeft<23>(hn::Add(n, hn::Set(I32(), 127))));
 }
 
+/// exp(x) / 2^halvings.
+template <int halvings = 0>
 HWY_INLINE VF simd_exp(VF x) {
   // Beyond these the result is infinite or rounds to 0.
-  const auto [n, r] = reduce_exp(clamp(x, -104.5f, 89.f));
+  const auto [whole, r] = reduce_exp(clamp(x, -104.5f, 89.f + static_cast<float>(halvings)));
+  const VI n = hn::Sub(whole, hn::Set(I32(), halvings));
   // (exp(r) - 1 - r) / r^2 on [-0.3475, 0.3475].
   const VF q =
       polynomial(r, 0x1.fffff4p-2f, 0x1.55548cp-3f, 0x1.555dd2p-5f, 0x1.123d6p-7f, 0x1.6721e8p-10f);
@@ -171,19 +174,6 @@ HWY_INLINE VF simd_log1p(VF x) {
   return hn::IfThenElse(is_ordinary(u), hn::CopySign(y, x), log_of_special(u));
 }
 
-/// tanh: a polynomial below 0.625, 1 - 2 / (exp(2 |x|) + 1) from there on.
-HWY_INLINE VF simd_tanh(VF x) {
-  const VF size = hn::Abs(x), s = hn::Mul(x, x);
-  // (tanh(x) - x) / x^3 on [0, 0.625].
-  const VF q = polynomial(s, -0x1.555552p-2f, 0x1.110e04p-3f, -0x1.b92222p-5f, 0x1.57eddap-6f,
-                          -0x1.8f2868p-8f);
-  const VF small = hn::MulAdd(hn::Mul(x, s), q, x);
-  // From 9.02 on tanh rounds to 1.
-  const VF e = simd_exp(hn::Min(constant(20.f), hn::Add(size, size)));
-  const VF large = hn::Sub(constant(1.f), hn::Div(constant(2.f), hn::Add(e, constant(1.f))));
-  return hn::CopySign(hn::IfThenElse(hn::Lt(size, constant(0.625f)), small, large), x);
-}
-
 /// erf: x times a polynomial of x^2 below 0.93, 1 - exp(log(erfc(|x|))) from there on.
 HWY_INLINE VF simd_erf(VF x) {
   const VF s = hn::Mul(x, x);
@@ -197,40 +187,6 @@ HWY_INLINE VF simd_erf(VF x) {
                           -0x1.19cab4p-8f, 0x1.04e7dcp-11f, -0x1.1eed9ap-15f, 0x1.15b088p-20f);
   const VF large = hn::Sub(constant(1.f), simd_exp(hn::Sub(hn::Mul(g, t), t)));
   return hn::CopySign(hn::IfThenElse(hn::Lt(hn::Abs(x), constant(0.93f)), small, large), x);
-}
-
-/// sin(x + quarter * pi / 2), for |x| small enough for three parts of pi / 2; `exact` else.
-template <class F>
-HWY_INLINE VF simd_sine(VF x, int quarter, F exact) {
-  if (HWY_NATIVE_FMA == 0 || !hn::AllTrue(F32(), hn::Lt(hn::Abs(x), constant(48000.f)))) {
-    return map_lanes(F32(), x, exact);
-  }
-  const VF magic = constant(12582912.f);
-  const VF t = hn::MulAdd(x, constant(0x1.45f306p-1f), magic);  // 2 / pi
-  const VF n = hn::Sub(t, magic);
-  VF r = hn::NegMulAdd(n, constant(0x1.921fb0p0f), x);
-  r = hn::NegMulAdd(n, constant(0x1.5110b4p-22f), r);
-  r = hn::NegMulAdd(n, constant(0x1.846988p-48f), r);
-  const VI q = hn::Add(bits_of(t), hn::Set(I32(), quarter));
-  const VF s = hn::Mul(r, r);
-  // (sin(r) - r) / r^3 and (cos(r) - 1 + r^2 / 2) / r^4 on [0, pi / 4].
-  const VF sin_q =
-      polynomial(s, -0x1.555556p-3f, 0x1.111198p-7f, -0x1.a0830cp-13f, 0x1.8774c8p-19f);
-  const VF cos_q = polynomial(s, 0x1.55554ap-5f, -0x1.6c0c2ep-10f, 0x1.99eac8p-16f);
-  const VF sine = hn::MulAdd(hn::Mul(r, s), sin_q, r);
-  const VF cosine =
-      hn::MulAdd(hn::Mul(s, s), cos_q, hn::NegMulAdd(s, constant(0.5f), constant(1.f)));
-  const auto odd = hn::MaskFromVec(from_bits(hn::Neg(hn::And(q, hn::Set(I32(), 1)))));
-  const VF y = hn::IfThenElse(odd, cosine, sine);
-  const VF sign = from_bits(hn::ShiftLeft<30>(hn::And(q, hn::Set(I32(), 2))));
-  return hn::Xor(y, sign);
-}
-HWY_INLINE VF simd_sin(VF x) {
-  const VF y = simd_sine(x, 0, [](float v) { return static_cast<float>(std::sin(double{v})); });
-  return hn::IfThenElse(hn::Eq(x, constant(0.f)), x, y);  // the sign of zero
-}
-HWY_INLINE VF simd_cos(VF x) {
-  return simd_sine(x, 1, [](float v) { return static_cast<float>(std::cos(double{v})); });
 }
 
 /// log2 of positive normal doubles to 2^-38, enough for a float's power.

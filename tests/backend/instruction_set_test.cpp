@@ -1,0 +1,46 @@
+#include "backend/cpu/instruction_set.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+
+#include "varve/error.h"
+
+namespace varve::cpu {
+namespace {
+
+// A cap holds for the rest of a process, so each is set in a process of its own.
+class InstructionSet : public testing::Test {
+ protected:
+  InstructionSet() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+};
+
+/// Whether the cap holds for both; a machine may have less than it allows.
+bool capped(std::string_view name, dnnl::cpu_isa most) {
+  const std::string_view had = instruction_set();
+  cap_instruction_set(name);
+  const std::string_view expected = had == "sse4" ? had : name;
+  return instruction_set() == expected &&
+         static_cast<int>(dnnl::get_effective_cpu_isa()) <= static_cast<int>(most);
+}
+
+TEST_F(InstructionSet, CapsOurKernelsAndOneDnn) {
+  EXPECT_EXIT(std::exit(capped("sse4", dnnl::cpu_isa::sse41) ? 0 : 1), testing::ExitedWithCode(0),
+              "");
+  EXPECT_EXIT(std::exit(capped("avx2", dnnl::cpu_isa::avx2) ? 0 : 1), testing::ExitedWithCode(0),
+              "");
+}
+
+TEST_F(InstructionSet, AnUnknownNameIsRefused) {
+  try {
+    cap_instruction_set("avx9");
+    FAIL();
+  } catch (const ConfigError& e) {
+    EXPECT_STREQ(e.what(), "instruction set: expected sse4, avx2 or avx512, got \"avx9\"");
+  }
+}
+
+}  // namespace
+}  // namespace varve::cpu
