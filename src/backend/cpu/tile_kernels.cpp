@@ -48,7 +48,7 @@ Offer prepare_body(const Request& r, const ir::Graph& body) {
   for (const Layout& l : r.inputs) strides.push_back(l.strides);
   transform::TileBuild built = transform::build_tile(body, strides);
   if (!built.program) return Offer::decline(built.why);
-  return Offer(std::make_unique<Tile>(*built.program, r.threads));
+  return tile_kernel(*built.program, r.threads);
 }
 
 /// One pointwise op or reduction.
@@ -88,6 +88,10 @@ Offer prepare_attached(const Request& r) {
 }
 
 }  // namespace
+
+Offer tile_kernel(const tiling::TileProgram& program, int threads) {
+  return Offer(std::make_unique<Tile>(program, threads));
+}
 
 std::vector<KernelRow> tile_kernels() {
   return {{"group", "onednn + relu", prepare_attached},
