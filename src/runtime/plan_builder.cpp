@@ -1,5 +1,7 @@
 #include "runtime/plan_builder.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/math.h"
 #include "runtime/prepare.h"
@@ -129,7 +131,7 @@ PlanBuilder::Held PlanBuilder::pack(const Held& from, bool commit) {
 }
 
 bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
-                               Held& out, int output, int32_t n) {
+                               const std::vector<Held>& taken, Held& out, int output, int32_t n) {
   const ir::GraphNode& node = plan_.graph_.nodes[static_cast<size_t>(n)];
   const int64_t bytes = out.layout.shape.size() * size_of(out.layout.dtype);
   for (size_t which = 0; which < node.inputs.size(); ++which) {
@@ -138,6 +140,11 @@ bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<
     const Buffer& b = buffers_[static_cast<size_t>(held.buffer)];
     if (b.fixed || held.offset != 0 || b.bytes != bytes || !held.layout.contiguous()) continue;
     if (!last_reader(in, which, node.inputs[which])) continue;
+    // Another output of the same node may lie there already.
+    if (std::any_of(taken.begin(), taken.end(),
+                    [&](const Held& other) { return other.buffer == held.buffer; })) {
+      continue;
+    }
     out.buffer = held.buffer;
     return true;
   }
@@ -182,7 +189,7 @@ void PlanBuilder::schedule(int32_t n) {
         h.buffer = new_buffer(0);
         buffers_.back().place = {Place::Kind::output, claim, 0};
         buffers_.back().fixed = true;
-      } else if (!try_in_place(*p.kernel, in, h, static_cast<int>(o), n)) {
+      } else if (!try_in_place(*p.kernel, in, out, h, static_cast<int>(o), n)) {
         h.buffer = new_buffer(h.layout.shape.size() * size_of(h.layout.dtype));
       }
       out.push_back(std::move(h));

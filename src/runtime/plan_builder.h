@@ -40,8 +40,8 @@ class PlanBuilder {
   Held pack(const Held& from, bool commit);
   void add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
                 bool commit, const std::vector<Held>& in, const std::vector<Held>& out);
-  bool try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in, Held& out,
-                    int output, int32_t node);
+  bool try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
+                    const std::vector<Held>& taken, Held& out, int output, int32_t node);
   bool last_reader(const std::vector<Held>& in, size_t which, ir::ValueId v) const;
   bool overwritable(int assigned) const;
   void hold_guards();

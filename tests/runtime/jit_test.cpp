@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "ir/frame.h"
+#include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
@@ -120,6 +122,19 @@ TEST(Jit, AFailedStepLeavesEveryStateAsItWasAndNamesTheMaker) {
 TEST(Jit, ReadingInsideIsAnError) {
   auto f = jit([](const Tensor& x) { return x.to_double() > 0 ? x : -x; });
   EXPECT_THROW(f(scalar(1, f32)), ValueError);
+}
+
+TEST(Jit, TwoResultsOfOneGroupDoNotShareTheirInputsMemory) {
+  auto f = [](const Tensor& a, const Tensor& b) {
+    const Tensor d = matmul(a, b);
+    return Tensors{sum(square(d)), matmul(a, d * 2)};
+  };
+  std::vector<float> v(400);
+  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(i % 7);
+  const Tensor a = tensor(v, Shape{20, 20}), b = tensor(v, Shape{20, 20});
+  const Tensors expected = f(a, b), got = jit(f)(a, b);
+  EXPECT_EQ(got[0].to_doubles(), expected[0].to_doubles());
+  EXPECT_EQ(got[1].to_doubles(), expected[1].to_doubles());
 }
 
 TEST(Jit, KeepsTheSixteenPlansLastUsedAndWarnsOfManyTraces) {
