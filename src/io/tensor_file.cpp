@@ -1,0 +1,99 @@
+#include "io/tensor_file.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "formats/gzip.h"
+#include "ir/node.h"
+
+namespace varve::io {
+namespace {
+
+std::string checksum(std::span<const std::byte> bytes) {
+  return fmt::format("{:08x}", formats::crc32(bytes));
+}
+
+std::span<const std::byte> bytes_of(const Tensor& x) {
+  const auto count = static_cast<size_t>(x.size() * size_of(x.dtype()));
+  return {ir::contiguous_array(x).data(), count};
+}
+
+}  // namespace
+
+void write_tensors(const std::string& path, const char* kind,
+                   const std::vector<NamedTensor>& tensors,
+                   std::map<std::string, std::string> metadata, const std::string& kept) {
+  std::vector<formats::NamedBytes> list;
+  config::Json sums = config::Json::object();
+  for (const NamedTensor& t : tensors) {
+    const std::span<const std::byte> bytes = bytes_of(t.tensor);
+    sums[t.name] = checksum(bytes);
+    list.push_back({t.name, t.tensor.dtype(), t.tensor.shape(), bytes});
+  }
+  metadata[kVersionKey] = std::to_string(kFormatVersion);
+  metadata[kKindKey] = kind;
+  metadata[kChecksumsKey] = sums.dump();
+  formats::write_safetensors(path, std::move(list), metadata, kept);
+}
+
+TensorFile::TensorFile(const std::string& path) : file_(formats::SafetensorsFile::open(path)) {
+  if (const std::string version = metadata(kVersionKey); !version.empty()) {
+    const bool number = version.find_first_not_of("0123456789") == std::string::npos;
+    if (!number || version.size() > 9 || std::stoll(version) > kFormatVersion) {
+      fail("format version: this Varve reads up to " + std::to_string(kFormatVersion) +
+               ", the file is " + escaped(version),
+           "it was written by a newer Varve");
+    }
+  }
+  if (!metadata(kChecksumsKey).empty()) {
+    const config::Json sums = json(kChecksumsKey);
+    if (!sums.is_object()) fail(std::string(kChecksumsKey) + ": expected an object");
+    for (const auto& [name, value] : sums.items()) {
+      if (value.is_string()) checksums_[name] = value.get<std::string>();
+    }
+  }
+}
+
+std::string TensorFile::metadata(const std::string& key) const {
+  const auto at = file_.metadata().find(key);
+  return at == file_.metadata().end() ? "" : at->second;
+}
+
+void TensorFile::require_kind(const char* kind) const {
+  const std::string got = metadata(kKindKey);
+  if (got == kind) return;
+  fail(std::string("expected a Varve ") + kind + ", " +
+       (got.empty() ? "the file is none (no " + std::string(kKindKey) + " in its metadata)"
+                    : "the file is a " + escaped(got)));
+}
+
+config::Json TensorFile::json(const std::string& key) const {
+  const std::string text = metadata(key);
+  if (text.empty()) fail(key + ": not in the file's metadata");
+  try {
+    return config::parse(text, key);
+  } catch (const Error& e) {
+    fail(e.message(), e.hint());
+  }
+}
+
+Tensor TensorFile::read(const std::string& name) const {
+  const formats::SafetensorsFile::Entry* entry = file_.find(name);
+  if (!entry) fail("tensor \"" + escaped(name) + "\": not in the file");
+  const formats::Array array = file_.read(*entry);
+  if (const auto at = checksums_.find(name); at != checksums_.end()) {
+    const std::string got = checksum(array.bytes.span());
+    if (got != at->second) {
+      fail("tensor \"" + escaped(name) + "\": checksum: expected " + escaped(at->second) +
+               ", got " + got,
+           "the file was damaged after it was written");
+    }
+  }
+  return tensor_from_shared(array.bytes.shared(), array.bytes.data(), array.dtype, array.shape);
+}
+
+void TensorFile::fail(const std::string& what, const std::string& hint) const {
+  throw FormatError(file_.name() + ": " + what, hint);
+}
+
+}  // namespace varve::io
