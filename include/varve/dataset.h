@@ -63,6 +63,8 @@ class Dataset {
   /// With a function applied to the inputs of every batch, after those already there:
   /// `images.map([](const Tensors& x) { return Tensors(x.only() / 255); })`.
   Dataset map(Preparation f) const;
+  /// The inputs alone.
+  Dataset without_targets() const;
   /// With weights, f32 [size()]. Throws ShapeError.
   Dataset weighted(const Tensor& weights) const;
 

@@ -90,6 +90,10 @@ class Metric {
   /// The number for all batches since `reset`; NaN where there were none.
   double result() const;
   void reset();
+  /// The totals, f64; not defined before the first update.
+  Variable totals() const;
+  /// Goes on from totals that were kept.
+  void set_totals(const Tensor& totals);
   /// Says that predictions are scores before the sigmoid or softmax, where the spec does not.
   void set_from_logits(bool from_logits);
   /// The same settings with totals of its own.

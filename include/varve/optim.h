@@ -122,7 +122,8 @@ class Optimizer {
   };
   /// Makes the slots of these parameters, as their first update would.
   void build(const Variables& parameters);
-  /// All that is needed to go on, for checkpoints.
+  /// All that is needed to go on, for checkpoints; the learning rate where it no longer follows the
+  /// schedule.
   std::vector<NamedState> state() const;
   /// The same settings with no updates made.
   Optimizer fresh() const;

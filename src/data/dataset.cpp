@@ -130,6 +130,13 @@ Dataset Dataset::map(Preparation f) const {
   return Dataset(std::shared_ptr<const State>(std::move(s)));
 }
 
+Dataset Dataset::without_targets() const {
+  auto s = std::make_shared<State>(*state_);
+  s->targets = {};
+  s->weights = {};
+  return Dataset(std::shared_ptr<const State>(std::move(s)));
+}
+
 Dataset Dataset::weighted(const Tensor& weights) const {
   if (weights.shape() != Shape{size()} || weights.dtype() != f32) {
     throw ShapeError("dataset: weights: expected f32[" + std::to_string(size()) + "], got " +

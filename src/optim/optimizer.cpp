@@ -162,7 +162,10 @@ std::string Optimizer::name() const { return table().name_of(*state_->rule); }
 const Schedule& Optimizer::schedule() const { return state_->rule->learning_rate(); }
 
 std::vector<Optimizer::NamedState> Optimizer::state() const {
-  std::vector<NamedState> out{{"step", state_->step}, {"learning_rate", state_->learning_rate}};
+  std::vector<NamedState> out{{"step", state_->step}};
+  if (!state_->learning_rate.state()->follow) {
+    out.push_back({"learning_rate", state_->learning_rate});
+  }
   for (const auto& p : state_->parameters) {
     for (const Variable& s : p.slots) out.push_back({s.name(), s});
   }

@@ -114,6 +114,14 @@ void Metric::reset() {
   if (state_->totals.defined()) state_->totals.assign(zeros(state_->totals.shape(), f64));
 }
 
+Variable Metric::totals() const { return state_->totals; }
+void Metric::set_totals(const Tensor& totals) {
+  if (!state_->totals.defined()) {
+    state_->totals = Variable(totals, {.name = "metric." + name(), .trainable = false});
+  }
+  state_->totals.assign(totals);
+}
+
 void Metric::set_from_logits(bool from_logits) { state_->from_logits = from_logits; }
 
 Metric Metric::fresh() const {

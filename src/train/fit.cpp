@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "train/fit_run.h"
+#include "varve/ops/shape.h"
+
+namespace varve {
+namespace detail {
+
+using train::Program;
+
+namespace {
+
+void check_options(const FitOptions& o, int64_t samples) {
+  const auto at_least = [](const char* name, int64_t value, int64_t least) {
+    if (value >= least) return;
+    throw ValueError(std::string("fit: ") + name + ": expected at least " + std::to_string(least) +
+                     ", got " + std::to_string(value));
+  };
+  at_least("batch_size", o.batch_size, 1);
+  at_least("epochs", o.epochs, 0);
+  at_least("initial_epoch", o.initial_epoch, 0);
+  at_least("validation_batch_size", o.validation_batch_size, 0);
+  const double share = o.validation_split;
+  if (!(share >= 0 && share < 1)) {
+    throw ValueError("fit: validation_split: expected 0 <= share < 1, got " +
+                     std::to_string(share));
+  }
+  if (share > 0 && o.validation_data) {
+    throw ValueError("fit: validation_split and validation_data are both given");
+  }
+  if (o.sample_weight.defined() && o.sample_weight.shape() != Shape{samples}) {
+    throw ShapeError("fit: sample_weight: expected [" + std::to_string(samples) + "], got " +
+                     o.sample_weight.shape().to_string());
+  }
+}
+
+}  // namespace
+
+FitRun::FitRun(Model& model, const Dataset& data, FitOptions options)
+    : model_(model),
+      training_(train::compiled_training(model, "fit")),
+      options_(std::move(options)) {
+  check_options(options_, data.size());
+  split_off_validation(weighted(data));
+  train::make_ready(model_, train_, true);
+  take_seed();
+  if (model_.class_names().empty() && !data.class_names().empty()) {
+    model_.set_class_names(data.class_names());
+  }
+  meter_ = train::Meter(training_.plan);
+  validation_meter_ = train::Meter(training_.plan);
+  step_program_ = train::training_step(model_, train_, meter_);
+  if (validation_) {
+    validation_program_ = train::evaluation_step(model_, *validation_, validation_meter_);
+  }
+  if (options_.progress) {
+    options_.callbacks.insert(options_.callbacks.begin(), callbacks::Progress{});
+  }
+}
+
+Dataset FitRun::weighted(const Dataset& data) const {
+  const bool own = options_.sample_weight.defined();
+  if (!own && !options_.class_weight) return data;
+  const auto n = static_cast<size_t>(data.size());
+  std::vector<float> weights(n, 1.f);
+  if (data.stored_weights().defined()) {
+    const std::span<const float> stored = data.stored_weights().span<float>();
+    for (size_t i = 0; i < n; ++i) weights[i] = stored[static_cast<size_t>(data.rows()[i])];
+  }
+  if (own) {
+    const std::vector<double> given = options_.sample_weight.to_doubles();
+    for (size_t i = 0; i < n; ++i) weights[i] *= static_cast<float>(given[i]);
+  }
+  if (options_.class_weight) {
+    const std::vector<int64_t> classes = data.classes();
+    const std::map<int64_t, double> of_class = options_.class_weight.of(classes);
+    for (size_t i = 0; i < n; ++i) weights[i] *= static_cast<float>(of_class.at(classes[i]));
+  }
+  return data.weighted(tensor(weights, Shape{n}));
+}
+
+void FitRun::split_off_validation(Dataset data) {
+  train_ = std::move(data);
+  validation_ = options_.validation_data;
+  const double share = options_.validation_split;
+  if (share == 0) return;
+  if (options_.stratify) {
+    TrainTest parts = split(train_, share, {.seed = options_.seed.value_or(0), .stratify = true});
+    train_ = parts.train;
+    validation_ = parts.test;
+    return;
+  }
+  // Keras' rule: the first int(n (1 - share)) samples train.
+  const int64_t n = train_.size();
+  const auto kept = static_cast<int64_t>(std::floor(static_cast<double>(n) * (1 - share)));
+  if (kept == 0 || kept == n) {
+    throw ValueError("fit: validation_split: " + std::to_string(n) +
+                     " samples cannot be split by " + std::to_string(share));
+  }
+  validation_ = train_.skip(kept);
+  train_ = train_.take(kept);
+}
+
+void FitRun::take_seed() {
+  Variable random = model_.random_state();
+  if (options_.seed) {
+    shuffle_seed_ = *options_.seed;
+    random.assign(tensor({*options_.seed, uint64_t{0}}));
+    return;
+  }
+  // Drawn from the model's own state, which is counted up so that the next fit shuffles anew.
+  const Tensor now = random.value();
+  const std::span<const uint64_t> s = now.span<uint64_t>();
+  shuffle_seed_ = Key(s[0], s[1]).fold_in("shuffle").bits().span<uint64_t>()[0];
+  random.assign(tensor({s[0], s[1] + 1}));
+}
+
+double FitRun::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - epoch_began_).count();
+}
+
+Logs FitRun::logs() const {
+  if (!epoch_end_.empty()) return epoch_end_;
+  Logs out;
+  // Before the first batch there is nothing to tell.
+  if (samples_ > 0) out = meter_.results();
+  out.push_back({"learning_rate", training_.optimizer.learning_rate().value().to_double()});
+  return out;
+}
+
+void FitRun::stop(std::string why) {
+  stopped_ = true;
+  why_ = std::move(why);
+}
+
+void FitRun::call(void (Callback::*hook)(TrainState&)) {
+  TrainState state(*this);
+  for (const CallbackRef& c : options_.callbacks) ((*c).*hook)(state);
+}
+
+std::vector<int64_t> FitRun::order() const {
+  if (options_.shuffle) {
+    return permutation(train_.size(), shuffle_seed_, static_cast<uint64_t>(epoch_));
+  }
+  std::vector<int64_t> out(static_cast<size_t>(train_.size()));
+  std::iota(out.begin(), out.end(), 0);
+  return out;
+}
+
+void FitRun::run_step(std::span<const int64_t> positions) {
+  try {
+    step_program_(train::arguments_of(train_, positions));
+  } catch (const NumericError& e) {
+    throw NumericError("epoch " + std::to_string(epoch_ + 1) + ", step " +
+                           std::to_string(batch_ + 1) + ": " + e.message(),
+                       e.hint(), e.at());
+  }
+}
+
+void FitRun::run_epoch() {
+  epoch_end_.clear();
+  train_seconds_ = 0;
+  epoch_began_ = std::chrono::steady_clock::now();
+  if (batch_ == 0) {  // else resumed within an epoch
+    meter_.reset();
+    samples_ = 0;
+    call(&Callback::on_epoch_begin);
+  }
+  const std::vector<int64_t> positions = order();
+  const int64_t size = options_.batch_size;
+  for (; batch_ < batches() && !stopped_; ++batch_) {
+    call(&Callback::on_batch_begin);
+    const int64_t first = batch_ * size, count = std::min(size, train_.size() - first);
+    run_step(std::span(positions).subspan(static_cast<size_t>(first), static_cast<size_t>(count)));
+    ++step_;
+    samples_ += count;
+    call(&Callback::on_batch_end);
+  }
+  train_seconds_ = seconds();
+  Logs logs = this->logs();
+  if (validation_) {
+    const int64_t batch = options_.validation_batch_size > 0 ? options_.validation_batch_size.value
+                                                             : options_.batch_size.value;
+    Logs found = train::evaluate(validation_program_, validation_meter_, *validation_, batch);
+    const Logs::value_type rate = logs.back();
+    logs.pop_back();
+    for (auto& [name, value] : found) logs.push_back({"val_" + name, value});
+    logs.push_back(rate);
+  }
+  epoch_end_ = std::move(logs);
+  history_.append(epoch_end_);
+}
+
+History FitRun::run() {
+  const auto began = std::chrono::steady_clock::now();
+  epoch_ = options_.initial_epoch;
+  if (!options_.resume.empty()) resume(options_.resume);
+  call(&Callback::on_train_begin);
+  while (epoch_ < options_.epochs && !stopped_) {
+    run_epoch();
+    call(&Callback::on_epoch_end);
+    ++epoch_;
+    batch_ = 0;
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  history_.params = {{"epochs", std::to_string(options_.epochs.value)},
+                     {"batch_size", std::to_string(options_.batch_size.value)},
+                     {"steps", std::to_string(step_)},
+                     {"samples", std::to_string(train_.size())},
+                     {"seconds", std::to_string(seconds)},
+                     {"optimizer", training_.optimizer.name()},
+                     {"stopped", why_}};
+  call(&Callback::on_train_end);
+  return history_;
+}
+
+}  // namespace detail
+
+double TrainState::log(std::string_view name) const {
+  std::vector<std::string> names;
+  for (const auto& [n, value] : run_->logs()) {
+    if (n == name) return value;
+    names.push_back(n);
+  }
+  throw IndexError("log: there is no \"" + escaped(name) + "\"", did_you_mean(name, names));
+}
+bool TrainState::has_log(std::string_view name) const {
+  for (const auto& [n, value] : run_->logs()) {
+    if (n == name) return true;
+  }
+  return false;
+}
+Logs TrainState::logs() const { return run_->logs(); }
+int64_t TrainState::epoch() const { return run_->epoch(); }
+int64_t TrainState::epochs() const { return run_->options().epochs; }
+int64_t TrainState::step() const { return run_->step(); }
+int64_t TrainState::batch() const { return run_->batch(); }
+int64_t TrainState::batches() const { return run_->batches(); }
+int64_t TrainState::samples() const { return run_->samples(); }
+double TrainState::seconds() const { return run_->seconds(); }
+double TrainState::samples_per_second() const {
+  const double s = run_->train_seconds();
+  return s > 0 ? static_cast<double>(run_->samples()) / s : 0;
+}
+Model& TrainState::model() const { return run_->model(); }
+Optimizer& TrainState::optimizer() const { return run_->training().optimizer; }
+const History& TrainState::history() const { return run_->history(); }
+void TrainState::stop(std::string why) { run_->stop(std::move(why)); }
+bool TrainState::stopped() const { return run_->stopped(); }
+const std::string& TrainState::why_stopped() const { return run_->why_stopped(); }
+void TrainState::save_checkpoint(const std::string& path) const { run_->save_checkpoint(path); }
+
+History Model::fit(const Dataset& data, FitOptions options) {
+  return detail::FitRun(*this, data, std::move(options)).run();
+}
+History Model::fit(const Tensors& x, const Tensors& y, FitOptions options) {
+  return fit(Dataset(x, y), std::move(options));
+}
+
+}  // namespace varve

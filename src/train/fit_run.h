@@ -1,0 +1,65 @@
+// One call of fit.
+#pragma once
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "train/training.h"
+
+namespace varve::detail {
+
+class FitRun {
+ public:
+  FitRun(Model& model, const Dataset& data, FitOptions options);
+  History run();
+
+  // What TrainState shows.
+  Logs logs() const;
+  Model& model() { return model_; }
+  train::Training& training() { return training_; }
+  const FitOptions& options() const { return options_; }
+  History& history() { return history_; }
+  int64_t epoch() const { return epoch_; }
+  int64_t batch() const { return batch_; }
+  int64_t batches() const {
+    return (train_.size() + options_.batch_size - 1) / options_.batch_size;
+  }
+  int64_t step() const { return step_; }
+  int64_t samples() const { return samples_; }
+  double seconds() const;
+  double train_seconds() const { return train_seconds_ > 0 ? train_seconds_ : seconds(); }
+  void stop(std::string why);
+  bool stopped() const { return stopped_; }
+  const std::string& why_stopped() const { return why_; }
+  void save_checkpoint(const std::string& path);
+
+ private:
+  void split_off_validation(Dataset data);
+  Dataset weighted(const Dataset& data) const;
+  void take_seed();
+  void resume(const std::string& path);
+  std::string fingerprint() const;
+  void run_epoch();
+  void run_step(std::span<const int64_t> positions);
+  void call(void (Callback::*hook)(TrainState&));
+  std::vector<int64_t> order() const;
+
+  Model& model_;
+  train::Training& training_;
+  FitOptions options_;
+  Dataset train_;
+  std::optional<Dataset> validation_;
+  train::Meter meter_, validation_meter_;
+  train::Program step_program_, validation_program_;
+  History history_;
+  Logs epoch_end_;  // set at the end of an epoch only
+  uint64_t shuffle_seed_ = 0;
+  mutable std::string fingerprint_;  // of the training data, worked out when first needed
+  int64_t epoch_ = 0, batch_ = 0, step_ = 0, samples_ = 0;
+  std::chrono::steady_clock::time_point epoch_began_;
+  double train_seconds_ = 0;  // of the epoch, without validation; set at its end
+  bool stopped_ = false;
+  std::string why_;
+};
+
+}  // namespace varve::detail

@@ -1,0 +1,159 @@
+#include "varve/model.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "ir/node.h"
+#include "nn/config.h"
+#include "train/training.h"
+#include "varve/nn/network.h"
+
+namespace varve {
+
+Model::Model(const Tensors& inputs, const Tensors& outputs, Where where)
+    : Layer(nn::functional(inputs, outputs, where)) {}
+
+Sequential::Sequential() : Sequential(std::vector<Layer>{}) {}
+Sequential::Sequential(std::initializer_list<Layer> layers)
+    : Sequential(std::vector<Layer>(layers)) {}
+Sequential::Sequential(std::vector<Layer> layers) : Model(nn::sequential(std::move(layers))) {}
+void Sequential::add(const Layer& layer) { nn::append(*this, layer); }
+
+void Model::compile(CompileOptions options) {
+  train::Training& t = train::training_of(*this);
+  if (options.loss.one() && !options.loss.by_output().empty()) {
+    throw ValueError("compile: loss: one for all outputs and losses by output are both given");
+  }
+  t.optimizer = options.optimizer;
+  t.options = std::move(options);
+  t.plan.clear();
+  t.predict = {};
+  t.compiled = true;
+}
+
+bool Model::compiled() const { return train::training_of(*this).compiled; }
+Optimizer Model::optimizer() const {
+  return train::compiled_training(*this, "optimizer").optimizer;
+}
+
+Scores Model::evaluate(const Dataset& data, EvaluateOptions options) {
+  train::Training& t = train::compiled_training(*this, "evaluate");
+  if (options.batch_size < 1) {
+    throw ValueError("evaluate: batch_size: expected at least 1, got " +
+                     std::to_string(options.batch_size.value));
+  }
+  const Dataset samples =
+      options.sample_weight.defined() ? data.weighted(options.sample_weight) : data;
+  train::make_ready(*this, samples, true);
+  train::Meter meter(t.plan);
+  const train::Program step = train::evaluation_step(*this, samples, meter);
+  return Scores(train::evaluate(step, meter, samples, options.batch_size));
+}
+Scores Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options) {
+  return evaluate(Dataset(x, y), std::move(options));
+}
+
+namespace {
+
+// Copies the rows of a batch's outputs into the whole.
+void put_rows(std::vector<ir::Array>& whole, ir::Types& types, const std::vector<Tensor>& part,
+              int64_t first, int64_t samples) {
+  if (whole.empty()) {
+    for (const Tensor& x : part) {
+      std::vector<int64_t> dims = x.shape().dims();
+      if (dims.empty()) {
+        throw ShapeError("predict: an output is a scalar, expected a leading axis of samples");
+      }
+      dims[0] = samples;
+      types.push_back({x.dtype(), Shape(dims)});
+      whole.push_back(ir::allocate(x.dtype(), types.back().shape));
+    }
+  }
+  for (size_t i = 0; i < part.size(); ++i) {
+    const ir::Array& from = ir::contiguous_array(part[i]);
+    const int64_t bytes = part[i].size() * size_of(part[i].dtype());
+    const int64_t rows = part[i].shape()[0];
+    if (bytes > 0) {
+      std::memcpy(whole[i].data() + first * (bytes / rows), from.data(),
+                  static_cast<size_t>(bytes));
+    }
+  }
+}
+
+}  // namespace
+
+Outputs Model::predict(const Dataset& data, PredictOptions options) {
+  if (options.batch_size < 1) {
+    throw ValueError("predict: batch_size: expected at least 1, got " +
+                     std::to_string(options.batch_size.value));
+  }
+  const Dataset samples = data.without_targets();
+  train::make_ready(*this, samples, false);
+  const train::Program step = train::prediction_step(*this, samples);
+  std::vector<ir::Array> whole;
+  ir::Types types;
+  train::for_each_batch(samples.size(), options.batch_size,
+                        [&](std::span<const int64_t> positions, int64_t first) {
+                          put_rows(whole, types, step(train::arguments_of(samples, positions)),
+                                   first, samples.size());
+                        });
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    out.push_back(ir::computed(types[i].dtype, types[i].shape, std::move(whole[i])));
+  }
+  return Outputs(Tensors(std::move(out)));
+}
+
+Outputs Model::predict(const Tensors& x, PredictOptions options) {
+  // A batch that fits is run as it is, by a program that is kept: for serving, call after call.
+  if (x.size() > 0 && x[0].rank() > 0 && x[0].shape()[0] > 0 &&
+      x[0].shape()[0] <= options.batch_size) {
+    train::Training& t = train::training_of(*this);
+    train::make_ready(*this, Dataset(x), false);
+    if (!t.predict) {
+      // The program lives in the state of the layer, which must not own itself.
+      t.predict = train::Program(
+          [layer = std::weak_ptr(state())](std::span<const Tensor> in) {
+            return Layer(layer.lock())(Tensors(std::vector<Tensor>(in.begin(), in.end())),
+                                       CallOptions{.training = false})
+                .list();
+          },
+          t.options.run_eagerly);
+    }
+    return Outputs(Tensors(t.predict(x.list())));
+  }
+  return predict(Dataset(x), options);
+}
+
+void Model::set_metadata(const std::string& key, const std::string& text) {
+  train::training_of(*this).metadata[key] = text;
+}
+std::string Model::metadata(const std::string& key) const {
+  const auto& all = train::training_of(*this).metadata;
+  const auto at = all.find(key);
+  return at == all.end() ? "" : at->second;
+}
+
+std::vector<std::string> Model::class_names() const {
+  const std::string text = metadata("classes");
+  return text.empty() ? std::vector<std::string>{}
+                      : config::parse(text, "classes").get<std::vector<std::string>>();
+}
+void Model::set_class_names(const std::vector<std::string>& names) {
+  set_metadata("classes", config::Json(names).dump());
+}
+
+Model Model::clone() const {
+  Model copy(Layer::clone());
+  const train::Training& from = train::training_of(*this);
+  train::Training& to = train::training_of(copy);
+  to.metadata = from.metadata;
+  if (from.compiled) {
+    CompileOptions options = from.options;
+    options.optimizer = from.optimizer.fresh();
+    copy.compile(std::move(options));
+  }
+  return copy;
+}
+
+}  // namespace varve

@@ -1,0 +1,44 @@
+#include "train/training.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/shape.h"
+
+namespace varve::train {
+
+Program::Program(Function f, bool eager)
+    : f_(std::move(f)), eager_(eager), compiled_(detail::make_compiled()) {}
+
+std::vector<Tensor> Program::operator()(const std::vector<Tensor>& arguments) const {
+  std::vector<Tensor> results;
+  if (eager_) {
+    // A frame holds assignments back until the step has succeeded.
+    ir::Frame transaction(ir::Frame::Kind::gradient);
+    results = f_(arguments);
+    transaction.commit();
+    ir::evaluate(results);
+    return results;
+  }
+  detail::run_compiled(
+      *compiled_, arguments,
+      [this](std::span<const Tensor> x) {
+        return detail::Traced{f_(x), nullptr};
+      },
+      results);
+  return results;
+}
+
+RunningMean::RunningMean(const std::string& name)
+    : totals_(Shape{2}, f64, [] { return zeros({2}, f64); }, {.name = name, .trainable = false}) {}
+
+void RunningMean::add(const Tensor& value, int64_t samples) {
+  const auto n = static_cast<double>(samples);
+  totals_.assign(totals_.value() + stack({cast(value, f64) * n, scalar(n, f64)}));
+}
+
+double RunningMean::result() const {
+  const std::vector<double> t = totals_.value().to_doubles();
+  return t[0] / t[1];
+}
+
+void RunningMean::reset() { totals_.assign(zeros({2}, f64)); }
+
+}  // namespace varve::train

@@ -1,0 +1,121 @@
+// What compiling adds to a model, and the steps that are made of it.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/frame.h"
+#include "varve/jit.h"
+#include "varve/model.h"
+
+namespace varve::train {
+
+/// A function of tensors that runs compiled, or as it is. Either way its assignments take effect
+/// together at the end, or not at all.
+class Program {
+ public:
+  using Function = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
+  Program() = default;
+  Program(Function f, bool eager);
+  std::vector<Tensor> operator()(const std::vector<Tensor>& arguments) const;
+  explicit operator bool() const { return static_cast<bool>(f_); }
+  CompiledInfo info() const { return CompiledInfo(compiled_); }
+
+ private:
+  Function f_;
+  bool eager_ = false;
+  std::shared_ptr<detail::Compiled> compiled_;
+};
+
+/// The weighted mean of a scalar over batches, as a variable.
+class RunningMean {
+ public:
+  explicit RunningMean(const std::string& name);
+  void add(const Tensor& value, int64_t samples);
+  double result() const;
+  void reset();
+  const Variable& totals() const { return totals_; }
+
+ private:
+  Variable totals_;  // f64: sum, count
+};
+
+/// One output of the model: its loss and metrics.
+struct OutputPlan {
+  std::string name;    // empty for the only output
+  std::string prefix;  // "digit_" or empty
+  Loss loss;
+  double weight = 1;
+  std::vector<Metric> metrics;
+};
+
+/// Loss and metrics of a pass over data; training and validation have one each.
+class Meter {
+ public:
+  Meter() = default;
+  /// Metrics of its own, with the settings of the plan's.
+  explicit Meter(const std::vector<OutputPlan>& plan);
+  void reset();
+  /// "loss", the outputs' losses where there are several, metrics; then what steps of one's own
+  /// logged.
+  Logs results() const;
+  void add_loss(const Tensor& total, const std::vector<Tensor>& of_outputs, int64_t samples);
+  void add_metrics(size_t output, const Tensor& prediction, const Tensor& target,
+                   const Tensor& weights);
+  void add_logs(const StepLogs& logs, int64_t samples);
+  /// Totals, by name, for checkpoints; only what was counted already.
+  std::vector<std::pair<std::string, Variable>> totals() const;
+  void set_totals(const std::string& name, const Tensor& totals);
+
+ private:
+  struct Output {
+    std::string prefix;
+    std::shared_ptr<RunningMean> loss;
+    std::vector<Metric> metrics;
+  };
+  std::shared_ptr<RunningMean> loss_;
+  std::vector<Output> outputs_;
+  std::vector<std::pair<std::string, std::shared_ptr<RunningMean>>> own_;
+};
+
+/// Kept in the layer's state.
+struct Training {
+  bool compiled = false;
+  Optimizer optimizer{"rmsprop"};
+  CompileOptions options;
+  std::map<std::string, std::string> metadata;
+  std::vector<OutputPlan> plan;  // made when the number of outputs is known
+  Program predict;               // of tensors as they come
+};
+
+/// The training of a model, made where there is none.
+Training& training_of(const Layer& model);
+/// The same, or ValueError that asks for compile.
+Training& compiled_training(const Layer& model, const char* what);
+
+/// Describes the model's variables for the dataset's samples where that was not done yet, and
+/// checks that losses and targets go with its outputs.
+void make_ready(Model& model, const Dataset& data, bool needs_targets);
+
+/// The steps. Their arguments are `arguments_of`: stored tensors of the dataset and the rows of a
+/// batch; they gather, prepare, compute.
+Program training_step(Model& model, const Dataset& data, Meter& meter);
+Program evaluation_step(Model& model, const Dataset& data, Meter& meter);
+Program prediction_step(Model& model, const Dataset& data);
+std::vector<Tensor> arguments_of(const Dataset& data, std::span<const int64_t> positions);
+/// Calls f(positions, first) for each batch of the dataset, in order.
+void for_each_batch(int64_t samples, int64_t batch_size,
+                    const std::function<void(std::span<const int64_t>, int64_t first)>& f);
+
+/// Optimizer, loss and metrics as JSON; empty where they hold functions of the user's own.
+std::string compile_config(const Training& training);
+CompileOptions compile_options_from(std::string_view json);
+
+/// Runs the evaluation step over all of a dataset.
+Logs evaluate(const Program& step, Meter& meter, const Dataset& data, int64_t batch_size);
+
+}  // namespace varve::train
