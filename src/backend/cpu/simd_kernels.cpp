@@ -86,14 +86,43 @@ Offer prepare_max_pool_gradient(const Request& r) {
 
 using RowFunction = void (*)(const float*, float*, int64_t, int64_t) noexcept;
 
+/// A function of rows that may write where it reads.
+class RowKernel final : public Kernel {
+ public:
+  RowKernel(RowFunction f, int64_t rows, int64_t columns) : f_(f), rows_(rows), columns_(columns) {}
+  void run(const Arguments& a) const noexcept override {
+    f_(static_cast<const float*>(a.inputs[0]), static_cast<float*>(a.outputs[0]), rows_, columns_);
+  }
+  bool in_place(int input, int output) const override { return input == 0 && output == 0; }
+
+ private:
+  RowFunction f_;
+  int64_t rows_, columns_;
+};
+
 /// Softmax and log-softmax over the last axis.
 Offer prepare_rows(const Request& r, RowFunction f) {
   if (auto why = dense_floats(r); !why.empty()) return Offer::decline(why);
   const Shape& s = r.inputs[0].shape;
   if (r.attributes.integer("axis") != s.rank() - 1)
     return Offer::decline("works along the last axis");
-  return kernel([f, columns = s[-1], rows = s.size() / s[-1]](const Arguments& a) {
-    f(static_cast<const float*>(a.inputs[0]), static_cast<float*>(a.outputs[0]), rows, columns);
+  return Offer(std::make_unique<RowKernel>(f, s.size() / s[-1], s[-1]));
+}
+
+/// logsumexp over the last axes.
+Offer prepare_logsumexp(const Request& r) {
+  if (auto why = dense_floats(r); !why.empty()) return Offer::decline(why);
+  const Shape& s = r.inputs[0].shape;
+  const ir::Ints& axes = r.attributes.ints("axes");
+  int64_t columns = 1;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] != s.rank() - static_cast<int64_t>(axes.size() - i))
+      return Offer::decline("works along the last axes");
+    columns *= s[static_cast<int>(axes[i])];
+  }
+  return kernel([columns, rows = s.size() / columns](const Arguments& a) {
+    varve::cpu::logsumexp_rows(static_cast<const float*>(a.inputs[0]),
+                               static_cast<float*>(a.outputs[0]), rows, columns);
   });
 }
 
@@ -178,6 +207,7 @@ std::vector<KernelRow> simd_kernels() {
        [](const Request& r) { return prepare_rows(r, varve::cpu::softmax_rows); }},
       {"log_softmax", "simd softmax",
        [](const Request& r) { return prepare_rows(r, varve::cpu::log_softmax_rows); }},
+      {"logsumexp", "simd logsumexp", prepare_logsumexp},
       {"cross_entropy", "simd cross-entropy", prepare_cross_entropy},
       {"cross_entropy_gradient", "simd cross-entropy", prepare_cross_entropy_gradient},
       {"random_bits", "tile random", prepare_random},
