@@ -11,8 +11,8 @@ std::vector<KernelRow> cpu_kernels() {
     varve::cpu::cap_instruction_set(cap);
   }
   std::vector<KernelRow> all;
-  for (auto family :
-       {cpu::onednn_kernels, cpu::openblas_kernels, cpu::simd_kernels, cpu::tile_kernels}) {
+  for (auto family : {cpu::onednn_kernels, cpu::openblas_kernels, cpu::simd_kernels,
+                      cpu::movement_kernels, cpu::tile_kernels}) {
     for (const KernelRow& row : family()) all.push_back(row);
   }
   return all;

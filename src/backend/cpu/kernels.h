@@ -10,6 +10,7 @@ namespace varve::backend::cpu {
 std::vector<KernelRow> onednn_kernels();
 std::vector<KernelRow> openblas_kernels();
 std::vector<KernelRow> simd_kernels();
+std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> tile_kernels();
 
 /// A tile program as a kernel.

@@ -1,0 +1,308 @@
+// Ops that move elements: copies, concat and pad by strided copies; gather and scatter over packed
+// tensors by whole slices.
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/strided_copy.h"
+#include "base/math.h"
+#include "base/threads.h"
+#include "ir/dispatch.h"
+
+namespace varve::backend::cpu {
+namespace {
+
+using varve::cpu::StridedCopy;
+
+std::byte* at(void* p, int64_t elements, int64_t width) {
+  return static_cast<std::byte*>(p) + elements * width;
+}
+
+/// A copy between strides: packing, and what reshapes when there is no view.
+Offer prepare_copy(const Request& r) {
+  const Layout &x = r.inputs[0], &y = r.outputs[0];
+  if (x.dtype != y.dtype) return Offer::decline("converts");
+  ir::Strides to = y.strides;
+  if (x.shape != y.shape) {
+    if (!y.contiguous()) return Offer::decline("writes row-major elements");
+    to = ir::row_major(x.shape);
+  }
+  return kernel([copy = StridedCopy(size_of(x.dtype), x.shape, x.strides, to), threads = r.threads](
+                    const Arguments& a) { copy.run(a.inputs[0], a.outputs[0], threads); });
+}
+
+Offer prepare_concat(const Request& r) {
+  const auto axis = static_cast<size_t>(r.attributes.integer("axis"));
+  const Layout& y = r.outputs[0];
+  struct Part {
+    StridedCopy copy;
+    int64_t offset;
+  };
+  std::vector<Part> parts;
+  int64_t start = 0;
+  for (const Layout& x : r.inputs) {
+    parts.push_back(
+        {StridedCopy(size_of(x.dtype), x.shape, x.strides, y.strides), start * y.strides[axis]});
+    start += x.shape.dims()[axis];
+  }
+  return kernel([parts, width = size_of(y.dtype), threads = r.threads](const Arguments& a) {
+    for (size_t k = 0; k < parts.size(); ++k)
+      parts[k].copy.run(a.inputs[k], at(a.outputs[0], parts[k].offset, width), threads);
+  });
+}
+
+Offer prepare_pad(const Request& r) {
+  const ir::Ints &low = r.attributes.ints("low"), &interior = r.attributes.ints("interior");
+  const Layout &x = r.inputs[0], &y = r.outputs[0];
+  const size_t rank = low.size();
+  ir::Strides to(rank);
+  std::vector<int64_t> kept(rank);
+  int64_t from_offset = 0, to_offset = 0;
+  for (size_t i = 0; i < rank; ++i) {
+    const int64_t step = interior[i] + 1, n = x.shape.dims()[i], room = y.shape.dims()[i] - low[i];
+    const int64_t first = low[i] < 0 ? ceil_div(-low[i], step) : 0;
+    const int64_t last = room <= 0 ? -1 : std::min(n - 1, (room - 1) / step);
+    kept[i] = std::max<int64_t>(0, last - first + 1);
+    from_offset += first * x.strides[i];
+    to_offset += (low[i] + first * step) * y.strides[i];
+    to[i] = step * y.strides[i];
+  }
+  const int64_t width = size_of(x.dtype);
+  const StridedCopy fill(width, y.shape, ir::Strides(rank, 0), y.strides);
+  const Shape inside(std::move(kept));
+  const bool something = inside.size() > 0;
+  return kernel([=, copy = StridedCopy(width, inside, x.strides, to),
+                 threads = r.threads](const Arguments& a) {
+    fill.run(a.inputs[1], a.outputs[0], threads);
+    if (!something) return;
+    copy.run(at(a.inputs[0], from_offset, width), at(a.outputs[0], to_offset, width), threads);
+  });
+}
+
+/// A packed tensor [outer, bound, block] read or written at packed indices: element [o, i, b] of
+/// the gathered tensor is x[o, index(o, i), b]. Tuples of indices are one index into the axes that
+/// they name; along an axis, every (o, i, b) has an index of its own.
+struct Slices {
+  DType index_type = i64;
+  bool negative = true, along = false;
+  int64_t outer = 1, bound = 1, block = 1, count = 0;  ///< count: indices (tuples) of one outer
+  std::vector<int64_t> tuple;                          ///< sizes of the axes that a tuple names
+
+  int64_t indices() const {
+    return (along ? outer * count * block : count) * static_cast<int64_t>(tuple.size());
+  }
+};
+
+Slices slices_of(const ir::Attributes& how, const Layout& x, const Layout& indices) {
+  const std::string& form = how.get<std::string>("form");
+  const std::vector<int64_t>& dims = x.shape.dims();
+  Slices s;
+  s.index_type = indices.dtype;
+  s.negative = how.flag("negative");
+  s.along = form == "along";
+  size_t first = static_cast<size_t>(how.integer("axis")), last = first + 1;
+  if (form == "nd") last = static_cast<size_t>(indices.shape[-1]);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (i < first) {
+      s.outer *= dims[i];
+    } else if (i < last) {
+      s.tuple.push_back(dims[i]);
+      s.bound *= dims[i];
+    } else {
+      s.block *= dims[i];
+    }
+  }
+  s.count = form == "take" ? indices.shape.size()
+            : s.along      ? indices.shape.dims()[first]
+                           : indices.shape.size() / std::max<int64_t>(indices.shape[-1], 1);
+  return s;
+}
+
+/// The positions in 0..bound-1 that indices mean; empty after a fault, the first of which is noted.
+template <class T>
+std::vector<int64_t> positions(const Slices& s, const T* indices, Fault* fault, int which) {
+  const int64_t k = static_cast<int64_t>(s.tuple.size());
+  std::vector<int64_t> out(static_cast<size_t>(s.indices() / k));
+  for (size_t i = 0; i < out.size(); ++i) {
+    int64_t position = 0;
+    for (int64_t c = 0; c < k; ++c) {
+      const int64_t n = s.tuple[static_cast<size_t>(c)], at = static_cast<int64_t>(i) * k + c;
+      const T v = indices[at];
+      // Beyond i64 only u64 has values.
+      int64_t p = std::is_same_v<T, uint64_t> && v > static_cast<T>(INT64_MAX)
+                      ? INT64_MAX
+                      : static_cast<int64_t>(v);
+      const int64_t low = s.negative ? -n : 0;
+      if (p < low || p >= n) {
+        fault->note(which, at, p, p >= 0 ? 0 : low, n - 1);
+        return {};
+      }
+      position = position * n + (p < 0 ? p + n : p);
+    }
+    out[i] = position;
+  }
+  return out;
+}
+
+std::vector<int64_t> positions(const Slices& s, const void* indices, Fault* fault, int which) {
+  return ir::dispatch(s.index_type, [&]<class T>(T) {
+    return positions(s, static_cast<const T*>(indices), fault, which);
+  });
+}
+
+bool packed(const Request& r) {
+  for (const Layout& l : r.inputs) {
+    if (!l.contiguous()) return false;
+  }
+  return r.outputs[0].contiguous();
+}
+
+/// Calls body(begin, end) on ranges of work that `bytes` each unit moves.
+template <class F>
+void split(int64_t units, int64_t bytes, int threads, F body) {
+  constexpr int64_t kGrainBytes = 128 << 10;
+  if (threads <= 1) return body(int64_t{0}, units);
+  parallel_for(units, ceil_div(kGrainBytes, std::max<int64_t>(bytes, 1)), body);
+}
+
+template <class T>
+void gather(const Slices& s, const T* x, const std::vector<int64_t>& p, T* y, int threads) {
+  const auto bytes = static_cast<size_t>(s.block) * sizeof(T);
+  split(s.outer * s.count, static_cast<int64_t>(bytes), threads, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const T* slice = x + row / s.count * s.bound * s.block;
+      T* to = y + row * s.block;
+      if (s.along) {
+        for (int64_t b = 0; b < s.block; ++b)
+          to[b] = slice[p[static_cast<size_t>(row * s.block + b)] * s.block + b];
+      } else {
+        std::memcpy(to, slice + p[static_cast<size_t>(row % s.count)] * s.block, bytes);
+      }
+    }
+  });
+}
+
+template <class F>
+void dispatch_word(int64_t width, F f) {
+  if (width == 1) return f(uint8_t{});
+  if (width == 2) return f(uint16_t{});
+  if (width == 4) return f(uint32_t{});
+  f(uint64_t{});
+}
+
+Offer prepare_gather(const Request& r) {
+  if (!packed(r)) return Offer::decline("takes packed tensors");
+  const Slices s = slices_of(r.attributes, r.inputs[0], r.inputs[1]);
+  if (s.tuple.empty()) return Offer::decline("tuples of no indices");
+  return kernel([=, width = size_of(r.inputs[0].dtype), threads = r.threads](const Arguments& a) {
+    const auto p = positions(s, a.inputs[1], a.fault, 1);
+    if (p.empty()) return;
+    dispatch_word(width, [&]<class T>(T) {
+      gather(s, static_cast<const T*>(a.inputs[0]), p, static_cast<T*>(a.outputs[0]), threads);
+    });
+  });
+}
+
+/// Combines every update with its element, in the order of the updates. Threads share outer
+/// elements or columns of the block, so no two write the same element.
+template <class T, class F>
+void scatter(const Slices& s, T* y, const std::vector<int64_t>& p, const T* u, int threads, F put) {
+  auto rows = [&](int64_t o, int64_t from, int64_t to) {
+    T* slice = y + o * s.bound * s.block;
+    for (int64_t i = 0; i < s.count; ++i) {
+      const int64_t row = o * s.count + i;
+      const T* update = u + row * s.block;
+      if (s.along) {
+        for (int64_t b = from; b < to; ++b)
+          put(slice[p[static_cast<size_t>(row * s.block + b)] * s.block + b], update[b]);
+      } else {
+        T* target = slice + p[static_cast<size_t>(i)] * s.block;
+        for (int64_t b = from; b < to; ++b) put(target[b], update[b]);
+      }
+    }
+  };
+  if (s.outer > 1) {
+    split(s.outer, s.count * s.block * static_cast<int64_t>(sizeof(T)), threads,
+          [&](int64_t begin, int64_t end) {
+            for (int64_t o = begin; o < end; ++o) rows(o, 0, s.block);
+          });
+    return;
+  }
+  // A cache line of columns at least.
+  const int64_t width = s.count * static_cast<int64_t>(sizeof(T));
+  if (threads > 1 && s.block * width > (256 << 10)) {
+    parallel_for(s.block, std::max<int64_t>(16, ceil_div(64 << 10, width)),
+                 [&](int64_t begin, int64_t end) { rows(0, begin, end); });
+  } else {
+    rows(0, 0, s.block);
+  }
+}
+
+class Scatter final : public Kernel {
+ public:
+  Scatter(const Request& r, bool add)
+      : slices_(slices_of(r.attributes, r.outputs[0], r.inputs[2])),
+        base_(size_of(r.outputs[0].dtype), r.outputs[0].shape, r.inputs[0].strides,
+              r.outputs[0].strides),
+        dtype_(r.outputs[0].dtype),
+        add_(add),
+        in_place_(r.inputs[0].contiguous()),
+        threads_(r.threads) {}
+
+  bool in_place(int input, int) const override { return input == 0 && in_place_; }
+
+  void run(const Arguments& a) const noexcept override {
+    if (a.inputs[0] != a.outputs[0]) base_.run(a.inputs[0], a.outputs[0], threads_);
+    const auto p = positions(slices_, a.inputs[2], a.fault, 2);
+    if (p.empty()) return;
+    if (add_ && dtype_ == f32) return add<float>(a, p);
+    if (add_) return add<double>(a, p);
+    dispatch_word(size_of(dtype_), [&]<class T>(T) {
+      scatter(slices_, static_cast<T*>(a.outputs[0]), p, static_cast<const T*>(a.inputs[1]),
+              threads_, [](T& y, T u) { y = u; });
+    });
+  }
+
+ private:
+  template <class T>
+  void add(const Arguments& a, const std::vector<int64_t>& p) const {
+    scatter(slices_, static_cast<T*>(a.outputs[0]), p, static_cast<const T*>(a.inputs[1]), threads_,
+            [](T& y, T u) { y += u; });
+  }
+
+  Slices slices_;
+  StridedCopy base_;
+  DType dtype_;
+  bool add_, in_place_;
+  int threads_;
+};
+
+Offer prepare_scatter(const Request& r, bool add) {
+  if (!r.inputs[1].contiguous() || !r.inputs[2].contiguous() || !r.outputs[0].contiguous())
+    return Offer::decline("takes packed updates and indices");
+  if (add && r.outputs[0].dtype != f32 && r.outputs[0].dtype != f64)
+    return Offer::decline("adds f32 and f64");
+  if (slices_of(r.attributes, r.outputs[0], r.inputs[2]).tuple.empty())
+    return Offer::decline("tuples of no indices");
+  return Offer(std::make_unique<Scatter>(r, add));
+}
+Offer prepare_scatter_add(const Request& r) { return prepare_scatter(r, true); }
+Offer prepare_scatter_set(const Request& r) { return prepare_scatter(r, false); }
+
+}  // namespace
+
+std::vector<KernelRow> movement_kernels() {
+  return {{"identity", "cpu copy", prepare_copy},
+          {"cast", "cpu copy", prepare_copy},
+          {"reshape", "cpu copy", prepare_copy},
+          {"concat", "cpu concat", prepare_concat},
+          {"pad", "cpu pad", prepare_pad},
+          {"take", "cpu gather", prepare_gather},
+          {"take_along_axis", "cpu gather", prepare_gather},
+          {"gather_nd", "cpu gather", prepare_gather},
+          {"scatter_add", "cpu scatter", prepare_scatter_add},
+          {"scatter_set", "cpu scatter", prepare_scatter_set}};
+}
+
+}  // namespace varve::backend::cpu

@@ -1,0 +1,143 @@
+// Strided copies against a plain loop, and gathers and scatters large enough to be shared among
+// threads against the reference.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+#include "backend/cpu/strided_copy.h"
+#include "base/threads.h"
+#include "runtime/evaluate.h"
+#include "varve/ops/indexing.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
+#include "varve/ops/shape.h"
+
+namespace varve {
+namespace {
+
+struct Place {
+  ir::Strides strides;
+  int64_t offset = 0, size = 1;
+};
+
+/// Axes in a random order with random gaps; some turned around, some (where allowed) repeated.
+Place random_place(std::mt19937& rng, const Shape& shape, bool writable) {
+  const size_t rank = static_cast<size_t>(shape.rank());
+  std::vector<size_t> order(rank);
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (rng() % 2) std::shuffle(order.begin(), order.end(), rng);
+  Place p{ir::Strides(rank), 0, 1};
+  for (size_t axis : order) {
+    const int64_t n = shape.dims()[axis];
+    p.strides[axis] = p.size;
+    if (!writable && rng() % 8 == 0) {
+      p.strides[axis] = 0;
+      continue;
+    }
+    if (rng() % 8 == 0) {
+      p.offset += (n - 1) * p.size;
+      p.strides[axis] = -p.size;
+    }
+    p.size *= n;
+    if (rng() % 4 == 0) ++p.size;
+  }
+  return p;
+}
+
+template <class T>
+void check_copy(std::mt19937& rng, const Shape& shape, int threads) {
+  const Place from = random_place(rng, shape, false), to = random_place(rng, shape, true);
+  std::vector<T> x(static_cast<size_t>(from.size)), y(static_cast<size_t>(to.size)), expected = y;
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(i * 2654435761u + 1);
+  std::vector<int64_t> index(from.strides.size(), 0);
+  for (int64_t n = 0; n < shape.size(); ++n) {
+    int64_t a = from.offset, b = to.offset;
+    for (size_t k = 0; k < index.size(); ++k) {
+      a += index[k] * from.strides[k];
+      b += index[k] * to.strides[k];
+    }
+    expected[static_cast<size_t>(b)] = x[static_cast<size_t>(a)];
+    for (size_t k = index.size(); k-- > 0;) {
+      if (++index[k] < shape.dims()[k]) break;
+      index[k] = 0;
+    }
+  }
+  const cpu::StridedCopy copy(sizeof(T), shape, from.strides, to.strides);
+  copy.run(x.data() + from.offset, y.data() + to.offset, threads);
+  EXPECT_EQ(y, expected) << shape.to_string();
+}
+
+TEST(StridedCopies, MoveWhatAPlainLoopMoves) {
+  std::mt19937 rng(3);
+  for (int round = 0; round < 400; ++round) {
+    std::vector<int64_t> dims(rng() % 6);
+    for (int64_t& d : dims) d = std::vector<int64_t>{1, 2, 3, 7, 31, 32, 33}[rng() % 7];
+    while (Shape(dims).size() > 60000) dims.pop_back();
+    const int threads = 1 + static_cast<int>(rng() % 2);
+    check_copy<uint8_t>(rng, Shape(dims), threads);
+    check_copy<uint16_t>(rng, Shape(dims), threads);
+    check_copy<uint32_t>(rng, Shape(dims), threads);
+    check_copy<uint64_t>(rng, Shape(dims), threads);
+  }
+}
+
+TEST(StridedCopies, OfManyElementsAreSharedAmongThreads) {
+  std::mt19937 rng(5);
+  for (const Shape& shape : {Shape{300007}, Shape{513, 700}, Shape{9, 130, 257}, Shape{70, 5000}}) {
+    for (int round = 0; round < 4; ++round) check_copy<uint32_t>(rng, shape, 2);
+  }
+}
+
+TEST(StridedCopies, OfNothingDoNothing) {
+  const cpu::StridedCopy copy(4, Shape{3, 0}, {0, 1}, {0, 1});
+  copy.run(nullptr, nullptr, 2);
+}
+
+/// With all kernels and with reference kernels.
+std::pair<std::vector<double>, std::vector<double>> both(const std::function<Tensor()>& f) {
+  const std::vector<double> fast = f().to_doubles();
+  const runtime::ExecuteScope scope({.kernels = backend::KernelSet::ref});
+  return {fast, f().to_doubles()};
+}
+
+TEST(GathersAndScatters, OfManyElementsAgreeWithTheReference) {
+  const Tensor x = random::normal(Key(1), {3, 500, 65}), u = random::normal(Key(2), {3, 2000, 65});
+  const Tensor i = random::integers(Key(3), -500, 500, {2000});
+  const Tensor along = random::integers(Key(4), -500, 500, {3, 2000, 65});
+  const Tensor pairs = concat({expand_dims(random::integers(Key(5), -3, 3, {4000}), 1),
+                               expand_dims(random::integers(Key(6), 0, 500, {4000}), 1)},
+                              1);
+  const Tensor updates = random::normal(Key(7), {4000, 65});
+  const std::vector<std::function<Tensor()>> exact = {
+      [&] { return take(x, i, 1); },
+      [&] { return take(transpose(x), i, 1); },
+      [&] { return take_along_axis(x, along, 1); },
+      [&] { return gather_nd(x, pairs); },
+      [&] { return scatter_set(x, i, u, 1); },
+      [&] { return scatter_set_along_axis(x, along, u, 1); },
+      [&] { return scatter_nd_set(x, pairs, updates); },
+  };
+  for (size_t k = 0; k < exact.size(); ++k) {
+    const auto [fast, slow] = both(exact[k]);
+    EXPECT_TRUE(fast == slow) << "number " << k;
+  }
+  const std::vector<std::function<Tensor()>> sums = {
+      [&] { return scatter_add(x, i, u, 1); },
+      [&] {
+        return scatter_add(zeros({500, 195}), i, reshape(u, {2000, 195}), 0);
+      },
+      [&] { return scatter_add_along_axis(x, along, u, 1); },
+      [&] { return scatter_nd_add(x, pairs, updates); },
+  };
+  for (size_t k = 0; k < sums.size(); ++k) {
+    const auto [fast, slow] = both(sums[k]);
+    ASSERT_EQ(fast.size(), slow.size());
+    // Some 30 additions of numbers below 5, rounded to 24 bits each.
+    for (size_t e = 0; e < fast.size(); ++e) EXPECT_NEAR(fast[e], slow[e], 30 * 30 * 0x1p-24);
+  }
+}
+
+}  // namespace
+}  // namespace varve
