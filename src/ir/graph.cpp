@@ -73,9 +73,9 @@ class Linearizer {
       } else if (v->computed()) {
         add_constant(v);
       } else if (!v->node && v->symbolic) {
-        throw ValueError("the value comes from nn::Input \"" + *v->symbolic +
-                             "\" and has no elements",
-                         "make a Model(inputs, outputs) and call it on data");
+        throw ValueError(
+            "the value comes from nn::Input \"" + *v->symbolic + "\" and has no elements",
+            "make a Model(inputs, outputs) and call it on data");
       } else if (!v->node) {
         throw ValueError(
             "a value inside a trace was read: it depends on an argument of the function being "

@@ -86,11 +86,11 @@ struct Traits {
   bool structural = false;                         ///< input, constant: no kernel
   bool random = false;                             ///< takes a key first
   bool commutative = false;                        ///< the first two inputs may be swapped
-  bool barrier = false;  ///< never merged with an equal node, never moved into constants
-  bool body = false;     ///< runs graphs in its attributes; the executor runs them as sub-plans
+  bool barrier = false;   ///< never merged with an equal node, never moved into constants
+  bool body = false;      ///< runs graphs in its attributes; the executor runs them as sub-plans
   bool epilogue = false;  ///< its kernels may apply an activation to what they write
-  bool host = false;     ///< has an effect the user asked for (debug print); never removed
-  int residuals = 0;     ///< the last outputs are for the derivative alone
+  bool host = false;      ///< has an effect the user asked for (debug print); never removed
+  int residuals = 0;      ///< the last outputs are for the derivative alone
   PrecisionTrait precision = PrecisionTrait::follow;
 };
 

@@ -90,7 +90,8 @@ class Derivative : public ::testing::TestWithParam<Row> {
       if (takes_type(sample) && !in_double) continue;
       SCOPED_TRACE("sample \"" + sample.name + "\"");
       const Problem p = problem(row(), sample);
-      if (p.at.size() == 0 || elements(p.at) * std::max<int64_t>(elements(p.value), 1) > entries) continue;
+      if (p.at.size() == 0 || elements(p.at) * std::max<int64_t>(elements(p.value), 1) > entries)
+        continue;
       f(sample, p);
     }
   }
