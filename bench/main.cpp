@@ -1,0 +1,211 @@
+// varve-bench: times a training step and inference of each case, one JSON line a case, with the
+// keys of the peers' suite; --check compares gradients and losses with those of a peer.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/threads.h"
+#include "cases.h"
+#include "check.h"
+#include "varve/error.h"
+#include "varve/jit.h"
+#include "varve/losses.h"
+#include "varve/ops/random.h"
+#include "varve/optim.h"
+
+namespace varve::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double resident_mb() {
+  std::ifstream f("/proc/self/statm");
+  double total = 0, resident = 0;
+  f >> total >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+double peak_mb() {
+  rusage u{};
+  getrusage(RUSAGE_SELF, &u);
+  return static_cast<double>(u.ru_maxrss) * 1024 / 1e6;
+}
+
+/// Since the kernel started this process, from /proc: what the first step costs a user who waits.
+double process_age() {
+  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
+  std::string text((std::istreambuf_iterator<char>(stat)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string word;
+  for (int i = 3; i <= 22; ++i) fields >> word;  // field 22: start time in clock ticks
+  double up = 0;
+  uptime >> up;
+  return up - std::stod(word) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+struct Timing {
+  double first = 0, median = 0, least = 0;
+  double process_to_first = 0;
+};
+
+/// Rounds of steps until `min_time` has passed; the median over rounds, as the peers' suite takes
+/// it.
+template <class F>
+Timing time_steps(F step, double min_time) {
+  Timing t;
+  auto start = Clock::now();
+  step();
+  t.first = seconds_since(start);
+  t.process_to_first = process_age();
+  for (int i = 0; i < 3; ++i) step();
+  std::vector<double> each;
+  const auto begin = Clock::now();
+  while (seconds_since(begin) < min_time || each.size() < 5) {
+    start = Clock::now();
+    step();
+    each.push_back(seconds_since(start));
+  }
+  std::sort(each.begin(), each.end());
+  t.median = each[each.size() / 2];
+  t.least = each.front();
+  return t;
+}
+
+Json run(const Case& c, const std::string& mode, int threads, double min_time) {
+  const double start_mb = resident_mb();
+  const Tensor x = random::normal(Key(1), c.input).evaluate();
+  const Tensor y = random::integers(Key(2), 0, c.classes, {c.input[0]}).evaluate();
+  Layer net = c.network(true);
+  Timing t;
+  if (mode == "train") {
+    net(x);
+    const Loss loss = losses::CrossEntropy{.from_logits = true};
+    Optimizer adam = optim::Adam{.learning_rate = 1e-3};
+    auto step = jit([&](const Tensor& images, const Tensor& labels) {
+      auto objective = [&](const Tensor& a, const Tensor& b) {
+        return loss(net(a, {.training = true}), b);
+      };
+      auto [value, grads] = value_and_grad(objective, net.trainable())(images, labels);
+      adam.update(grads);
+      return value;
+    });
+    t = time_steps([&] { step(x, y); }, min_time);
+  } else {
+    auto infer = jit([&](const Tensor& images) { return net(images); });
+    t = time_steps([&] { infer(x); }, min_time);
+  }
+  const double batch = static_cast<double>(c.input[0]);
+  return {{"name", c.name},
+          {"mode", mode},
+          {"variant", "varve"},
+          {"threads", threads},
+          {"median_ms", t.median * 1e3},
+          {"min_ms", t.least * 1e3},
+          {"samples_per_s", batch / t.median},
+          {"first_step_ms", t.first * 1e3},
+          {"process_to_first_step_ms", t.process_to_first * 1e3},
+          {"peak_rss_mb", peak_mb()},
+          {"import_rss_mb", start_mb}};
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> out;
+  std::istringstream in(list);
+  for (std::string s; std::getline(in, s, ',');) out.push_back(s);
+  return out;
+}
+
+/// Each case in a process of its own, so that memory and first steps are its own.
+int run_child(const std::function<void()>& body) {
+  std::fflush(nullptr);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    try {
+      body();
+      std::fflush(nullptr);
+      _exit(0);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "error: %s\n", e.what());
+      _exit(1);
+    }
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int main(int argc, char** argv) {
+  CLI::App app("Times training steps and inference of Varve's benchmark cases.");
+  std::string names, modes = "train,infer", check;
+  int threads = 2;
+  double min_time = 1.5;
+  app.add_option("--cases", names, "Cases, comma-separated; all by default");
+  app.add_option("--modes", modes, "train, infer or both")->capture_default_str();
+  app.add_option("--threads", threads, "Threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--min-time", min_time, "Seconds measured per case")->check(CLI::PositiveNumber);
+  app.add_option(
+      "--check", check,
+      "Folder of a peer's weights, data, gradients and losses: compare instead of timing");
+  CLI11_PARSE(app, argc, argv);
+  std::vector<std::string> chosen = split(names);
+  if (chosen.empty()) {
+    for (const Case& c : cases()) chosen.push_back(c.name);
+  }
+  const auto wanted = split(modes);
+  if (chosen.size() == 1 && wanted.size() == 1 && check.empty()) {
+    set_thread_count(threads);
+    std::printf("%s\n", run(find_case(chosen[0]), wanted[0], threads, min_time).dump().c_str());
+    return 0;
+  }
+  int failed = 0;
+  for (const std::string& name : chosen) {
+    const Case& c = find_case(name);
+    if (!check.empty()) {
+      failed += run_child([&] {
+        set_thread_count(threads);
+        check_against(c, check + "/" + name + ".safetensors");
+      });
+      continue;
+    }
+    for (const std::string& mode : wanted) {
+      failed += run_child([&] {
+        set_thread_count(threads);
+        std::printf("%s\n", run(c, mode, threads, min_time).dump().c_str());
+      });
+    }
+  }
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace varve::bench
+
+int main(int argc, char** argv) {
+  // libgomp reads these when it is loaded, so the program starts itself once more with them set.
+  if (!getenv("OMP_PROC_BIND")) {
+    setenv("OMP_PROC_BIND", "true", 1);
+    execv("/proc/self/exe", argv);
+  }
+  try {
+    return varve::bench::main(argc, argv);
+  } catch (const varve::Error& e) {
+    std::fprintf(stderr, "error: %s\n", e.what());
+    return 1;
+  }
+}
