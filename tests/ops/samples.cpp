@@ -13,6 +13,8 @@ const std::vector<Row>& all_rows() {
              reduction_samples,
              shape_samples,
              indexing_samples,
+             product_samples,
+             normalization_samples,
          }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

@@ -179,5 +179,7 @@ std::vector<Row> pointwise_samples();
 std::vector<Row> reduction_samples();
 std::vector<Row> shape_samples();
 std::vector<Row> indexing_samples();
+std::vector<Row> product_samples();
+std::vector<Row> normalization_samples();
 
 }  // namespace varve::samples

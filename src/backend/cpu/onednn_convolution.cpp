@@ -15,6 +15,7 @@ struct Problem {
   memory::data_type type;
   memory::desc x, kernel, y;  // as they lie
   memory::desc any_kernel;    // in whatever layout
+  bool copy_kernel = false;   // it is made row-major first
   std::optional<memory::desc> bias;
   Dims strides, dilates, low, high;
   double operations = 0;
@@ -36,6 +37,14 @@ memory::desc kernel_desc(const Layout& kernel, int64_t groups, memory::data_type
   return {dims, type, steps};
 }
 
+/// Whether the library can describe how a kernel lies: neither repeated nor backwards.
+bool describable(const Layout& l) {
+  for (size_t a = 0; a < l.strides.size(); ++a) {
+    if (l.strides[a] <= 0 && l.shape.dims()[a] != 1) return false;
+  }
+  return true;
+}
+
 Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Shape& y,
                 memory::data_type type) {
   const size_t axes = static_cast<size_t>(x.rank()) - 2;
@@ -46,7 +55,12 @@ Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Sh
   c.type = type;
   c.x = activation_desc(x, type);
   c.y = activation_desc(y, type);
-  c.kernel = kernel_desc(kernel, r.attributes.integer("groups"), type);
+  Layout lies = kernel;
+  if (!describable(kernel)) {
+    c.copy_kernel = true;
+    lies.strides = ir::row_major(kernel.shape);
+  }
+  c.kernel = kernel_desc(lies, r.attributes.integer("groups"), type);
   c.any_kernel = {dims_of(c.kernel), type, memory::format_tag::any};
   c.strides = w.strides;
   c.low = w.low;
@@ -112,16 +126,8 @@ convolution_backward_weights::primitive_desc describe_filter_gradient(
 #endif
 }
 
-/// The kernel operand; one that repeats elements is copied first.
-Place kernel_place(Program& program, const Request& r, size_t i, Problem& c) {
-  Layout layout = r.inputs[i];
-  for (size_t a = 0; a < layout.strides.size(); ++a) {
-    if (layout.strides[a] > 0 || layout.shape.dims()[a] == 1) continue;
-    layout.strides = ir::row_major(layout.shape);
-    c.kernel = kernel_desc(layout, r.attributes.integer("groups"), c.type);
-    return program.row_major_input(r, i);
-  }
-  return {Place::Kind::input, static_cast<int64_t>(i)};
+Place kernel_place(Program& program, const Request& r, const Problem& c) {
+  return c.copy_kernel ? program.row_major_input(r, 1) : Place{Place::Kind::input, 1};
 }
 
 /// Checks common to the three, then makes the program; errors of the library are reasons to
@@ -133,10 +139,10 @@ Offer prepare(const Request& r, const Layout& x, const Layout& kernel, const Lay
   if (x.shape.size() == 0 || y.shape.size() == 0 || kernel.shape.size() == 0)
     return Offer::decline("an operand is empty");
   if (!r.outputs[0].contiguous()) return Offer::decline("the output is strided");
-  Problem c = problem(r, x.shape, kernel, y.shape, *type);
-  const int threads = useful_threads(c.operations, r.threads);
-  const ThreadScope scope(threads);
   try {
+    Problem c = problem(r, x.shape, kernel, y.shape, *type);
+    const int threads = useful_threads(c.operations, r.threads);
+    const ThreadScope scope(threads);
     auto program = std::make_unique<Program>(threads);
     if (std::string why = make(*program, c); !why.empty()) return Offer::decline(why);
     return Offer(std::move(program));
@@ -152,7 +158,7 @@ Offer prepare_forward(const Request& r, bool relu) {
           c.bias = memory::desc(Dims{r.inputs[2].shape[0]}, c.type, memory::format_tag::a);
         const auto made = describe_forward(c, relu);
         if (std::string why = refusal(made); !why.empty()) return why;
-        const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, 1, c);
+        const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, c);
         std::vector<Operand> operands{{DNNL_ARG_SRC, c.x, x},
                                       {DNNL_ARG_WEIGHTS, made.weights_desc(),
                                        program.relaid(c.kernel, k, made.weights_desc())},
@@ -164,20 +170,20 @@ Offer prepare_forward(const Request& r, bool relu) {
 }
 
 Offer prepare_input_gradient(const Request& r) {
-  return prepare(
-      r, r.outputs[0], r.inputs[1], r.inputs[0], [&](Program& program, Problem& c) -> std::string {
-        const auto forward = describe_forward(c);
-        if (!forward) return refusal(forward);
-        const auto made = describe_input_gradient(c, forward);
-        if (std::string why = refusal(made); !why.empty()) return why;
-        const Place y = program.row_major_input(r, 0), k = kernel_place(program, r, 1, c);
-        program.add(made, convolution_backward_data(made),
-                    {{DNNL_ARG_DIFF_DST, c.y, y},
-                     {DNNL_ARG_WEIGHTS, made.weights_desc(),
-                      program.relaid(c.kernel, k, made.weights_desc())},
-                     {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
-        return {};
-      });
+  return prepare(r, r.outputs[0], r.inputs[1], r.inputs[0],
+                 [&](Program& program, Problem& c) -> std::string {
+                   const auto forward = describe_forward(c);
+                   if (!forward) return refusal(forward);
+                   const auto made = describe_input_gradient(c, forward);
+                   if (std::string why = refusal(made); !why.empty()) return why;
+                   const Place y = program.row_major_input(r, 0), k = kernel_place(program, r, c);
+                   program.add(made, convolution_backward_data(made),
+                               {{DNNL_ARG_DIFF_DST, c.y, y},
+                                {DNNL_ARG_WEIGHTS, made.weights_desc(),
+                                 program.relaid(c.kernel, k, made.weights_desc())},
+                                {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
+                   return {};
+                 });
 }
 
 Offer prepare_filter_gradient(const Request& r) {
