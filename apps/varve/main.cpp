@@ -1,0 +1,134 @@
+// The program `varve`: reads the command line, settles streams and threads, runs a command, and
+// turns what goes wrong into one line and an exit code: 1 for data and environment, 2 for usage.
+#include <algorithm>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "command.h"
+#include "console.h"
+#include "threads.h"
+#include "varve/version.h"
+#include "varve/warnings.h"
+
+namespace varve::app {
+namespace {
+
+constexpr int kBadData = 1, kBadUsage = 2;
+
+std::string overview() {
+  std::string out =
+      "varve - build, train, look into and serve neural networks\n\n"
+      "usage: varve COMMAND [OPTIONS]\n\n";
+  for (const Command& c : commands()) {
+    out += "  " + std::string(c.name) + std::string(12 - std::string(c.name).size(), ' ') +
+           c.summary + "\n";
+  }
+  out +=
+      "  help        Explains a command: varve help train\n\n"
+      "First steps:\n"
+      "  varve run --list                       what can be trained at once\n"
+      "  varve run mnist_convnet --out runs/a   trains it, and leaves model and report in runs/a\n"
+      "  varve predict runs/a/model.safetensors runs/a/digits/digit_0.png\n"
+      "  varve train job.toml                   a network for data of your own, without C++\n";
+  return out;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> out{"help"};
+  for (const Command& c : commands()) out.push_back(c.name);
+  return out;
+}
+
+const Command& find(const std::string& name) {
+  for (const Command& c : commands()) {
+    if (name == c.name) return c;
+  }
+  const std::string near = closest(name, names());
+  throw UsageError("unknown command \"" + escaped(name) + "\"",
+                   (near.empty() ? "" : "did you mean \"" + near + "\"? ") +
+                       "usage: varve COMMAND [OPTIONS]; varve help lists the commands");
+}
+
+void explain(const Command& command) {
+  Arguments arguments(command.name);
+  const Action action = command.declare(arguments);
+  int64_t threads = 0;
+  if (command.computes)
+    arguments.integer("--threads", "N", threads, 1, 1024,
+                      "Threads to use; all processors by default.");
+  say(std::string(command.summary) + "\n\nusage: " + arguments.usage() + "\n\n" +
+      arguments.options_help() + "\n" + command.text);
+}
+
+int run_command(const std::vector<std::string>& words, char** argv) {
+  const Command& command = find(words[0]);
+  std::vector<std::string> rest(words.begin() + 1, words.end());
+  const auto end = std::find(rest.begin(), rest.end(), "--");
+  if (std::any_of(rest.begin(), end,
+                  [](const std::string& w) { return w == "--help" || w == "-h"; })) {
+    explain(command);
+    return 0;
+  }
+  Arguments arguments(command.name);
+  const Action action = command.declare(arguments);
+  int64_t threads = 0;
+  if (command.computes) arguments.integer("--threads", "N", threads, 1, 1024, "");
+  arguments.parse(rest);
+  if (command.computes) settle_threads(threads, argv);
+  return action();
+}
+
+int dispatch(int argc, char** argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (words.empty()) {
+    throw UsageError("no command given",
+                     "usage: varve COMMAND [OPTIONS]; varve help lists the commands");
+  }
+  if (words[0] == "--version" || words[0] == "-V") {
+    say(std::string("varve ") + kVersion + "\n");
+    return 0;
+  }
+  if (words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
+    if (words.size() > 2)
+      throw UsageError("unexpected argument \"" + escaped(words[2]) + "\"",
+                       "usage: varve help [COMMAND]");
+    if (words.size() == 1) {
+      say(overview());
+    } else {
+      explain(find(words[1]));
+    }
+    return 0;
+  }
+  return run_command(words, argv);
+}
+
+int guarded(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const UsageError& e) {
+    say_error(e);
+    return kBadUsage;
+  } catch (const Error& e) {
+    say_error(e);
+    return kBadData;
+  } catch (const OutputClosed&) {
+    return 0;
+  } catch (const std::bad_alloc&) {
+    say_error("out of memory", "a smaller batch_size needs less");
+    return kBadData;
+  } catch (const std::exception& e) {
+    say_error(e.what(), "this is a bug of Varve; please report it");
+    return kBadData;
+  }
+}
+
+}  // namespace
+}  // namespace varve::app
+
+int main(int argc, char** argv) {
+  varve::app::settle_streams();
+  varve::set_warning_handler(varve::app::say_warning);
+  return varve::app::guarded(argc, argv);
+}

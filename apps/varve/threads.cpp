@@ -1,0 +1,51 @@
+#include "threads.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "base/environment.h"
+#include "base/threads.h"
+
+namespace varve::app {
+namespace {
+
+// Holds the process number, which exec keeps and no child shares: it says that the settings are
+// made.
+constexpr const char* kSettled = "VARVE_THREADS_SETTLED";
+
+}  // namespace
+
+int available_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  const int n = CPU_COUNT(&set);
+  return n < 1 ? 1 : n;
+}
+
+void settle_threads(int64_t threads, char** argv) {
+  const std::string self = std::to_string(getpid());
+  if (environment(kSettled) == self) {
+    unsetenv(kSettled);
+    return;
+  }
+  const int processors = available_processors();
+  if (threads > 0) setenv("OMP_NUM_THREADS", std::to_string(threads).c_str(), 1);
+  setenv("OMP_NUM_THREADS", std::to_string(processors).c_str(), 0);
+  // Bound threads keep their caches. But where several programs share the machine, each with a part
+  // of the processors, binding would put all of them on the same ones.
+  const bool all = environment("OMP_NUM_THREADS") == std::to_string(processors);
+  setenv("OMP_PROC_BIND", all ? "true" : "false", 0);
+  // Waiting threads spin for about two milliseconds, longer than anything between two kernels of a
+  // step, and then sleep: an idle program takes no processor.
+  setenv("GOMP_SPINCOUNT", "100000", 0);
+  setenv(kSettled, self.c_str(), 1);
+  execv("/proc/self/exe", argv);
+  unsetenv(kSettled);  // no /proc: go on unbound
+  if (threads > 0) set_thread_count(static_cast<int>(threads));
+}
+
+}  // namespace varve::app
