@@ -124,20 +124,10 @@ void Arguments::parse(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& e) {
     throw UsageError(escaped(e.what()), "usage: " + usage());
   }
+  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
   for (const std::string& extra : parser_->app.remaining()) {
     if (extra == "--") continue;
-    if (!extra.starts_with("-"))
-      throw UsageError("unexpected argument " + quoted(extra), "usage: " + usage());
-    std::vector<std::string> flags;
-    for (const Row& row : rows_) {
-      if (!row.flags.empty()) flags.push_back(first_flag(row.flags));
-    }
-    flags.push_back("--help");
-    const std::string flag = extra.substr(0, extra.find('='));
-    const std::string near = closest(flag, flags);
-    throw UsageError("unknown option " + quoted(flag),
-                     near.empty() ? "varve help " + command_ + " lists the options"
-                                  : "did you mean " + near + "?");
+    refuse_extra(extra, std::find(mark, arguments.end(), extra) != arguments.end());
   }
   for (const Row& row : rows_) {
     if (row.many || row.what.empty()) continue;
@@ -162,6 +152,21 @@ void Arguments::parse(const std::vector<std::string>& arguments) {
     }
   }
   for (const Row& row : rows_) row.settle();
+}
+
+void Arguments::refuse_extra(const std::string& extra, bool after_mark) const {
+  if (after_mark || !extra.starts_with("-")) {
+    throw UsageError("unexpected argument " + quoted(extra), "usage: " + usage());
+  }
+  std::vector<std::string> flags{"--help"};
+  for (const Row& row : rows_) {
+    if (!row.flags.empty()) flags.push_back(first_flag(row.flags));
+  }
+  const std::string flag = extra.substr(0, extra.find('='));
+  const std::string near = closest(flag, flags);
+  throw UsageError("unknown option " + quoted(flag),
+                   near.empty() ? "varve help " + command_ + " lists the options"
+                                : "did you mean " + near + "?");
 }
 
 std::string Arguments::usage() const {

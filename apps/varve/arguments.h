@@ -54,6 +54,7 @@ class Arguments {
     bool required = false, many = false;
   };
   void add(Row row);
+  [[noreturn]] void refuse_extra(const std::string& extra, bool after_mark) const;
   struct Parser;
   std::unique_ptr<Parser> parser_;
   std::string command_;

@@ -1,0 +1,41 @@
+// The page that a training leaves behind.
+#pragma once
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/chart.h"
+#include "report/graph_picture.h"
+#include "report/page.h"
+
+namespace varve::report {
+
+/// One number an epoch, by name; "val_loss" belongs to "loss".
+struct Curve {
+  std::string name;
+  std::vector<double> values;
+};
+
+struct TrainingReport {
+  std::string title, subtitle;
+  std::vector<Tile> tiles = {};
+  std::vector<Curve> history = {};
+  std::optional<ConfusionMatrix> confusion = {};
+  /// Pictures that were classified wrongly, the worst first.
+  std::vector<GalleryItem> mistakes = {};
+  /// Rows of a table that were predicted worst, with a head; for data without pictures.
+  std::vector<std::string> worst_head = {};
+  std::vector<std::vector<std::string>> worst_rows = {};
+  std::optional<GraphPicture> network = {};
+  std::string summary = {};
+  std::vector<std::pair<std::string, std::string>> settings = {};
+};
+
+/// One chart a quantity, training and validation together, "loss" first.
+std::vector<std::string> learning_curves(const std::vector<Curve>& history);
+
+/// Parts without data are left out.
+std::string training_page(const TrainingReport& report);
+
+}  // namespace varve::report

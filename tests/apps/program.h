@@ -1,0 +1,80 @@
+// Runs the program `varve` and says what it said.
+#pragma once
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace varve::app {
+
+/// A folder of its own for a test, gone afterwards.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "varve-XXXXXX";
+    path_ = mkdtemp(pattern.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+inline std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream out;
+  out << file.rdbuf();
+  return out.str();
+}
+
+inline void write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+struct Ran {
+  int code = -1;  // -signal where a signal ended it
+  std::string out, err;
+};
+
+struct RunSettings {
+  std::vector<std::pair<std::string, std::string>> environment = {};
+  /// In the new process, just before the program starts.
+  std::function<void()> prepare = {};
+};
+
+inline Ran varve(const std::vector<std::string>& arguments, const RunSettings& settings = {}) {
+  Folder folder;
+  const std::string out = folder / "out", err = folder / "err";
+  const pid_t child = fork();
+  if (child == 0) {
+    const int o = open(out.c_str(), O_WRONLY | O_CREAT, 0600),
+              e = open(err.c_str(), O_WRONLY | O_CREAT, 0600);
+    dup2(o, STDOUT_FILENO);
+    dup2(e, STDERR_FILENO);
+    close(o);
+    close(e);
+    for (const auto& [name, value] : settings.environment) setenv(name.c_str(), value.c_str(), 1);
+    if (settings.prepare) settings.prepare();
+    std::vector<char*> argv{const_cast<char*>("varve")};
+    for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+    argv.push_back(nullptr);
+    execv(VARVE_PROGRAM, argv.data());
+    _exit(126);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read(out), read(err)};
+}
+
+}  // namespace varve::app
