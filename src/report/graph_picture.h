@@ -14,9 +14,9 @@ struct GraphEdge {
   int from = 0, to = 0;
 };
 struct GraphPicture {
-  std::string title;
-  std::vector<GraphNode> nodes;
-  std::vector<GraphEdge> edges;
+  std::string title = {};
+  std::vector<GraphNode> nodes = {};
+  std::vector<GraphEdge> edges = {};
 };
 
 /// An SVG with one box a node: name, type, output shape, note. Nodes stand in rows by their longest

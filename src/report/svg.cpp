@@ -183,4 +183,23 @@ std::string Svg::finish() const {
       number(width_), number(height_), kSans, xml(title_), body_);
 }
 
+std::string in_a_column(const std::vector<std::string>& svgs) {
+  constexpr double kGap = 16;
+  double width = 0, y = 0;
+  std::string body;
+  for (const std::string& svg : svgs) {
+    const auto attribute = [&](std::string_view name) {
+      return std::stod(svg.substr(svg.find(name) + name.size()));
+    };
+    // Each has its size written by finish(); here it gets a place besides.
+    body += fmt::format("<svg y=\"{}\"", number(y)) + svg.substr(std::string_view("<svg").size());
+    width = std::max(width, attribute(" width=\""));
+    y += attribute(" height=\"") + kGap;
+  }
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
+      "height=\"{1}\">\n{2}</svg>\n",
+      number(width), number(std::max(0.0, y - kGap)), body);
+}
+
 }  // namespace varve::report

@@ -82,4 +82,7 @@ class Svg {
   std::string title_, body_;
 };
 
+/// Finished pictures one below the other, as one.
+std::string in_a_column(const std::vector<std::string>& svgs);
+
 }  // namespace varve::report

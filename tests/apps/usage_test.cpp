@@ -43,9 +43,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Bad{"B084", {}, 2, {"no command given", "usage: varve COMMAND"}},
         Bad{"B084",
-            {"trian"},
+            {"rnu"},
             2,
-            {"unknown command \"trian\"", "did you mean \"train\"?", "usage: varve"}},
+            {"unknown command \"rnu\"", "did you mean \"run\"?", "usage: varve"}},
         Bad{"B084", {"xyzzy"}, 2, {"unknown command \"xyzzy\"", "varve help"}},
         Bad{"B084", {"help", "doctr"}, 2, {"did you mean \"doctor\"?"}},
         Bad{"B084", {"help", "doctor", "run"}, 2, {"unexpected argument \"run\""}},

@@ -1,0 +1,83 @@
+#include "output.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "console.h"
+#include "formats/atomic_file.h"
+#include "formats/json.h"
+
+namespace varve::app {
+namespace {
+
+constexpr const char* kMark = "/run.json";
+
+std::string owner_of(const std::string& folder) {
+  try {
+    const nlohmann::json mark = formats::read_json(folder + kMark, 1 << 16);
+    return mark.is_object() ? mark.value("owner", "") : "";
+  } catch (const Error&) {
+    return {};
+  } catch (const nlohmann::json::exception&) {
+    return {};
+  }
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat first {
+  }, second{};
+  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+class WatchOutput final : public Callback {
+ public:
+  void on_epoch_end(TrainState&) override {
+    pollfd output{STDOUT_FILENO, POLLOUT, 0};
+    if (poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0) throw OutputClosed();
+  }
+};
+
+}  // namespace
+
+void claim_folder(const std::string& folder, const std::string& owner,
+                  const std::vector<std::string>& files, bool force) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder)) {
+    throw IoError(formats::shown(folder) + ": cannot make the folder: " +
+                  (error ? error.message() : std::string("not a directory")));
+  }
+  if (!force && owner_of(folder) != owner) {
+    for (const std::string& file : files) {
+      if (!formats::file_exists(folder + "/" + file)) continue;
+      throw IoError(formats::shown(folder + "/" + file) +
+                        ": exists, and is not of an earlier run of " + owner,
+                    "another folder, or --force to replace it");
+    }
+  }
+  formats::write_file(folder + kMark, nlohmann::json{{"owner", owner}}.dump() + "\n");
+}
+
+void check_output(const std::string& path, const std::vector<std::string>& inputs, bool force) {
+  for (const std::string& input : inputs) {
+    if (same_file(path, input)) {
+      throw IoError(formats::shown(path) + ": is the input " + formats::shown(input) +
+                    ", and would be overwritten");
+    }
+  }
+  if (!force && formats::file_exists(path)) {
+    throw IoError(formats::shown(path) + ": exists", "another name, or --force to replace it");
+  }
+}
+
+CallbackRef watch_output() { return WatchOutput(); }
+
+}  // namespace varve::app

@@ -1,0 +1,50 @@
+#include "recipes/mnist.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "data/preprocessing.h"
+
+namespace varve::recipes {
+
+Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings,
+                       std::vector<std::pair<std::string, std::string>> notes) {
+  const TrainTest mnist = datasets::mnist(settings.data);
+  options.seed = settings.seed;
+  options.callbacks.insert(options.callbacks.end(), settings.callbacks.begin(),
+                           settings.callbacks.end());
+  // Keras' layers are built by their first batch; here the shape is known, and the parameters with
+  // it.
+  model.build({28, 28, 1});
+  settings.say(summary(model) + "\n");
+  const auto begin = std::chrono::steady_clock::now();
+  const History history = model.fit(mnist.train, options);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const Scores scores = model.evaluate(mnist.test);
+  model.set_metadata("preprocessing", data::to_json(data::ImagePreparation{
+                                          28, 28, 1, true, mnist.train.class_names()}));
+
+  Outcome out;
+  out.figure = {.metric = "test accuracy", .value = scores["accuracy"]};
+  out.seconds = took.count();
+  const double kept = 1 - options.validation_split;
+  out.samples_per_second = static_cast<double>(mnist.train.size() * history.epochs()) * kept /
+                           std::max(out.seconds, 1e-9);
+  out.parameters = model.parameter_count();
+  out.history = history;
+  out.test = mnist.test;
+  out.settings = {
+      {"data", fmt::format("MNIST, {} digits for training, {} for testing", mnist.train.size(),
+                           mnist.test.size())},
+      {"optimizer", model.optimizer().config()},
+      {"batch size", std::to_string(options.batch_size.value)},
+      {"epochs", fmt::format("{} of {}", history.epochs(), options.epochs.value)},
+      {"validation", fmt::format("{:.0f} % of the training part", options.validation_split * 100)},
+      {"test loss", fmt::format("{:.4f}", scores["loss"])}};
+  out.settings.insert(out.settings.end(), notes.begin(), notes.end());
+  out.model = std::move(model);
+  return out;
+}
+
+}  // namespace varve::recipes
