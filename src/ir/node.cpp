@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/any_batch.h"
 #include "base/error.h"
 #include "ir/frame.h"
 #include "ir/graph.h"
@@ -38,6 +39,20 @@ void evaluate_if_long(const std::vector<Tensor>& made, const Types& outputs) {
   pending_nodes = 0;
   pending_bytes = 0;
   evaluate(made);
+}
+
+/// Constants that were broadcast to the shape of a symbolic value are symbolic, too.
+bool holds_any_batch(const Types& types) {
+  for (const TensorType& t : types) {
+    for (int64_t d : t.shape) {
+      if (batches_in(d)) return true;
+    }
+  }
+  return false;
+}
+std::shared_ptr<const std::string> any_batch() {
+  static const auto name = std::make_shared<const std::string>("batch");
+  return name;
 }
 
 }  // namespace
@@ -80,6 +95,7 @@ std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
   for (const auto& input : node->inputs) {
     if (!symbolic) symbolic = input->symbolic;
   }
+  if (!symbolic && holds_any_batch(node->outputs)) symbolic = any_batch();
   std::vector<Tensor> made;
   made.reserve(node->outputs.size());
   for (size_t i = 0; i < node->outputs.size(); ++i) {
