@@ -284,7 +284,10 @@ std::string value_text(const Field& f) {
   if (const auto* real = std::get_if<Real*>(&f.value)) v = **real;
   if (const auto* optional = std::get_if<std::optional<double>*>(&f.value))
     v = (*optional)->value_or(0);
-  if (std::isfinite(v)) return std::visit(ToJson{}, f.value).dump();
+  if (std::isfinite(v)) {
+    return std::holds_alternative<Real*>(f.value) ? bound_text(v)
+                                                  : std::visit(ToJson{}, f.value).dump();
+  }
   return std::isnan(v) ? "nan" : v < 0 ? "-inf" : "inf";
 }
 
@@ -369,6 +372,8 @@ std::vector<std::string> names(Visit visit) {
 std::string choice_text(const std::string& type, Visit visit) {
   Json object{{"type", type}};
   object.update(write(type, visit));
+  if (const auto name = object.find("name"); name != object.end() && *name == "")
+    object.erase(name);
   return object.size() == 1 ? Json(type).dump() : object.dump();
 }
 
