@@ -133,21 +133,22 @@ Tensors call_part(Call& call, LayerState& layer, const std::string& path, const 
 }
 
 ir::Types probe(LayerState& layer, const ir::Types& inputs, int64_t batch,
-                std::optional<bool> training) {
+                std::optional<bool> training, const Origin& origin) {
   ir::Frame frame(ir::Frame::Kind::trace);
   std::vector<Tensor> x;
   for (const ir::TensorType& t : inputs) x.push_back(ir::placeholder(nn::at_batch(t, batch)));
   Call call(layer, {.training = training.value_or(false)});
   ir::Types types;
-  for (const Tensor& y : call_part(call, layer, "", Tensors(x))) types.push_back(ir::type_of(y));
+  for (const Tensor& y : call_part(call, layer, "", Tensors(x), origin))
+    types.push_back(ir::type_of(y));
   call.finish();
   return types;
 }
 
-ir::Types probe_any_batch(LayerState& layer, const ir::Types& inputs,
-                          std::optional<bool> training) {
-  const ir::Types two = probe(layer, inputs, 2, training),
-                  three = probe(layer, inputs, 3, training);
+ir::Types probe_any_batch(LayerState& layer, const ir::Types& inputs, std::optional<bool> training,
+                          const Origin& origin) {
+  const ir::Types two = probe(layer, inputs, 2, training, origin),
+                  three = probe(layer, inputs, 3, training, origin);
   ir::Types types;
   for (size_t i = 0; i < two.size(); ++i) {
     const ir::TensorType &a = two[i], &b = three.at(i);

@@ -111,13 +111,12 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
   f.outputs = graph.outputs;
   Layer model(std::move(spec), where);
   LayerState& state = *model.state();
-  // A constant has no line of its own: the first operation that takes it has.
+  // A constant and what stretches it have no line of their own: what takes them has.
   std::vector<std::string> used_at(graph.nodes.size());
-  for (const ir::GraphNode& node : graph.nodes) {
-    for (ir::ValueId v : node.inputs) {
-      std::string& at = used_at[static_cast<size_t>(v.node)];
-      if (at.empty()) at = node.site.to_string();
-    }
+  for (size_t n = graph.nodes.size(); n-- > 0;) {
+    const ir::GraphNode& node = graph.nodes[n];
+    const std::string at = node.site.where.line ? node.site.to_string() : used_at[n];
+    for (ir::ValueId v : node.inputs) used_at[static_cast<size_t>(v.node)] = at;
   }
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const ir::GraphNode& node = graph.nodes[n];
@@ -137,6 +136,11 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
       check_shape(node);
       f.steps.push_back(std::move(s));
     } else {
+      if (node.op->traits.random) {
+        throw ValueError(
+            "Model: random numbers drawn between layers would stay the same in every call",
+            "draw them in a layer, with the key of its Scope", node.site.to_string());
+      }
       check_shape(node);
       Step s{Step::Kind::op, node.inputs, node.outputs};
       s.op = node.op;

@@ -32,11 +32,19 @@ const ir::OpDef& layer_call_op() {
 
 namespace {
 
+/// What made a symbolic value, by name.
+std::string producer(const Tensor& x) {
+  const ir::NodeRef& node = x.cell()->node;
+  if (!node) return x.cell()->symbolic ? *x.cell()->symbolic : "";
+  if (node->op != &layer_call_op()) return node->op->name;
+  return node->attributes.get<ir::Opaque>("layer").name;
+}
+
 Tensors record(const Layer& layer, const Tensors& x, const CallOptions& options, Where where) {
   LayerState& state = *layer.state();
   ir::Types types;
   for (const Tensor& t : x) types.push_back(ir::type_of(t));
-  ir::Types outputs = detail::probe_any_batch(state, types, options.training);
+  ir::Types outputs = detail::probe_any_batch(state, types, options.training, {0, producer(x[0])});
   if (state.samples.empty()) state.samples = types;
   const int64_t training = options.training ? *options.training : -1;
   std::shared_ptr<const void> object = layer.state();

@@ -65,9 +65,9 @@ struct SpecOf final : Spec {
   S spec;
   explicit SpecOf(S s) : spec(std::move(s)) {}
   Tensors call(const Tensors& x, Scope& scope) const override {
-    if constexpr (MultiLayerSpec<S> && !SingleLayerSpec<S>) {
+    if constexpr (MultiLayerSpec<S>) {
       return spec.call(x, scope);
-    } else if constexpr (SingleLayerSpec<S>) {
+    } else {
       return spec.call(x.only(), scope);
     }
   }
@@ -90,7 +90,7 @@ struct SpecOf final : Spec {
       return nullptr;
     }
   }
-  bool takes_many() const override { return !SingleLayerSpec<S>; }
+  bool takes_many() const override { return MultiLayerSpec<S>; }
 };
 
 template <class S>
