@@ -127,7 +127,8 @@ Tensors call_part(Call& call, LayerState& layer, const std::string& path, const 
                        layer.where.to_string());
     }
   }
-  layer.built = true;
+  // Written once: a built layer may be called from several threads.
+  if (!layer.built) layer.built = true;
   if (call.watch) (*call.watch)({path, &layer, x, y});
   return y;
 }

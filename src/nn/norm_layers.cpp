@@ -35,7 +35,10 @@ Tensor BatchNorm::call(const Tensor& input, Scope& s) const {
   const Tensor variance =
       fitted(s, "moving_variance", shape, 0, 1,
              {.initializer = moving_variance_initializer, .trainable = false, .dtype = dtype});
-  if (!s.training() || s.frozen()) return batch_norm_inference(x, mean, variance, options);
+  // One value a channel has no variance: the last batch of an epoch may be that short.
+  const bool statistics = x.size() > x.shape()[axis];
+  if (!s.training() || s.frozen() || !statistics)
+    return batch_norm_inference(x, mean, variance, options);
   const varve::BatchNorm normalized = batch_norm(x, options);
   // m + (b - m) * (1 - momentum): exact where batch and moving value agree.
   const double step = 1 - momentum;

@@ -324,6 +324,15 @@ TEST(BatchNorm, NormalizesByTheBatchAndMovesItsStatistics) {
   EXPECT_EQ(bn.trainable().size(), 2u);
 }
 
+TEST(BatchNorm, ABatchOfOneUsesTheRunningStatisticsAndLeavesThem) {
+  Layer bn = nn::BatchNorm{};
+  bn(normal({8, 3}), {.training = true});
+  const Tensor before = bn.variable("moving_mean").value();
+  const Tensor x = normal({1, 3}, 5);
+  EXPECT_EQ(distance(bn(x, {.training = true}), bn(x)), 0);
+  EXPECT_EQ(distance(bn.variable("moving_mean").value(), before), 0);
+}
+
 TEST(BatchNorm, CanUndoItself) {  // P4-39: gamma = sqrt(variance + epsilon), beta = mean
   Layer bn = nn::BatchNorm{};
   const Tensor x = normal({50, 4}) * 3 + 1;

@@ -222,7 +222,7 @@ TEST(Loss, IsKnownByNameAndWrittenAsText) {
     EXPECT_EQ(e.at().substr(0, 16), "losses_test.cpp:");
   }
   EXPECT_EQ(message_of([] { Loss(losses::Huber{.delta = 0}); }),
-            "huber: delta: expected number > 0, got 0.0");
+            "huber: delta: expected number > 0, got 0");
 }
 
 }  // namespace

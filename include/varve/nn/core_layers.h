@@ -156,9 +156,9 @@ struct GaussianNoise {
 
 /// (x - mean) / sqrt(variance + epsilon) * gamma + beta for each index of the axis. While training
 /// (and not frozen) mean and biased variance are those of the batch, and the running ones move
-/// towards them: moving * momentum + batch * (1 - momentum). Otherwise the running ones are used.
-/// Variables: gamma, beta, moving_mean, moving_variance (the last two not trained). Ioffe & Szegedy
-/// 2015. A batch of one value a channel has variance 0: it trains nothing but the statistics.
+/// towards them: moving * momentum + batch * (1 - momentum). Otherwise, and for a batch that has
+/// only one value a channel, the running ones are used and stay. Variables: gamma, beta,
+/// moving_mean, moving_variance (the last two not trained). Ioffe & Szegedy 2015.
 struct BatchNorm {
   int axis = -1;
   Real momentum = 0.99, epsilon = 1e-3;
