@@ -265,7 +265,7 @@ TEST(Optimizer, IsKnownByNameAndWrittenAsText) {
   EXPECT_EQ(Optimizer("rmsprop").name(), "rmsprop");
   EXPECT_EQ(message_of([] { Optimizer("adamax"); }), "optimizer: unknown name \"adamax\"");
   EXPECT_EQ(message_of([] { Optimizer(optim::Adam{.beta_1 = 1}); }),
-            "adam: beta_1: expected number >= 0 and < 1, got 1.0");
+            "adam: beta_1: expected number >= 0 and < 1, got 1");
   EXPECT_EQ(message_of([] { Optimizer(optim::SGD{.learning_rate = -1}); }),
             "learning_rate: expected a number >= 0, got -1.000000");
 }

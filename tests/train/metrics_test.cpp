@@ -133,7 +133,7 @@ TEST(Metric, IsKnownByNameAndWrittenAsText) {
   EXPECT_EQ(Metric("mse").name(), "mse");
   EXPECT_EQ(Metric(metrics::TopK{.k = 3, .name = "top_3"}).name(), "top_3");
   const Metric f1 = metrics::F1{.average = "weighted"};
-  EXPECT_EQ(f1.config(), R"({"type":"f1","average":"weighted","name":""})");
+  EXPECT_EQ(f1.config(), R"({"type":"f1","average":"weighted"})");
   EXPECT_EQ(Metric::from_config(f1.config()).config(), f1.config());
   EXPECT_THROW(Metric::from_config(R"({"type":"f1","average":"all"})"), ConfigError);
   EXPECT_EQ(Metric::from_config(R"("mae")").name(), "mean_absolute_error");
