@@ -291,7 +291,9 @@ const std::vector<Golden>& golden_cases() {
          std::filesystem::directory_iterator(VARVE_SOURCE_DIR "/tests/golden")) {
       if (entry.path().extension() != ".json") continue;
       std::ifstream file(entry.path());
-      for (const auto& j : nlohmann::json::parse(file).at("cases")) {
+      const auto content = nlohmann::json::parse(file);
+      if (!content.contains("cases")) continue;  // a table of another test
+      for (const auto& j : content.at("cases")) {
         Golden g{entry.path().filename(), j.at("op"), j.at("sample"), {}, {}};
         for (const auto& x : j.at("inputs")) {
           g.inputs.push_back(from_doubles(numbers(x.at("values")), shape_of(x),
