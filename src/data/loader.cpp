@@ -140,6 +140,12 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options)
     throw ValueError("loader: prefetch: expected at least 0, got " +
                      std::to_string(options.prefetch.value));
   }
+  if (options.drop_last && dataset.size() < options.batch_size) {
+    throw ValueError("loader: 0 batches per epoch: " + std::to_string(dataset.size()) +
+                         " examples, batch_size " + std::to_string(options.batch_size.value) +
+                         ", and the last one is dropped",
+                     "make batch_size smaller");
+  }
   state_->dataset = dataset;
   state_->options = options;
 }
