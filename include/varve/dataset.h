@@ -39,6 +39,9 @@ struct DatasetOptions {
   Tensor weights = {};                        ///< f32 [n]: how much each example counts
   std::vector<std::string> class_names = {};  ///< of classes 0, 1, ... of the (first) target
   Preparation prepare = {};                   ///< applied to every batch: scaling of raw pixels
+  /// How raw input (a picture, a row of a table) becomes what the model sees, as JSON. `fit` puts
+  /// it into the model, and so into its file.
+  std::string preprocessing = {};
 };
 
 /// Examples in memory: input and target tensors that share their first axis. Copies, subsets and
@@ -52,6 +55,8 @@ class Dataset {
 
   int64_t size() const;
   const std::vector<std::string>& class_names() const;
+  /// See DatasetOptions; empty after `map`, which it would not know of.
+  const std::string& preprocessing() const;
   /// The examples at these positions, in this order. Throws IndexError.
   Dataset subset(std::span<const int64_t> positions) const;
   Dataset subset(const std::vector<int64_t>& positions) const {

@@ -17,6 +17,7 @@
 #include "varve/metrics.h"
 #include "varve/nn/layer.h"
 #include "varve/optim.h"
+#include "varve/table.h"
 #include "varve/weights.h"
 
 namespace varve {
@@ -76,6 +77,8 @@ struct FitOptions {
   /// Of shuffling and of the random numbers of steps; not given: drawn from the model's own state.
   std::optional<uint64_t> seed = {};
   Dim initial_epoch = 0;
+  /// Look through all inputs for NaN and infinity first: ValueError "sample 812 feature 3 is nan".
+  bool check_data = false;
   Dim validation_batch_size = 0;  ///< 0: as batch_size
   bool progress = true;           ///< show it on standard output
   /// A file of callbacks::Checkpoint to go on from; data and options must be the same. Then a run
@@ -159,6 +162,9 @@ class Model : public Layer {
   /// The outputs for all samples, in inference mode.
   Outputs predict(const Tensors& x, PredictOptions options = {});
   Outputs predict(const Dataset& data, PredictOptions options = {});
+  /// The same for raw rows, by the preprocessing that the model was trained with. Throws ValueError
+  /// where it has none for tables.
+  Outputs predict(const Table& table, PredictOptions options = {});
 
   /// Layers, shapes, parameters, operations and memory, as a table on standard output.
   void summary() const;
@@ -167,7 +173,8 @@ class Model : public Layer {
   void set_metadata(const std::string& key, const std::string& text);
   /// Empty where there is none.
   std::string metadata(const std::string& key) const;
-  /// Names of classes 0, 1, ...; set by `fit` from the dataset where there are none yet.
+  /// Names of classes 0, 1, ...; like the metadata "preprocessing" set by `fit` from the dataset
+  /// where there are none yet.
   std::vector<std::string> class_names() const;
   void set_class_names(const std::vector<std::string>& names);
 

@@ -82,6 +82,7 @@ Dataset::Dataset(Tensors inputs, Tensors targets, DatasetOptions options) {
           std::move(options.weights),
           std::make_shared<std::vector<int64_t>>(std::move(rows)),
           std::move(options.class_names),
+          std::move(options.preprocessing),
           {}};
   if (options.prepare) s.prepare.push_back(std::move(options.prepare));
   state_ = std::make_shared<State>(std::move(s));
@@ -89,6 +90,7 @@ Dataset::Dataset(Tensors inputs, Tensors targets, DatasetOptions options) {
 
 int64_t Dataset::size() const { return static_cast<int64_t>(state_->rows->size()); }
 const std::vector<std::string>& Dataset::class_names() const { return state_->class_names; }
+const std::string& Dataset::preprocessing() const { return state_->preprocessing; }
 const Tensors& Dataset::stored_inputs() const { return state_->inputs; }
 const Tensors& Dataset::stored_targets() const { return state_->targets; }
 const Tensor& Dataset::stored_weights() const { return state_->weights; }
@@ -127,6 +129,7 @@ Dataset Dataset::map(Preparation f) const {
   if (!f) throw ValueError("dataset: map: the function is empty");
   auto s = std::make_shared<State>(*state_);
   s->prepare.push_back(std::move(f));
+  s->preprocessing.clear();
   return Dataset(std::shared_ptr<const State>(std::move(s)));
 }
 

@@ -68,6 +68,9 @@ Dataset read_part(const std::string& images_path, const std::string& labels_path
   DatasetOptions options;
   for (int digit = 0; digit < 10; ++digit) options.class_names.push_back(std::to_string(digit));
   options.prepare = [](const Tensors& x) { return Tensors(cast(x.only(), f32) / 255); };
+  options.preprocessing = R"({"type":"image","height":)" + std::to_string(images[1]) +
+                          R"(,"width":)" + std::to_string(images[2]) +
+                          R"(,"channels":1,"divide_by":255})";
   return Dataset(take_over(part.images, {images[0], images[1], images[2], 1}),
                  take_over(part.labels, part.labels.shape), std::move(options));
 }

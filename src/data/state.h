@@ -13,6 +13,7 @@ struct DatasetState {
   Tensor weights;
   std::shared_ptr<const std::vector<int64_t>> rows;  // of the stored tensors, in order
   std::vector<std::string> class_names;
+  std::string preprocessing;
   std::vector<Preparation> prepare;
 };
 

@@ -232,7 +232,7 @@ Tensor TablePreprocessing::inputs(const Table& table) const {
 
 Dataset TablePreprocessing::dataset(const Table& table) const {
   const CsvTable& csv = table.state()->csv;
-  if (state_->target.empty()) return Dataset(inputs(table));
+  if (state_->target.empty()) return Dataset(inputs(table), {}, {.preprocessing = to_json()});
   const int column = csv.column(state_->target);
   return Dataset(
       inputs(table),

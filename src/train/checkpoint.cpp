@@ -122,7 +122,8 @@ void FitRun::save_checkpoint(const std::string& path) {
                      {kModelKey, described(model_)},
                      {kHistoryKey, written(history_).dump()},
                      {kCallbacksKey, states.dump()}},
-                    "previous checkpoint");
+                    last_checkpoint_.empty() ? "previous file" : "previous checkpoint");
+  last_checkpoint_ = path;
 }
 
 namespace {

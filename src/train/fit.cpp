@@ -47,9 +47,10 @@ FitRun::FitRun(Model& model, const Dataset& data, FitOptions options)
   split_off_validation(weighted(data));
   train::make_ready(model_, train_, true);
   take_seed();
-  if (model_.class_names().empty() && !data.class_names().empty()) {
-    model_.set_class_names(data.class_names());
-  }
+  take_texts(data);
+  if (options_.check_data) train::require_finite_inputs(train_);
+  train::warn_of_labels(model_, train_);
+  train::warn_of_activation(model_);
   meter_ = train::Meter(training_.plan);
   validation_meter_ = train::Meter(training_.plan);
   step_program_ = train::training_step(model_, train_, meter_);
@@ -104,6 +105,15 @@ void FitRun::split_off_validation(Dataset data) {
   train_ = train_.take(kept);
 }
 
+void FitRun::take_texts(const Dataset& data) {
+  if (model_.class_names().empty() && !data.class_names().empty()) {
+    model_.set_class_names(data.class_names());
+  }
+  if (model_.metadata("preprocessing").empty() && !data.preprocessing().empty()) {
+    model_.set_metadata("preprocessing", data.preprocessing());
+  }
+}
+
 void FitRun::take_seed() {
   Variable random = model_.random_state();
   if (options_.seed) {
@@ -154,9 +164,15 @@ void FitRun::run_step(std::span<const int64_t> positions) {
   try {
     step_program_(train::arguments_of(train_, positions));
   } catch (const NumericError& e) {
-    throw NumericError("epoch " + std::to_string(epoch_ + 1) + ", step " +
-                           std::to_string(batch_ + 1) + ": " + e.message(),
-                       e.hint(), e.at());
+    std::string message = "epoch " + std::to_string(epoch_ + 1) + ", step " +
+                          std::to_string(batch_ + 1) + ": " + e.message();
+    // The likeliest cause is looked for first.
+    if (const std::string bad = train::first_not_finite(train_, positions); !bad.empty()) {
+      message += "; " + bad;
+    }
+    std::string hint = e.hint();
+    if (!last_checkpoint_.empty()) hint += "; the last checkpoint is " + last_checkpoint_;
+    throw NumericError(message, hint, e.at());
   }
 }
 

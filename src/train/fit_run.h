@@ -36,6 +36,7 @@ class FitRun {
  private:
   void split_off_validation(Dataset data);
   Dataset weighted(const Dataset& data) const;
+  void take_texts(const Dataset& data);
   void take_seed();
   void resume(const std::string& path);
   std::string fingerprint() const;
@@ -60,6 +61,7 @@ class FitRun {
   double train_seconds_ = 0;  // of the epoch, without validation; set at its end
   bool stopped_ = false;
   std::string why_;
+  std::string last_checkpoint_;
 };
 
 }  // namespace varve::detail

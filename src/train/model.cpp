@@ -125,6 +125,15 @@ Outputs Model::predict(const Tensors& x, PredictOptions options) {
   return predict(Dataset(x), options);
 }
 
+Outputs Model::predict(const Table& table, PredictOptions options) {
+  const std::string text = metadata("preprocessing");
+  if (text.empty()) {
+    throw ValueError("predict: the model has no preprocessing for tables",
+                     "train it on TablePreprocessing::dataset, or predict from tensors");
+  }
+  return predict(TablePreprocessing::from_json(text).inputs(table), options);
+}
+
 void Model::set_metadata(const std::string& key, const std::string& text) {
   train::training_of(*this).metadata[key] = text;
 }

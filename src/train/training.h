@@ -111,6 +111,17 @@ std::vector<Tensor> arguments_of(const Dataset& data, std::span<const int64_t> p
 void for_each_batch(int64_t samples, int64_t batch_size,
                     const std::function<void(std::span<const int64_t>, int64_t first)>& f);
 
+/// "sample 812 feature 3 is nan", for the first of these positions whose floating inputs are not
+/// finite; else empty.
+std::string first_not_finite(const Dataset& data, std::span<const int64_t> positions);
+/// ValueError for the first such sample of all.
+void require_finite_inputs(const Dataset& data);
+/// Warns where classes of the model have no example, or all examples are of one.
+void warn_of_labels(const Model& model, const Dataset& data);
+/// Warns where the loss takes logits and the last layer makes probabilities of them, or the other
+/// way round.
+void warn_of_activation(const Model& model);
+
 /// Optimizer, loss and metrics as JSON; empty where they hold functions of the user's own.
 std::string compile_config(const Training& training);
 CompileOptions compile_options_from(std::string_view json);

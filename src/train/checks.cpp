@@ -1,0 +1,126 @@
+// What is looked at before and after training goes wrong: data, labels, activations.
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "ir/dispatch.h"
+#include "ir/node.h"
+#include "nn/config.h"
+#include "nn/layer_state.h"
+#include "train/training.h"
+#include "varve/nn/network.h"
+#include "varve/warnings.h"
+
+namespace varve::train {
+namespace {
+
+// The first element of a row that is not finite, or -1.
+template <class T>
+int64_t bad_element(const T* row, int64_t width) {
+  if constexpr (ir::is_float_element<T>) {
+    for (int64_t i = 0; i < width; ++i) {
+      if (!std::isfinite(static_cast<double>(row[i]))) return i;
+    }
+  }
+  return -1;
+}
+
+bool is_cross_entropy(const Loss& loss) { return loss.from_logits().has_value(); }
+
+// The text form of the layer that makes the output of a sequence; null where that is not known.
+config::Json last_layer(const Model& model) {
+  try {
+    const config::Json config = config::parse(model.config(), "model");
+    if (config.value("type", "") != "sequential" || config.at("layers").empty()) return {};
+    return config.at("layers").back();
+  } catch (const Error&) {
+    return {};  // functions of the user's own
+  }
+}
+
+}  // namespace
+
+std::string first_not_finite(const Dataset& data, std::span<const int64_t> positions) {
+  const Tensors& inputs = data.stored_inputs();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& x = inputs[i];
+    if (!is_floating(x.dtype()) || x.size() == 0) continue;
+    const int64_t width = x.size() / x.shape()[0];
+    const ir::Array& array = ir::contiguous_array(x);
+    std::string found;
+    ir::dispatch(x.dtype(), [&]<class T>(T) {
+      const T* all = reinterpret_cast<const T*>(array.data());
+      for (int64_t p : positions) {
+        const T* row = all + data.rows()[static_cast<size_t>(p)] * width;
+        const int64_t at = bad_element(row, width);
+        if (at < 0) continue;
+        found = "sample " + std::to_string(p) + " feature " + std::to_string(at) +
+                (inputs.size() > 1 ? " of input " + std::to_string(i) : "") + " is " +
+                (std::isnan(static_cast<double>(row[at])) ? "nan" : "infinite");
+        return;
+      }
+    });
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+void require_finite_inputs(const Dataset& data) {
+  std::vector<int64_t> all(static_cast<size_t>(data.size()));
+  std::iota(all.begin(), all.end(), 0);
+  if (const std::string bad = first_not_finite(data, all); !bad.empty()) {
+    throw ValueError("fit: " + bad);
+  }
+}
+
+void warn_of_labels(const Model& model, const Dataset& data) {
+  const std::vector<OutputPlan>& plan = training_of(model).plan;
+  if (plan.size() != 1 || !is_cross_entropy(plan[0].loss) || data.stored_targets().size() != 1)
+    return;
+  const Tensor& y = data.stored_targets()[0];
+  if (is_floating(y.dtype()) || y.rank() > 2 || (y.rank() == 2 && y.shape()[1] != 1)) return;
+  if (model.state()->samples.empty()) return;
+  const Shape output = nn::outputs_of(model).at(0).type.shape;
+  const int64_t classes = output.rank() == 2 && output[-1] > 1 ? output[-1] : 2;
+  std::vector<int64_t> counts(static_cast<size_t>(classes), 0);
+  for (int64_t c : data.classes()) {
+    if (c < 0 || c >= classes) return;  // the loss says it better
+    ++counts[static_cast<size_t>(c)];
+  }
+  std::string absent;
+  int64_t missing = 0;
+  for (int64_t c = 0; c < classes; ++c) {
+    if (counts[static_cast<size_t>(c)] == data.size()) {
+      warn("fit: all " + std::to_string(data.size()) + " labels are class " + std::to_string(c));
+      return;
+    }
+    if (counts[static_cast<size_t>(c)] > 0) continue;
+    // A vocabulary has many words that never occur; ten are enough to see what is meant.
+    if (++missing <= 10) absent += (absent.empty() ? "" : ", ") + std::to_string(c);
+  }
+  if (missing > 0) {
+    warn("fit: " + std::to_string(missing) + " of " + std::to_string(classes) +
+         " classes have no example: " + absent + (missing > 10 ? ", ..." : ""));
+  }
+}
+
+void warn_of_activation(const Model& model) {
+  const std::vector<OutputPlan>& plan = training_of(model).plan;
+  if (plan.size() != 1 || !is_cross_entropy(plan[0].loss)) return;
+  const config::Json layer = last_layer(model);
+  if (!layer.is_object()) return;
+  std::string activation = layer.value("type", "");
+  const bool has_activation = layer.contains("activation") && layer.at("activation").is_string();
+  if (has_activation) activation = layer.at("activation").get<std::string>();
+  const bool probabilities = activation == "softmax" || activation == "sigmoid";
+  const std::string name = "layer \"" + layer.value("name", "") + "\"";
+  if (*plan[0].loss.from_logits() && probabilities) {
+    warn("fit: the loss takes scores (from_logits), but " + name + " ends in " + activation +
+         ", which would count twice");
+  } else if (!*plan[0].loss.from_logits() && has_activation && activation == "linear") {
+    warn("fit: the loss takes probabilities, but " + name +
+         " gives scores: set from_logits = true, or end in softmax or sigmoid");
+  }
+}
+
+}  // namespace varve::train
