@@ -237,7 +237,7 @@ Dataset TablePreprocessing::dataset(const Table& table) const {
   return Dataset(
       inputs(table),
       state_->classification ? class_targets(csv, *state_, column) : number_targets(csv, column),
-      {.class_names = state_->classes});
+      {.class_names = state_->classes, .preprocessing = to_json()});
 }
 
 int64_t TablePreprocessing::features() const { return state_->features(); }

@@ -27,14 +27,26 @@ int64_t bad_element(const T* row, int64_t width) {
 
 bool is_cross_entropy(const Loss& loss) { return loss.from_logits().has_value(); }
 
-// The text form of the layer that makes the output of a sequence; null where that is not known.
-config::Json last_layer(const Model& model) {
+// The text of a layer's field "activation": empty where it has none or it is a function.
+class ActivationOf final : public Fields {
+ public:
+  void visit(const Field& field) override {
+    if (std::string_view(field.name) != "activation") return;
+    if (auto* const* choice = std::get_if<ChoiceField*>(&field.value)) text = (*choice)->config();
+  }
+  std::string text;
+};
+
+// What the last layer of a sequence ends in; empty where that is not known.
+std::string last_activation(const Layer& last) {
+  if (last.type() == "softmax" || last.type() == "sigmoid") return last.type();
   try {
-    const config::Json config = config::parse(model.config(), "model");
-    if (config.value("type", "") != "sequential" || config.at("layers").empty()) return {};
-    return config.at("layers").back();
-  } catch (const Error&) {
-    return {};  // functions of the user's own
+    ActivationOf found;
+    last.state()->spec->fields(found);
+    const config::Json text = found.text.empty() ? config::Json() : config::parse(found.text, "");
+    return text.is_string() ? text.get<std::string>() : "";
+  } catch (const UnsupportedError&) {
+    return {};  // a function of the user's own
   }
 }
 
@@ -107,17 +119,15 @@ void warn_of_labels(const Model& model, const Dataset& data) {
 void warn_of_activation(const Model& model) {
   const std::vector<OutputPlan>& plan = training_of(model).plan;
   if (plan.size() != 1 || !is_cross_entropy(plan[0].loss)) return;
-  const config::Json layer = last_layer(model);
-  if (!layer.is_object()) return;
-  std::string activation = layer.value("type", "");
-  const bool has_activation = layer.contains("activation") && layer.at("activation").is_string();
-  if (has_activation) activation = layer.at("activation").get<std::string>();
+  Layer last = model;
+  while (last.type() == "sequential" && !last.layers().empty()) last = last.layers().back();
+  const std::string activation = last_activation(last);
   const bool probabilities = activation == "softmax" || activation == "sigmoid";
-  const std::string name = "layer \"" + layer.value("name", "") + "\"";
+  const std::string name = "layer \"" + last.name() + "\"";
   if (*plan[0].loss.from_logits() && probabilities) {
     warn("fit: the loss takes scores (from_logits), but " + name + " ends in " + activation +
          ", which would count twice");
-  } else if (!*plan[0].loss.from_logits() && has_activation && activation == "linear") {
+  } else if (!*plan[0].loss.from_logits() && activation == "linear") {
     warn("fit: the loss takes probabilities, but " + name +
          " gives scores: set from_logits = true, or end in softmax or sigmoid");
   }

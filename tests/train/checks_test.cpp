@@ -19,7 +19,10 @@ std::vector<std::string> warnings_of(const std::function<void()>& f) {
 
 void fit_once(Sequential model, const Loss& loss, const Dataset& data) {
   model.compile({.optimizer = optim::SGD{.learning_rate = 0}, .loss = loss});
-  model.fit(data, {.progress = false});
+  try {
+    model.fit(data, {.progress = false});
+  } catch (const NumericError&) {  // scores taken for probabilities may sum up to nothing
+  }
 }
 
 TEST(Checks, ALossThatDoesNotFitTheLastActivationIsToldOf) {
