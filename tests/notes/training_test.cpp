@@ -23,7 +23,7 @@ TEST(NotesTraining, AThousandExamplesInBatchesOfFiveHundredAreTwoIterations) {
   EXPECT_EQ(sizes({.batch_size = 300}), (Sizes{300, 300, 300, 100}));
   EXPECT_EQ(sizes({.batch_size = 300, .drop_last = true}), (Sizes{300, 300, 300}));
   EXPECT_EQ(sizes({.batch_size = 2000}), (Sizes{1000}));
-  EXPECT_EQ(sizes({.batch_size = 2000, .drop_last = true}), Sizes{});
+  EXPECT_THROW(sizes({.batch_size = 2000, .drop_last = true}), ValueError);
 
   Sequential model{nn::Dense{1}};
   model.compile({.loss = "mse"});
