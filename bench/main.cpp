@@ -85,7 +85,25 @@ Timing time_steps(F step, double min_time) {
   return t;
 }
 
-Json run(const Case& c, const std::string& mode, int threads, double min_time) {
+/// What one asks of a case beside its time.
+struct Wishes {
+  double min_time = 1.5;
+  bool plan = false, profile = false;
+};
+
+/// The plan, or the time of each of its kernels, on the error stream: results stay alone on the
+/// standard output.
+template <class F>
+void explain(F& compiled, const Wishes& wishes, const std::function<void()>& step) {
+  CompiledInfo info = compiled.info();
+  if (wishes.plan) std::fprintf(stderr, "%s\n", info.plan().c_str());
+  if (!wishes.profile) return;
+  info.profile(true);
+  for (int i = 0; i < 50; ++i) step();
+  std::fprintf(stderr, "%s\n", info.profile().c_str());
+}
+
+Json run(const Case& c, const std::string& mode, int threads, const Wishes& wishes) {
   const double start_mb = resident_mb();
   const Tensor x = random::normal(Key(1), c.input).evaluate();
   const Tensor y = random::integers(Key(2), 0, c.classes, {c.input[0]}).evaluate();
@@ -103,10 +121,12 @@ Json run(const Case& c, const std::string& mode, int threads, double min_time) {
       adam.update(grads);
       return value;
     });
-    t = time_steps([&] { step(x, y); }, min_time);
+    t = time_steps([&] { step(x, y); }, wishes.min_time);
+    explain(step, wishes, [&] { step(x, y); });
   } else {
     auto infer = jit([&](const Tensor& images) { return net(images); });
-    t = time_steps([&] { infer(x); }, min_time);
+    t = time_steps([&] { infer(x); }, wishes.min_time);
+    explain(infer, wishes, [&] { infer(x); });
   }
   const double batch = static_cast<double>(c.input[0]);
   return {{"name", c.name},
@@ -152,13 +172,16 @@ int main(int argc, char** argv) {
   CLI::App app("Times training steps and inference of Varve's benchmark cases.");
   std::string names, modes = "train,infer", check;
   int threads = 2;
-  double min_time = 1.5;
+  Wishes wishes;
   app.add_option("--cases", names, "Cases, comma-separated; all by default");
   app.add_option("--modes", modes, "train, infer or both")->capture_default_str();
   app.add_option("--threads", threads, "Threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--min-time", min_time, "Seconds measured per case")->check(CLI::PositiveNumber);
+  app.add_option("--min-time", wishes.min_time, "Seconds measured per case")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--plan", wishes.plan, "Print each case's plan on the error stream");
+  app.add_flag("--profile", wishes.profile, "Print the time of each kernel on the error stream");
   app.add_option(
       "--check", check,
       "Folder of a peer's weights, data, gradients and losses: compare instead of timing");
@@ -170,7 +193,7 @@ int main(int argc, char** argv) {
   const auto wanted = split(modes);
   if (chosen.size() == 1 && wanted.size() == 1 && check.empty()) {
     set_thread_count(threads);
-    std::printf("%s\n", run(find_case(chosen[0]), wanted[0], threads, min_time).dump().c_str());
+    std::printf("%s\n", run(find_case(chosen[0]), wanted[0], threads, wishes).dump().c_str());
     return 0;
   }
   int failed = 0;
@@ -186,7 +209,7 @@ int main(int argc, char** argv) {
     for (const std::string& mode : wanted) {
       failed += run_child([&] {
         set_thread_count(threads);
-        std::printf("%s\n", run(c, mode, threads, min_time).dump().c_str());
+        std::printf("%s\n", run(c, mode, threads, wishes).dump().c_str());
       });
     }
   }

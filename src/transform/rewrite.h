@@ -57,6 +57,8 @@ struct Rule {
 std::span<const Rule> arithmetic_rules();
 /// Shapes, types, choices, reductions.
 std::span<const Rule> shape_rules();
+/// Gradients of max pooling.
+std::span<const Rule> pooling_rules();
 
 /// Copies a graph, replacing each node by what the first rule that applies gives for it. Nodes that
 /// are no longer read stay: eliminate_dead_code follows.

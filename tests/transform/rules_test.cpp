@@ -18,6 +18,29 @@ struct Example {
   Tensor (*after)(X);
 };
 
+/// Overlapping windows, so that an element may be the largest of several, and padding.
+ir::Attributes window() {
+  return {{"window", ir::Ints{3, 2}},
+          {"strides", ir::Ints{2, 1}},
+          {"dilation", ir::Ints{1, 1}},
+          {"padding_low", ir::Ints{1, 0}},
+          {"padding_high", ir::Ints{1, 1}}};
+}
+ir::Attributes window_of(const Tensor& x) {
+  ir::Attributes a = window();
+  a.set("size", ir::Ints{x.shape()[1], x.shape()[2]});
+  return a;
+}
+/// The largest elements and their places.
+std::vector<Tensor> pool(const Tensor& x) {
+  return ir::apply(ops::get("max_pool"), std::span(&x, 1), window(), {});
+}
+Tensor positive(const Tensor& x) { return to(bi("greater", x, full(0, f32, x.shape())), f32); }
+Tensor spread(const Tensor& gradient, const Tensor& places, const Tensor& x) {
+  return make("max_pool_gradient", {gradient, places}, window_of(x));
+}
+const ir::Types picture = {{f32, {2, 5, 4, 3}}, {f32, {2, 3, 4, 3}}};
+
 const std::vector<Example>& examples() {
   static const std::vector<Example> list = {
       {"c + x -> x + c, of any commutative op", f, [](X x) { return bi("multiply", c(3), x[0]); },
@@ -379,13 +402,28 @@ const std::vector<Example>& examples() {
        [](X x) {
          return wide(bi("multiply", x[0], full(3, f32, {3})), {2, 3});
        }},
+      {"max_pool_gradient(g) * (x > 0) -> max_pool_gradient(g * (max_pool(x) > 0))", picture,
+       [](X x) { return bi("multiply", positive(x[0]), spread(x[1], pool(x[0])[1], x[0])); },
+       [](X x) {
+         const std::vector<Tensor> p = pool(x[0]);
+         return spread(bi("multiply", x[1], positive(p[0])), p[1], x[0]);
+       }},
+      {"sum of max_pool_gradient(g) over space -> sum of g (in the last digit)", picture,
+       [](X x) {
+         return over("sum", spread(x[1], pool(x[0])[1], x[0]), {0, 1, 2});
+       },
+       [](X x) {
+         return over("sum", x[1], {0, 1, 2});
+       }},
   };
   return list;
 }
 
 std::vector<Rule> all_rules() {
   std::vector<Rule> out(arithmetic_rules().begin(), arithmetic_rules().end());
-  for (const Rule& r : shape_rules()) out.push_back(r);
+  for (auto family : {shape_rules(), pooling_rules()}) {
+    for (const Rule& r : family) out.push_back(r);
+  }
   return out;
 }
 

@@ -24,8 +24,24 @@ inline Taps taps_at(int64_t position, int64_t stride, int64_t pad, int64_t dilat
                     int64_t size) {
   const int64_t origin = position * stride - pad;
   const int64_t first = origin >= 0 ? 0 : ceil_div(-origin, dilation);
-  const int64_t last = origin >= size ? 0 : std::min(window, ceil_div(size - origin, dilation));
+  // Most windows lie inside: no division for them.
+  const bool inside = origin + (window - 1) * dilation < size;
+  const int64_t last = inside ? window : origin >= size ? 0 : ceil_div(size - origin, dilation);
   return {first, std::max(first, last), origin};
+}
+
+/// How a row of inputs' gradients is written.
+struct Spread {
+  bool apart = false;  ///< windows do not overlap: each element is written at most once
+  bool whole = false;  ///< and all of a row is, where any of it is
+};
+inline Spread spread_of(const PoolShape& p) {
+  const int64_t reach = (p.window_height - 1) * p.dilation_height + 1;
+  Spread s;
+  s.apart = p.stride_height >= reach && p.dilation_width == 1 && p.stride_width >= p.window_width;
+  s.whole = s.apart && p.stride_width == p.window_width && p.pad_left == 0 &&
+            p.out_width * p.window_width == p.width;
+  return s;
 }
 
 }  // namespace varve::cpu
@@ -48,6 +64,13 @@ HWY_INLINE void store_places(VI v, uint8_t* out) {
 HWY_INLINE VI load_places(const int32_t* in) { return hn::LoadU(I32(), in); }
 HWY_INLINE VI load_places(const uint8_t* in) {
   return hn::PromoteTo(I32(), hn::LoadU(hn::Rebind<uint8_t, I32>(), in));
+}
+
+template <class Place>
+HWY_INLINE void store_some_places(VI v, Place* out, size_t n) {
+  HWY_ALIGN int32_t lanes[hn::MaxLanes(I32())];
+  hn::Store(v, I32(), lanes);
+  for (size_t k = 0; k < n; ++k) out[k] = static_cast<Place>(lanes[k]);
 }
 
 /// The largest of the window's elements in a vector of channels; `load` takes the tap's address.
@@ -103,12 +126,13 @@ HWY_INLINE void pool_row(const PoolShape& p, const float* image, int64_t i, floa
     if (const auto rest = static_cast<size_t>(p.channels - c); rest > 0) {
       const auto load = [&](const float* at) HWY_ATTR { return load_some(d, at + c, rest, 0); };
       const VF v = largest<Place>(p, down, across, image, load, place);
-      store_some(d, relu ? positive(v) : v, y + c, rest);
-      if constexpr (!std::is_void_v<Place>) {
-        HWY_ALIGN int32_t buffer[hn::MaxLanes(I32())];
-        hn::Store(place, I32(), buffer);
-        for (size_t k = 0; k < rest; ++k)
-          places[c + static_cast<int64_t>(k)] = static_cast<Place>(buffer[k]);
+      // Within a row a vector may spill over into outputs that are written after.
+      if ((p.out_width - j) * p.channels - c >= lanes) {
+        hn::StoreU(relu ? positive(v) : v, d, y + c);
+        if constexpr (!std::is_void_v<Place>) store_places(place, places + c);
+      } else {
+        store_some(d, relu ? positive(v) : v, y + c, rest);
+        if constexpr (!std::is_void_v<Place>) store_some_places(place, places + c, rest);
       }
     }
     y += p.channels;
@@ -129,40 +153,72 @@ HWY_INLINE void each_output(int64_t x, int64_t stride, int64_t pad, int64_t dila
   }
 }
 
-/// One row of inputs' gradients.
-template <class Place>
-HWY_INLINE void gradient_row(const PoolShape& p, const float* dy, const Place* places,
-                             const float* y, int64_t row, float* dx) {
+/// Adds to one tap of one window, or, where windows are apart, writes it. Vectors may spill over
+/// into what comes later in the row (`room` elements), with zeros, which is then written after.
+template <bool kApart, class Place>
+HWY_INLINE void spread_tap(int64_t channels, int32_t place, const float* dy, const Place* places,
+                           const float* y, int64_t readable, int64_t room, float* dx) {
   const F32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  std::fill_n(dx, p.width * p.channels, 0.f);
-  each_output(
-      row, p.stride_height, p.pad_top, p.dilation_height, p.window_height, p.out_height,
-      [&](int64_t ti, int64_t i) HWY_ATTR {
-        for (int64_t j = 0; j < p.out_width; ++j) {
-          const Taps across =
-              taps_at(j, p.stride_width, p.pad_left, p.dilation_width, p.window_width, p.width);
-          const int64_t from = (i * p.out_width + j) * p.channels;
-          for (int64_t tj = across.first; tj < across.last; ++tj) {
-            const auto place = static_cast<int32_t>(ti * p.window_width + tj);
-            float* out = dx + (across.origin + tj * p.dilation_width) * p.channels;
-            int64_t c = 0;
-            for (; c + lanes <= p.channels; c += lanes) {
-              const auto here =
-                  hn::RebindMask(d, hn::Eq(load_places(places + from + c), hn::Set(I32(), place)));
-              VF g = hn::LoadU(d, dy + from + c);
-              if (y != nullptr) {
-                g = hn::IfThenElseZero(hn::Gt(hn::LoadU(d, y + from + c), hn::Zero(d)), g);
-              }
-              hn::StoreU(hn::Add(hn::LoadU(d, out + c), hn::IfThenElseZero(here, g)), d, out + c);
-            }
-            for (; c < p.channels; ++c) {
-              const bool here = places[from + c] == place && (y == nullptr || y[from + c] > 0);
-              if (here) out[c] += dy[from + c];
-            }
-          }
-        }
-      });
+  const auto part = [&](int64_t c) HWY_ATTR {
+    const auto here = hn::RebindMask(d, hn::Eq(load_places(places + c), hn::Set(I32(), place)));
+    VF g = hn::IfThenElseZero(here, hn::LoadU(d, dy + c));
+    if (y != nullptr) g = hn::IfThenElseZero(hn::Gt(hn::LoadU(d, y + c), hn::Zero(d)), g);
+    return g;
+  };
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) {
+    hn::StoreU(kApart ? part(c) : hn::Add(hn::LoadU(d, dx + c), part(c)), d, dx + c);
+  }
+  if (c == channels) return;
+  if (kApart && c + lanes <= std::min(readable, room)) {
+    const auto wanted = hn::FirstN(d, static_cast<size_t>(channels - c));
+    hn::StoreU(hn::IfThenElseZero(wanted, part(c)), d, dx + c);
+    return;
+  }
+  for (; c < channels; ++c) {
+    const float g = places[c] == place && (y == nullptr || y[c] > 0) ? dy[c] : 0;
+    dx[c] = kApart ? g : dx[c] + g;
+  }
+}
+
+/// Spreads the gradients of one row of outputs over the inputs at tap `down` of its windows.
+template <bool kApart, class Place>
+HWY_INLINE void spread_row(const PoolShape& p, int64_t down, const float* dy, const Place* places,
+                           const float* y, int64_t readable, float* dx) {
+  const int64_t end = p.width * p.channels;
+  for (int64_t j = 0; j < p.out_width; ++j) {
+    const Taps across =
+        taps_at(j, p.stride_width, p.pad_left, p.dilation_width, p.window_width, p.width);
+    const int64_t from = j * p.channels;
+    for (int64_t t = across.first; t < across.last; ++t) {
+      const auto place = static_cast<int32_t>(down * p.window_width + t);
+      const int64_t to = (across.origin + t * p.dilation_width) * p.channels;
+      spread_tap<kApart>(p.channels, place, dy + from, places + from,
+                         y == nullptr ? nullptr : y + from, readable - from, end - to, dx + to);
+    }
+  }
+}
+
+/// One row of inputs' gradients. `readable`: elements of dy from here to its end.
+template <class Place>
+HWY_INLINE void gradient_row(const PoolShape& p, const Spread& spread, const float* dy,
+                             const Place* places, const float* y, int64_t readable, int64_t row,
+                             float* dx) {
+  const int64_t position = (row + p.pad_top) / p.stride_height;
+  const bool covered =
+      position < p.out_height && row + p.pad_top - position * p.stride_height < p.window_height;
+  if (!spread.whole || !covered) std::fill_n(dx, p.width * p.channels, 0.f);
+  each_output(row, p.stride_height, p.pad_top, p.dilation_height, p.window_height, p.out_height,
+              [&](int64_t down, int64_t i) HWY_ATTR {
+                const int64_t at = i * p.out_width * p.channels;
+                const float* shown = y == nullptr ? nullptr : y + at;
+                if (spread.apart) {
+                  spread_row<true>(p, down, dy + at, places + at, shown, readable - at, dx);
+                } else {
+                  spread_row<false>(p, down, dy + at, places + at, shown, readable - at, dx);
+                }
+              });
 }
 
 }  // namespace
@@ -178,13 +234,15 @@ void pool_row_i32(const PoolShape& p, const float* image, int64_t i, float* y, i
 void pool_row_values(const PoolShape& p, const float* image, int64_t i, float* y, bool relu) {
   pool_row<void>(p, image, i, y, nullptr, relu);
 }
-void gradient_row_u8(const PoolShape& p, const float* dy, const uint8_t* places, const float* y,
-                     int64_t row, float* dx) {
-  gradient_row(p, dy, places, y, row, dx);
+void gradient_row_u8(const PoolShape& p, const Spread& spread, const float* dy,
+                     const uint8_t* places, const float* y, int64_t readable, int64_t row,
+                     float* dx) {
+  gradient_row(p, spread, dy, places, y, readable, row, dx);
 }
-void gradient_row_i32(const PoolShape& p, const float* dy, const int32_t* places, const float* y,
-                      int64_t row, float* dx) {
-  gradient_row(p, dy, places, y, row, dx);
+void gradient_row_i32(const PoolShape& p, const Spread& spread, const float* dy,
+                      const int32_t* places, const float* y, int64_t readable, int64_t row,
+                      float* dx) {
+  gradient_row(p, spread, dy, places, y, readable, row, dx);
 }
 
 }  // namespace varve::cpu::HWY_NAMESPACE
@@ -249,11 +307,13 @@ void max_pool_gradient(const PoolShape& p, const float* dy, const Place* places,
     else
       return HWY_DYNAMIC_DISPATCH(gradient_row_i32);
   }();
+  const Spread spread = spread_of(p);
   const int64_t outputs = p.out_height * p.out_width * p.channels, width = p.width * p.channels;
   parallel_for(p.batch * p.height, grain(width, p.window_height), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t at = r / p.height * outputs;
-      row(p, dy + at, places + at, y == nullptr ? nullptr : y + at, r % p.height, dx + r * width);
+      row(p, spread, dy + at, places + at, y == nullptr ? nullptr : y + at, p.batch * outputs - at,
+          r % p.height, dx + r * width);
     }
   });
 }
