@@ -100,6 +100,8 @@ class TablePreprocessing {
   bool is_classification() const;
   const std::vector<std::string>& class_names() const;
   const std::string& target() const;
+  /// How the table was read that it was fitted to; later ones are read alike.
+  const TableReadOptions& reading() const;
 
   std::string to_json() const;
   /// Throws FormatError.

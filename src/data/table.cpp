@@ -147,11 +147,11 @@ void TableReadOptions::fields(Fields& f) {
 
 Table Table::read(std::string_view path, const TableReadOptions& options) {
   return Table(std::make_shared<detail::TableState>(
-      detail::TableState{formats::read_csv(std::string(path), csv_options(options))}));
+      detail::TableState{formats::read_csv(std::string(path), csv_options(options)), options}));
 }
 Table Table::parse(std::string_view text, const TableReadOptions& options) {
   return Table(std::make_shared<detail::TableState>(
-      detail::TableState{formats::parse_csv("table", text, csv_options(options))}));
+      detail::TableState{formats::parse_csv("table", text, csv_options(options)), options}));
 }
 int64_t Table::rows() const { return state_->csv.rows(); }
 const std::vector<std::string>& Table::columns() const { return state_->csv.names(); }
@@ -252,6 +252,7 @@ std::vector<std::string> TablePreprocessing::feature_names() const {
 bool TablePreprocessing::is_classification() const { return state_->classification; }
 const std::vector<std::string>& TablePreprocessing::class_names() const { return state_->classes; }
 const std::string& TablePreprocessing::target() const { return state_->target; }
+const TableReadOptions& TablePreprocessing::reading() const { return state_->reading; }
 
 std::string TablePreprocessing::to_json() const {
   config::Json columns = config::Json::array();
@@ -268,7 +269,9 @@ std::string TablePreprocessing::to_json() const {
     j["refuse_missing"] = c.refuse_missing;
     columns.push_back(std::move(j));
   }
+  TableReadOptions reading = state_->reading;
   return config::Json{{"type", "table"},
+                      {"reading", config::write("table", [&](Fields& f) { reading.fields(f); })},
                       {"columns", std::move(columns)},
                       {"target", state_->target},
                       {"classification", state_->classification},
@@ -281,6 +284,7 @@ TablePreprocessing TablePreprocessing::from_json(std::string_view json) {
   TablePreprocessingState s;
   try {
     if (j.at("type") != "table") throw FormatError("preprocessing: it is not that of a table");
+    config::read(config::Json(j.at("reading")), "reading", [&](Fields& f) { s.reading.fields(f); });
     s.target = j.at("target").get<std::string>();
     s.classification = j.at("classification").get<bool>();
     s.classes = j.at("classes").get<std::vector<std::string>>();
@@ -304,6 +308,8 @@ TablePreprocessing TablePreprocessing::from_json(std::string_view json) {
     }
   } catch (const nlohmann::json::exception& e) {
     throw FormatError(std::string("preprocessing: ") + escaped(e.what()));
+  } catch (const ConfigError& e) {
+    throw FormatError("preprocessing: " + e.message(), e.hint());
   }
   return TablePreprocessing(std::make_shared<TablePreprocessingState>(std::move(s)));
 }

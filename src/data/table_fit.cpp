@@ -164,6 +164,7 @@ detail::TablePreprocessingState fit_table(const Table& table, const TableOptions
                                           std::span<const int64_t> rows) {
   const CsvTable& csv = table.state()->csv;
   detail::TablePreprocessingState out;
+  out.reading = table.state()->reading;
   for (const auto& [name, column] : options.columns) csv.column(name);  // throws where unknown
   if (!options.target.empty()) {
     const int column = csv.column(options.target);

@@ -10,6 +10,7 @@ namespace varve::detail {
 
 struct TableState {
   formats::CsvTable csv;
+  TableReadOptions reading;
 };
 
 /// One column of the inputs as it was fitted.
@@ -29,6 +30,7 @@ struct TablePreprocessingState {
   std::string target;
   bool classification = false;
   std::vector<std::string> classes;
+  TableReadOptions reading;
 
   int64_t features() const {
     int64_t n = 0;

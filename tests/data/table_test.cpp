@@ -93,6 +93,14 @@ TEST(Table, PreprocessingComesBackFromItsText) {
   // A table without the target, with columns in another order.
   const Table fresh = Table::parse("minutes,plan,age\n1.5,basic,20\n");
   EXPECT_EQ(again.inputs(fresh).to_doubles(), p.dataset(table).batch({0}).x().to_doubles());
+  EXPECT_EQ(again.reading().separator, ",");
+  const Table other =
+      Table::parse("1;x\n2;-\n", {.separator = ";", .header = false, .missing = {"-"}});
+  const TableReadOptions reading =
+      TablePreprocessing::from_json(TablePreprocessing::fit(other, {}).to_json()).reading();
+  EXPECT_EQ(reading.separator, ";");
+  EXPECT_FALSE(reading.header);
+  EXPECT_EQ(reading.missing, (std::vector<std::string>{"-"}));
   EXPECT_THROW(TablePreprocessing::from_json("{\"type\": \"table\"}"), FormatError);
   EXPECT_THROW(TablePreprocessing::from_json("{"), FormatError);
 }
