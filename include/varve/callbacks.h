@@ -156,7 +156,8 @@ struct ModelCheckpoint {
   std::string monitor = "val_loss";
   bool save_best_only = false;
   Better mode = "auto";
-  Dim every = 1;  ///< epochs
+  Dim every = 1;            ///< epochs
+  bool keep_going = false;  ///< as in Checkpoint
   std::shared_ptr<Callback> make() const;
   void fields(Fields& f);
 };
@@ -166,6 +167,9 @@ struct Checkpoint {
   std::string path = "checkpoint.safetensors";
   Dim every = 1;
   Dim every_steps = 0;
+  /// A file that cannot be written (a full disk) is a warning and training goes on, instead of
+  /// IoError.
+  bool keep_going = false;
   std::shared_ptr<Callback> make() const;
   void fields(Fields& f);
 };

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -32,6 +33,33 @@ int64_t free_bytes(int fd) {
   int64_t bytes = 0;
   return __builtin_mul_overflow(info.f_bavail, info.f_frsize, &bytes) ? INT64_MAX : bytes;
 }
+
+// A limit on the length of files is told by an error and by a signal that ends the process: while
+// this lives, by the error alone.
+class WithoutSizeSignal {
+ public:
+  WithoutSizeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGXFSZ);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGXFSZ) == 1;
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~WithoutSizeSignal() {
+    const int error = errno;
+    const timespec none{};
+    if (!was_pending_) sigtimedwait(&signal_, nullptr, &none);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = error;
+  }
+  WithoutSizeSignal(const WithoutSizeSignal&) = delete;
+  WithoutSizeSignal& operator=(const WithoutSizeSignal&) = delete;
+
+ private:
+  sigset_t signal_, before_;
+  bool was_pending_ = false;
+};
 
 constexpr char kPrefix[] = ".varve-", kSuffix[] = ".tmp";
 
@@ -60,6 +88,7 @@ AtomicFile::AtomicFile(const std::string& path, int64_t bytes, std::string kept)
   remove_strays();
   if (free_bytes(directory_.get()) < bytes) fail(ENOSPC, bytes);
   create();
+  const WithoutSizeSignal quiet;
   try {
     if (replaces_ && ::fchmod(file_.get(), info.st_mode & 0777) != 0) fail(errno, 0);
     // KEEP_SIZE: the length is always what was written. A file system that cannot reserve says so.
@@ -87,10 +116,10 @@ void AtomicFile::fail(int error, int64_t needed) {
   if (error == ENOSPC && directory_.get() >= 0) {
     text += "needs " + std::to_string(needed) + " bytes, " +
             std::to_string(free_bytes(directory_.get())) + " free";
-    if (replaces_) text += "; " + kept_ + " kept";
   } else {
     text += std::strerror(error);
   }
+  if (replaces_) text += "; " + kept_ + " kept";
   throw IoError(text);
 }
 
@@ -138,6 +167,7 @@ void AtomicFile::remove_strays() const {
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   check(!temporary_.empty(), "written before commit");
+  const WithoutSizeSignal quiet;
   while (!bytes.empty()) {
     const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;

@@ -11,8 +11,9 @@ namespace varve::formats {
 class AtomicFile {
  public:
   /// `bytes`: what will be written at most; the space is looked for and reserved first.
-  /// `kept`: what the message of a full disk says is still there, e.g. "previous checkpoint step
-  /// 400". A symbolic link is followed; permissions of the old file are kept. Throws IoError.
+  /// `kept`: what the messages of a file that is replaced say is still there, e.g. "previous
+  /// checkpoint step 400". A symbolic link is followed; permissions of the old file are kept.
+  /// Throws IoError.
   AtomicFile(const std::string& path, int64_t bytes, std::string kept = "previous file");
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

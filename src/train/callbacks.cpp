@@ -10,6 +10,7 @@
 #include "formats/file.h"
 #include "nn/config.h"
 #include "varve/model.h"
+#include "varve/warnings.h"
 
 namespace varve::callbacks {
 namespace {
@@ -99,6 +100,17 @@ std::string with_epoch(std::string path, int64_t epoch) {
   return path;
 }
 
+// Writes a file; where that fails and training is to go on, warns.
+template <class F>
+void save(bool keep_going, const F& write) {
+  try {
+    write();
+  } catch (const IoError& e) {
+    if (!keep_going) throw;
+    warn(e.message() + "; training goes on");
+  }
+}
+
 class SaveModel final : public Callback {
  public:
   explicit SaveModel(ModelCheckpoint spec)
@@ -106,7 +118,7 @@ class SaveModel final : public Callback {
   void on_epoch_end(TrainState& s) override {
     if ((s.epoch() + 1) % spec_.every != 0) return;
     if (spec_.save_best_only && !watch_.improved(s)) return;
-    s.model().save(with_epoch(spec_.path, s.epoch()));
+    save(spec_.keep_going, [&] { s.model().save(with_epoch(spec_.path, s.epoch())); });
   }
   std::string state() const override { return watch_.state().dump(); }
   void set_state(std::string_view text) override {
@@ -124,11 +136,13 @@ class SaveState final : public Callback {
   void on_batch_end(TrainState& s) override {
     // The last batch of an epoch is saved with the epoch.
     if (spec_.every_steps > 0 && s.step() % spec_.every_steps == 0 && s.batch() + 1 < s.batches()) {
-      s.save_checkpoint(spec_.path);
+      save(spec_.keep_going, [&] { s.save_checkpoint(spec_.path); });
     }
   }
   void on_epoch_end(TrainState& s) override {
-    if ((s.epoch() + 1) % spec_.every == 0 || s.stopped()) s.save_checkpoint(spec_.path);
+    if ((s.epoch() + 1) % spec_.every == 0 || s.stopped()) {
+      save(spec_.keep_going, [&] { s.save_checkpoint(spec_.path); });
+    }
   }
 
  private:
@@ -300,6 +314,7 @@ void ModelCheckpoint::fields(Fields& f) {
   monitor_fields(f, monitor, mode);
   f("save_best_only", save_best_only, "Save only where the monitored number improved.");
   f("every", every, "Epochs between two files.", {.min = 1});
+  f("keep_going", keep_going, "Go on training where a file cannot be written.");
 }
 
 std::shared_ptr<Callback> Checkpoint::make() const {
@@ -310,6 +325,7 @@ void Checkpoint::fields(Fields& f) {
   f("every", every, "Epochs between two checkpoints.", {.min = 1});
   f("every_steps", every_steps, "Steps between two checkpoints within an epoch; 0: none.",
     {.min = 0});
+  f("keep_going", keep_going, "Go on training where it cannot be written.");
 }
 
 std::shared_ptr<Callback> CSVLogger::make() const {

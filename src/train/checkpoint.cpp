@@ -38,11 +38,14 @@ std::string described(const Model& model) {
 }
 
 // [["loss", [0.5, 0.4]], ...]: in the order of the names.
-Json written(const History& history) {
+Json written(const History& history, int64_t epochs) {
   Json list = Json::array();
   for (const std::string& name : history.names()) {
     Json values = Json::array();
-    for (double v : history[name]) values.push_back(std::isfinite(v) ? Json(v) : Json());
+    for (int64_t e = 0; e < epochs; ++e) {
+      const double v = history[name][static_cast<size_t>(e)];
+      values.push_back(std::isfinite(v) ? Json(v) : Json());
+    }
     list.push_back(Json::array({name, std::move(values)}));
   }
   return list;
@@ -61,6 +64,12 @@ History read_history(const Json& list) {
     history.append(logs);
   }
   return history;
+}
+
+Json states_of(const std::vector<CallbackRef>& callbacks) {
+  Json states = Json::array();
+  for (const CallbackRef& c : callbacks) states.push_back(c->state());
+  return states;
 }
 
 // Keeps the file before as "<path>.old"; `path` itself is there at every instant.
@@ -89,11 +98,17 @@ std::string FitRun::fingerprint() const {
   return fingerprint_;
 }
 
+void FitRun::note_broken_off() { states_when_broken_off_ = states_of(options_.callbacks); }
+
 void FitRun::save_checkpoint(const std::string& path) {
-  // At the end of an epoch the next one's first batch comes; within one, the batch after this.
-  const bool ended = !epoch_end_.empty();
+  // At the end of an epoch the next one's first batch comes; within one, the batch after this. An
+  // epoch that was broken off has an end, too, but goes on where it stopped.
+  const bool broken_off = !states_when_broken_off_.empty();
+  const bool ended = !epoch_end_.empty() && !broken_off;
   const Json run{{"epoch", ended ? epoch_ + 1 : epoch_},
-                 {"batch", ended ? 0 : batch_ + 1},
+                 {"batch", ended        ? 0
+                           : broken_off ? batch_
+                                        : batch_ + 1},
                  {"step", step_},
                  {"samples", ended ? 0 : samples_},
                  {"shuffle", options_.shuffle},
@@ -101,8 +116,7 @@ void FitRun::save_checkpoint(const std::string& path) {
                  {"batch_size", options_.batch_size.value},
                  {"optimizer", training_.optimizer.name()},
                  {"data", fingerprint()}};
-  Json states = Json::array();
-  for (const CallbackRef& c : options_.callbacks) states.push_back(c->state());
+  const Json states = broken_off ? states_when_broken_off_ : states_of(options_.callbacks);
   std::vector<io::NamedTensor> tensors;
   for (const NamedVariable& v : model_.named_variables()) {
     tensors.push_back({"model." + v.path, v.variable.value()});
@@ -117,13 +131,17 @@ void FitRun::save_checkpoint(const std::string& path) {
     }
   }
   keep_older(path);
-  io::write_tensors(path, "checkpoint", tensors,
-                    {{kRunKey, run.dump()},
-                     {kModelKey, described(model_)},
-                     {kHistoryKey, written(history_).dump()},
-                     {kCallbacksKey, states.dump()}},
-                    last_checkpoint_.empty() ? "previous file" : "previous checkpoint");
+  io::write_tensors(
+      path, "checkpoint", tensors,
+      {{kRunKey, run.dump()},
+       {kModelKey, described(model_)},
+       {kHistoryKey, written(history_, history_.epochs() - (broken_off ? 1 : 0)).dump()},
+       {kCallbacksKey, states.dump()}},
+      last_checkpoint_.empty()
+          ? "previous file"
+          : "previous checkpoint step " + std::to_string(last_checkpoint_step_));
   last_checkpoint_ = path;
+  last_checkpoint_step_ = step_;
 }
 
 namespace {
@@ -187,6 +205,8 @@ void FitRun::resume(const std::string& path) {
     samples_ = run.at("samples").get<int64_t>();
     shuffle_seed_ = run.at("shuffle_seed").get<uint64_t>();
     history_ = read_history(file.json(kHistoryKey));
+    last_checkpoint_ = path;
+    last_checkpoint_step_ = step_;
     for (size_t i = 0; i < states.size(); ++i) {
       const auto text = states[i].get<std::string>();
       if (!text.empty()) options_.callbacks[i]->set_state(text);

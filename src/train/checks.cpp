@@ -63,10 +63,11 @@ std::string first_not_finite(const Dataset& data, std::span<const int64_t> posit
     ir::dispatch(x.dtype(), [&]<class T>(T) {
       const T* all = reinterpret_cast<const T*>(array.data());
       for (int64_t p : positions) {
-        const T* row = all + data.rows()[static_cast<size_t>(p)] * width;
+        const int64_t stored = data.rows()[static_cast<size_t>(p)];
+        const T* row = all + stored * width;
         const int64_t at = bad_element(row, width);
         if (at < 0) continue;
-        found = "sample " + std::to_string(p) + " feature " + std::to_string(at) +
+        found = "sample " + std::to_string(stored) + " feature " + std::to_string(at) +
                 (inputs.size() > 1 ? " of input " + std::to_string(i) : "") + " is " +
                 (std::isnan(static_cast<double>(row[at])) ? "nan" : "infinite");
         return;
@@ -85,18 +86,42 @@ void require_finite_inputs(const Dataset& data) {
   }
 }
 
-void warn_of_labels(const Model& model, const Dataset& data) {
+namespace {
+
+// How many classes the model tells apart; 0 where its only target holds no labels of them.
+int64_t classes_of(const Model& model, const Dataset& data) {
   const std::vector<OutputPlan>& plan = training_of(model).plan;
-  if (plan.size() != 1 || !is_cross_entropy(plan[0].loss) || data.stored_targets().size() != 1)
-    return;
+  if (plan.size() != 1 || !is_cross_entropy(plan[0].loss) || data.stored_targets().size() != 1) {
+    return 0;
+  }
   const Tensor& y = data.stored_targets()[0];
-  if (is_floating(y.dtype()) || y.rank() > 2 || (y.rank() == 2 && y.shape()[1] != 1)) return;
-  if (model.state()->samples.empty()) return;
+  if (is_floating(y.dtype()) || y.rank() > 2 || (y.rank() == 2 && y.shape()[1] != 1)) return 0;
+  if (model.state()->samples.empty()) return 0;
   const Shape output = nn::outputs_of(model).at(0).type.shape;
-  const int64_t classes = output.rank() == 2 && output[-1] > 1 ? output[-1] : 2;
+  return output.rank() == 2 && output[-1] > 1 ? output[-1] : 2;
+}
+
+}  // namespace
+
+void require_known_labels(const Model& model, const Dataset& data) {
+  const int64_t classes = classes_of(model, data);
+  // Other losses may mean something else by other numbers (-1 and 1).
+  if (classes == 0 || training_of(model).plan[0].loss.name() != "cross_entropy") return;
+  const std::vector<int64_t> labels = data.classes();
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] >= 0 && labels[i] < classes) continue;
+    throw IndexError("cross_entropy: target[" + std::to_string(data.rows()[i]) + "] = " +
+                         std::to_string(labels[i]) + ", expected 0.." + std::to_string(classes - 1),
+                     labels[i] == classes ? "classes count from 0" : "");
+  }
+}
+
+void warn_of_labels(const Model& model, const Dataset& data) {
+  const int64_t classes = classes_of(model, data);
+  if (classes == 0) return;
   std::vector<int64_t> counts(static_cast<size_t>(classes), 0);
   for (int64_t c : data.classes()) {
-    if (c < 0 || c >= classes) return;  // the loss says it better
+    if (c < 0 || c >= classes) return;
     ++counts[static_cast<size_t>(c)];
   }
   std::string absent;

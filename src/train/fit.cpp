@@ -43,12 +43,15 @@ FitRun::FitRun(Model& model, const Dataset& data, FitOptions options)
     : model_(model),
       training_(train::compiled_training(model, "fit")),
       options_(std::move(options)) {
+  if (data.size() == 0) throw ValueError("fit: the training set is empty");
   check_options(options_, data.size());
   split_off_validation(weighted(data));
   train::make_ready(model_, train_, true);
   take_seed();
   take_texts(data);
   if (options_.check_data) train::require_finite_inputs(train_);
+  train::require_known_labels(model_, train_);
+  if (validation_) train::require_known_labels(model_, *validation_);
   train::warn_of_labels(model_, train_);
   train::warn_of_activation(model_);
   meter_ = train::Meter(training_.plan);
@@ -87,6 +90,9 @@ void FitRun::split_off_validation(Dataset data) {
   train_ = std::move(data);
   validation_ = options_.validation_data;
   const double share = options_.validation_split;
+  if (validation_ && validation_->size() == 0) {
+    throw ValueError("fit: validation_data is empty");
+  }
   if (share == 0) return;
   if (options_.stratify) {
     TrainTest parts = split(train_, share, {.seed = options_.seed.value_or(0), .stratify = true});
@@ -161,18 +167,25 @@ std::vector<int64_t> FitRun::order() const {
 }
 
 void FitRun::run_step(std::span<const int64_t> positions) {
+  const auto place = [&](const Error& e) {
+    return "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(batch_ + 1) + ": " +
+           e.message();
+  };
   try {
     step_program_(train::arguments_of(train_, positions));
   } catch (const NumericError& e) {
-    std::string message = "epoch " + std::to_string(epoch_ + 1) + ", step " +
-                          std::to_string(batch_ + 1) + ": " + e.message();
+    std::string message = place(e), hint = e.hint();
     // The likeliest cause is looked for first.
     if (const std::string bad = train::first_not_finite(train_, positions); !bad.empty()) {
       message += "; " + bad;
     }
-    std::string hint = e.hint();
-    if (!last_checkpoint_.empty()) hint += "; the last checkpoint is " + last_checkpoint_;
+    if (!last_checkpoint_.empty()) {
+      hint += "; the last checkpoint is " + last_checkpoint_ + " of step " +
+              std::to_string(last_checkpoint_step_);
+    }
     throw NumericError(message, hint, e.at());
+  } catch (const IndexError& e) {
+    throw IndexError(place(e), e.hint(), e.at());  // an element of the data: an embedding's id
   }
 }
 
@@ -195,6 +208,7 @@ void FitRun::run_epoch() {
     samples_ += count;
     call(&Callback::on_batch_end);
   }
+  if (batch_ < batches()) note_broken_off();
   train_seconds_ = seconds();
   Logs logs = this->logs();
   if (validation_) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/config.h"
 #include "train/training.h"
 
 namespace varve::detail {
@@ -41,6 +42,7 @@ class FitRun {
   void resume(const std::string& path);
   std::string fingerprint() const;
   void run_epoch();
+  void note_broken_off();
   void run_step(std::span<const int64_t> positions);
   void call(void (Callback::*hook)(TrainState&));
   std::vector<int64_t> order() const;
@@ -59,9 +61,12 @@ class FitRun {
   int64_t epoch_ = 0, batch_ = 0, step_ = 0, samples_ = 0;
   std::chrono::steady_clock::time_point epoch_began_;
   double train_seconds_ = 0;  // of the epoch, without validation; set at its end
+  // States of the callbacks when an epoch was broken off, before they were told of its end.
+  config::Json states_when_broken_off_;
   bool stopped_ = false;
   std::string why_;
-  std::string last_checkpoint_;
+  std::string last_checkpoint_;  // its path, or empty
+  int64_t last_checkpoint_step_ = 0;
 };
 
 }  // namespace varve::detail

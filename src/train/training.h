@@ -116,6 +116,9 @@ void for_each_batch(int64_t samples, int64_t batch_size,
 std::string first_not_finite(const Dataset& data, std::span<const int64_t> positions);
 /// ValueError for the first such sample of all.
 void require_finite_inputs(const Dataset& data);
+/// IndexError for the first label that is no class of the model, where the loss is the
+/// cross-entropy.
+void require_known_labels(const Model& model, const Dataset& data);
 /// Warns where classes of the model have no example, or all examples are of one.
 void warn_of_labels(const Model& model, const Dataset& data);
 /// Warns where the loss takes logits and the last layer makes probabilities of them, or the other
