@@ -287,7 +287,8 @@ TEST(BadInput, NumbersThatAreNotFiniteStopTraining) {  // B115 to B117
                          .callbacks = {callbacks::Checkpoint{.path = path}},
                          .progress = false,
                          .resume = path});
-    for (double w : weights_of(again)[0]) EXPECT_TRUE(std::isfinite(w));
+    const auto weights = weights_of(again);
+    for (double w : weights[0]) EXPECT_TRUE(std::isfinite(w));
   }
 }
 
