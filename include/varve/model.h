@@ -159,7 +159,7 @@ class Model : public Layer {
   /// Loss and metrics over a dataset, in inference mode.
   Scores evaluate(const Dataset& data, EvaluateOptions options = {});
   Scores evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options = {});
-  /// The outputs for all samples, in inference mode.
+  /// The outputs for all samples, in inference mode; none for none, of a model that was built.
   Outputs predict(const Tensors& x, PredictOptions options = {});
   Outputs predict(const Dataset& data, PredictOptions options = {});
   /// The same for raw rows, by the preprocessing that the model was trained with. Throws ValueError

@@ -88,8 +88,10 @@ Outputs Model::predict(const Dataset& data, PredictOptions options) {
                      std::to_string(options.batch_size.value));
   }
   const Dataset samples = data.without_targets();
-  train::make_ready(*this, samples, false);
+  const bool none = samples.size() == 0 && built();
+  if (!none) train::make_ready(*this, samples, false);
   const train::Program step = train::prediction_step(*this, samples);
+  if (none) return Outputs(Tensors(step(train::arguments_of(samples, {}))));
   std::vector<ir::Array> whole;
   ir::Types types;
   train::for_each_batch(samples.size(), options.batch_size,

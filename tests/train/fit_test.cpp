@@ -218,7 +218,7 @@ TEST(Fit, SaysWhatIsMissing) {
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4).without_targets(), {.progress = false}); }),
             "the dataset has 0 targets, the model 1 outputs with losses");
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4).take(0), {.progress = false}); }),
-            "the dataset has no examples");
+            "fit: the training set is empty");
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4), {.validation_split = 1}); }),
             "fit: validation_split: expected 0 <= share < 1, got 1.000000");
 }
