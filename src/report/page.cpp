@@ -33,7 +33,7 @@ p { max-width: 68ch; margin: 6px 0 14px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 22px; align-items: flex-start; margin: 14px 0; }
 figure.chart { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: 6px; max-width: 100%; }
 figure.chart svg { display: block; max-width: 100%; height: auto; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 18px 16px; margin: 16px 0; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 18px 16px; margin: 16px 0; }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; image-rendering: pixelated; border-radius: 4px; display: block; border: 1px solid var(--rule); }
 .gallery figcaption { font-size: 13px; line-height: 1.4; margin-top: 6px; }
