@@ -4,8 +4,6 @@
 
 #include <chrono>
 
-#include "data/preprocessing.h"
-
 namespace varve::recipes {
 
 Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings,
@@ -22,8 +20,6 @@ Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings
   const History history = model.fit(mnist.train, options);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   const Scores scores = model.evaluate(mnist.test);
-  model.set_metadata("preprocessing", data::to_json(data::ImagePreparation{
-                                          28, 28, 1, true, mnist.train.class_names()}));
 
   Outcome out;
   out.figure = {.metric = "test accuracy", .value = scores["accuracy"]};

@@ -14,6 +14,69 @@ constexpr std::array kCommands{
             "  varve run mnist_convnet --out runs/demo\n"
             "  varve run lenet5 --seed 2 --threads 1 --out runs/lenet5-2\n",
             true, declare_run},
+    Command{
+        "train", "Trains a network for data of your own, as a job file says.",
+        "A job file names the data, the layers, and how they are trained; paths in it are\n"
+        "relative to its folder. The least that works, for a table with a column \"species\":\n\n"
+        "  [data]\n"
+        "  kind = \"csv\"                      # or idx (pictures), npz (arrays)\n"
+        "  path = \"iris.csv\"\n"
+        "  target = \"species\"\n"
+        "  split = { validation = 0.1, test = 0.2, stratify = true }\n\n"
+        "  [model]\n"
+        "  layers = [\n"
+        "    { type = \"dense\", units = 16, activation = \"relu\" },\n"
+        "    { type = \"dense\", units = \"classes\" },\n"
+        "  ]\n\n"
+        "  [train]\n"
+        "  optimizer = { type = \"adam\", learning_rate = 0.01 }\n"
+        "  loss = { type = \"cross_entropy\", from_logits = true }\n"
+        "  metrics = [\"accuracy\"]\n"
+        "  epochs = 50\n\n"
+        "  [output]\n"
+        "  directory = \"runs/iris\"\n\n"
+        "Columns of text become categories, numbers are scaled, missing values filled; what is\n"
+        "learned of the training rows travels in the model. Leaves in the output's folder:\n"
+        "model.safetensors, report.html, history.csv, curves.svg, model.svg, result.json.\n\n"
+        "Examples:\n"
+        "  varve train iris.toml --check            reads everything, trains nothing\n"
+        "  varve train iris.toml\n"
+        "  varve train iris.toml --epochs 5 --set train.batch_size=16 --out runs/short\n"
+        "  varve predict runs/iris/model.safetensors new.csv\n",
+        true, declare_train},
+    Command{"evaluate", "Measures a trained model on data with known answers.",
+            "Examples:\n"
+            "  varve evaluate runs/iris/model.safetensors more.csv\n"
+            "  varve evaluate runs/iris/model.safetensors iris.toml     the job's test part\n"
+            "  varve evaluate runs/demo/model.safetensors data/mnist\n"
+            "  varve evaluate model.safetensors images.idx --labels labels.idx --json\n",
+            true, declare_evaluate},
+    Command{
+        "predict", "Says what a trained model makes of pictures, rows or arrays.",
+        "Pictures are converted to grey or colour and resized to what the network takes; they\n"
+        "are never inverted unless you ask: MNIST's digits are light on dark, so a photographed\n"
+        "one on white paper needs --invert. Tables need the columns that training had, but not\n"
+        "the target.\n\n"
+        "Examples:\n"
+        "  varve predict runs/demo/model.safetensors runs/demo/digits/digit_7.png\n"
+        "  varve predict runs/demo/model.safetensors photo.jpg --invert --top 3\n"
+        "  varve predict runs/iris/model.safetensors new.csv --out answers.csv\n"
+        "  varve predict model.safetensors samples.npy --out numbers.npy\n",
+        true, declare_predict},
+    Command{"summary", "Lists the layers of a model file: shapes, parameters, operations, memory.",
+            "Example:\n"
+            "  varve summary runs/demo/model.safetensors\n",
+            false, declare_summary},
+    Command{"plot", "Draws the network of a model file.",
+            "Example:\n"
+            "  varve plot runs/demo/model.safetensors --out network.svg\n",
+            false, declare_plot},
+    Command{"profile", "Times a model kernel by kernel.",
+            "Random samples go through the model; the table says how long each kernel takes.\n\n"
+            "Examples:\n"
+            "  varve profile runs/demo/model.safetensors --batch 1\n"
+            "  varve profile runs/demo/model.safetensors --train --batch 128 --threads 1\n",
+            true, declare_profile},
     Command{"doctor", "Says what this Varve is made of and what it finds on this machine.",
             "Example:\n"
             "  varve doctor            a table, and notes on what costs speed\n"

@@ -3,10 +3,10 @@
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "data/image_preparation.h"
 #include "formats/idx.h"
 #include "ir/node.h"
 #include "varve/dataset.h"
-#include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
 namespace varve::datasets {
@@ -67,10 +67,9 @@ Dataset read_part(const std::string& images_path, const std::string& labels_path
   }
   DatasetOptions options;
   for (int digit = 0; digit < 10; ++digit) options.class_names.push_back(std::to_string(digit));
-  options.prepare = [](const Tensors& x) { return Tensors(cast(x.only(), f32) / 255); };
-  options.preprocessing = R"({"type":"image","height":)" + std::to_string(images[1]) +
-                          R"(,"width":)" + std::to_string(images[2]) +
-                          R"(,"channels":1,"divide_by":255})";
+  const data::ImagePreparation preparation{.height = images[1], .width = images[2]};
+  options.prepare = preparation.prepare();
+  options.preprocessing = preparation.to_json();
   return Dataset(take_over(part.images, {images[0], images[1], images[2], 1}),
                  take_over(part.labels, part.labels.shape), std::move(options));
 }

@@ -324,8 +324,10 @@ void read(const Json& object, const std::string& path, Visit visit,
     auto listed = [&](const std::vector<std::string>& list) {
       return std::find(list.begin(), list.end(), key) != list.end();
     };
-    if (!listed(known) && !listed(also))
-      throw ConfigError(prefix + escaped(key) + ": unknown key", did_you_mean(key, known));
+    if (listed(known) || listed(also)) continue;
+    std::vector<std::string> all = known;
+    all.insert(all.end(), also.begin(), also.end());
+    throw ConfigError(prefix + escaped(key) + ": unknown key", did_you_mean(key, all));
   }
   each(visit, [&](const Field& f) {
     if (const auto at = object.find(f.name); at != object.end())

@@ -1,0 +1,141 @@
+// varve predict: what a trained model says of pictures, rows of tables, and arrays.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "command.h"
+#include "console.h"
+#include "formats/atomic_file.h"
+#include "formats/csv.h"
+#include "formats/file.h"
+#include "formats/npy.h"
+#include "job/apply.h"
+#include "output.h"
+
+namespace varve::app {
+namespace {
+
+struct Options {
+  std::string model, out, array;
+  std::vector<std::string> files;
+  int64_t top = 1;
+  bool invert = false, force = false;
+};
+
+using job::Answer;
+
+std::string picture_line(const std::string& file, const Answer& answer, int64_t top) {
+  std::string text;
+  for (size_t k = 0; k < answer.choices.size() && k < static_cast<size_t>(top); ++k) {
+    const Answer::Choice& c = answer.choices[k];
+    text += (k ? ", " : "") + escaped(c.name);
+    if (c.probability) text += fmt::format(" ({:.2f} %)", *c.probability * 100);
+  }
+  return formats::shown(file) + ": " + text + "\n";
+}
+
+// "row,prediction,probability", further choices behind.
+std::string csv_head(const Answer& answer, int64_t top) {
+  std::string out = "row";
+  for (size_t k = 0; k < answer.choices.size() && k < static_cast<size_t>(top); ++k) {
+    const std::string number = k ? "_" + std::to_string(k + 1) : "";
+    out += ",prediction" + number;
+    if (answer.choices[k].probability) out += ",probability" + number;
+  }
+  return out + "\n";
+}
+
+std::string csv_line(int64_t row, const Answer& answer, int64_t top) {
+  std::string out = std::to_string(row);
+  for (size_t k = 0; k < answer.choices.size() && k < static_cast<size_t>(top); ++k) {
+    out += "," + formats::csv_cell(answer.choices[k].name);
+    if (answer.choices[k].probability)
+      out += fmt::format(",{:.6f}", *answer.choices[k].probability);
+  }
+  return out + "\n";
+}
+
+formats::Array to_array(const Tensor& t) {
+  formats::Array out(t.dtype(), t.shape());
+  if (t.dtype() != f32) throw DTypeError("predict: the model gives no f32 numbers");
+  const std::span<const float> values = t.span<float>();
+  std::copy(values.begin(), values.end(), out.span<float>().begin());
+  return out;
+}
+
+bool all_pictures(const std::vector<std::string>& files) {
+  bool pictures = false, others = false;
+  for (const std::string& file : files) {
+    (job::kind_of(file) == job::FileKind::picture ? pictures : others) = true;
+  }
+  if (pictures && others)
+    throw UsageError("FILE: pictures and other files cannot be given together");
+  return pictures;
+}
+
+void check_options(const Options& o) {
+  if (o.out.empty()) return;
+  if (!o.out.ends_with(".npy") && !o.out.ends_with(".csv")) {
+    throw UsageError("--out: expected a name that ends in .csv or .npy, got \"" + escaped(o.out) +
+                     "\"");
+  }
+  std::vector<std::string> inputs = o.files;
+  inputs.push_back(o.model);
+  check_output(o.out, inputs, o.force);
+}
+
+int predict(const Options& o) {
+  check_options(o);
+  const bool pictures = all_pictures(o.files);
+  if (o.invert && !pictures) throw UsageError("--invert: is for pictures");
+  if (!pictures && o.files.size() > 1)
+    throw UsageError("unexpected argument \"" + escaped(o.files[1]) + "\"",
+                     "only of pictures several can be given");
+  job::Application application(o.model);
+  const std::string& file = o.files[0];
+  const Dataset samples = pictures ? application.pictures(o.files, o.invert)
+                          : job::kind_of(file) == job::FileKind::table
+                              ? application.table(file)
+                              : application.array(file, o.array);
+  const Tensor output = application.model().predict(samples);
+  if (o.out.ends_with(".npy")) {
+    formats::write_npy(o.out, to_array(output));
+    return 0;
+  }
+  const std::vector<Answer> answers = application.answers(output);
+  std::string text;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (pictures && o.out.empty()) {
+      text += picture_line(o.files[i], answers[i], o.top);
+      continue;
+    }
+    if (i == 0) text += csv_head(answers[0], o.top);
+    text += csv_line(static_cast<int64_t>(i) + 1, answers[i], o.top);
+  }
+  if (o.out.empty()) {
+    say(text);
+  } else {
+    formats::write_file(o.out, text);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action declare_predict(Arguments& arguments) {
+  auto o = std::make_shared<Options>();
+  arguments.positional("MODEL", o->model, "The model file.");
+  arguments.positionals("FILE", o->files,
+                        "PNG or JPEG pictures; or one CSV table, .npy or .npz file.");
+  arguments.integer("--top", "N", o->top, 1, 1000, "The N likeliest classes; 1.");
+  arguments.flag("--invert", o->invert,
+                 "For pictures of dark on light where training had the other.");
+  arguments.text("--array", "NAME", o->array, "Which array of a .npz file.");
+  arguments.text("--out,-o", "FILE", o->out, "Writes .csv, or .npy with the numbers as they are.");
+  arguments.flag("--force", o->force, "Replaces FILE.");
+  return [o] { return predict(*o); };
+}
+
+}  // namespace varve::app

@@ -1,0 +1,53 @@
+#include "data/image_preparation.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "formats/image.h"
+#include "formats/json.h"
+#include "varve/ops/pointwise.h"
+
+namespace varve::data {
+
+std::string ImagePreparation::to_json() const {
+  return nlohmann::ordered_json{{"type", "image"},
+                                {"height", height},
+                                {"width", width},
+                                {"channels", channels},
+                                {"divide_by", divide_by}}
+      .dump();
+}
+
+ImagePreparation ImagePreparation::from_json(std::string_view json) {
+  const nlohmann::json j = formats::parse_json(json, "preprocessing");
+  ImagePreparation p;
+  try {
+    if (j.at("type") != "image") throw FormatError("preprocessing: it is not that of pictures");
+    p.height = j.at("height").get<int64_t>();
+    p.width = j.at("width").get<int64_t>();
+    p.channels = j.at("channels").get<int64_t>();
+    p.divide_by = j.at("divide_by").get<double>();
+  } catch (const nlohmann::json::exception& e) {
+    throw FormatError(std::string("preprocessing: ") + escaped(e.what()));
+  }
+  const bool sides = p.height >= 1 && p.height <= formats::kMaxImageSide && p.width >= 1 &&
+                     p.width <= formats::kMaxImageSide;
+  if (!sides || (p.channels != 1 && p.channels != 3) || !(p.divide_by > 0) ||
+      !std::isfinite(p.divide_by)) {
+    throw FormatError("preprocessing: these are no pictures: " + escaped(json));
+  }
+  return p;
+}
+
+formats::Array ImagePreparation::fit(const formats::Array& picture) const {
+  return formats::resize(formats::to_channels(picture, static_cast<int>(channels)), height, width);
+}
+
+Preparation ImagePreparation::prepare() const {
+  // The same operations as in training, so that the same picture gives the same bits.
+  if (divide_by == 1) return [](const Tensors& x) { return Tensors(cast(x.only(), f32)); };
+  return [by = divide_by](const Tensors& x) { return Tensors(cast(x.only(), f32) / by); };
+}
+
+}  // namespace varve::data

@@ -1,0 +1,227 @@
+#include "job/apply.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "base/error.h"
+#include "formats/file.h"
+#include "formats/idx.h"
+#include "formats/image.h"
+#include "formats/npy.h"
+#include "formats/text.h"
+#include "job/job_data.h"
+#include "job/train_job.h"
+#include "nn/config.h"
+#include "report/judge.h"
+#include "train/training.h"
+#include "varve/nn/network.h"
+#include "varve/warnings.h"
+
+namespace varve::job {
+namespace {
+
+using formats::Array;
+
+// A picture at a time is read: many files take no more memory than their samples.
+Dataset dataset_of(const Array& samples, const data::ImagePreparation& p) {
+  return Dataset(tensor_from_bytes(samples.bytes.data(), samples.dtype, samples.shape), {},
+                 {.prepare = p.prepare(), .preprocessing = p.to_json()});
+}
+
+Shape sample_of(const Model& model) {
+  const Shape& batch = nn::inputs_of(model).at(0).type.shape;
+  return Shape(std::vector<int64_t>(batch.begin() + 1, batch.end()));
+}
+
+bool is_folder(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Array read_member(const std::string& file, const std::string& name,
+                  const std::vector<std::string>& usual) {
+  const formats::NpzFile npz = formats::NpzFile::open(file);
+  std::string chosen = name;
+  if (chosen.empty() && npz.names().size() == 1) chosen = npz.names()[0];
+  for (const std::string& n : usual) {
+    if (chosen.empty() && npz.contains(n)) chosen = n;
+  }
+  if (!npz.contains(chosen)) {
+    std::string all;
+    for (const std::string& n : npz.names()) all += (all.empty() ? "" : ", ") + escaped(n);
+    throw FormatError(
+        formats::shown(file) + ": " +
+            (name.empty() ? "which array is meant?" : "no array " + formats::in_quotes(name)),
+        "it has " + escaped(all, 1000));
+  }
+  return npz.read(chosen);
+}
+
+std::string number_text(double v) { return fmt::format("{}", static_cast<float>(v)); }
+
+}  // namespace
+
+FileKind kind_of(const std::string& path) {
+  const formats::Source source = formats::Source::open(path);
+  std::array<char, 8> head{};
+  const int64_t n = std::min<int64_t>(source.size(), head.size());
+  source.read(0, std::as_writable_bytes(std::span(head).first(static_cast<size_t>(n))));
+  const auto begins = [&](std::string_view magic) {
+    return std::string_view(head.data(), static_cast<size_t>(n)).starts_with(magic);
+  };
+  if (begins("\x89PNG") || begins("\xff\xd8\xff")) return FileKind::picture;
+  if (begins("\x93NUMPY")) return FileKind::npy;
+  if (begins("PK\x03\x04") || begins("PK\x05\x06")) return FileKind::npz;
+  return FileKind::table;
+}
+
+Application::Application(const std::string& path, LoadOptions options)
+    : model_(Model::load(path, options)), name_(formats::shown(path)) {}
+
+std::string Application::preprocessing_type() const {
+  const std::string text = model_.metadata("preprocessing");
+  if (text.empty()) return {};
+  const config::Json j = config::parse(text, name_ + ": preprocessing");
+  return j.is_object() && j.contains("type") && j["type"].is_string() ? j["type"].get<std::string>()
+                                                                      : "";
+}
+
+data::ImagePreparation Application::preparation(const std::string& file) const {
+  const std::string type = preprocessing_type();
+  if (type == "image") return data::ImagePreparation::from_json(model_.metadata("preprocessing"));
+  const Shape sample = sample_of(model_);
+  if (!type.empty() || sample.rank() != 3 || (sample[2] != 1 && sample[2] != 3)) {
+    throw FormatError(formats::shown(file) + ": a picture, and " + name_ + " takes " +
+                      (type == "table" ? "rows of a table" : "samples " + sample.to_string()));
+  }
+  warn(name_ + " does not say how pictures are prepared: 0..255 becomes 0..1");
+  return {.height = sample[0], .width = sample[1], .channels = sample[2]};
+}
+
+Dataset Application::checked(const Dataset& samples, const std::string& file) const {
+  const Batch one = samples.batch(std::vector<int64_t>{0});
+  const Shape& batch = one.x().shape();
+  const Shape got(std::vector<int64_t>(batch.begin() + 1, batch.end()));
+  const Shape expected = sample_of(model_);
+  const bool fits = got.rank() == expected.rank() &&
+                    std::equal(got.begin(), got.end(), expected.begin(),
+                               [](int64_t g, int64_t e) { return e < 0 || g == e; });
+  if (!fits) {
+    throw FormatError(formats::shown(file) + ": expected samples " + expected.to_string() +
+                      ", got " + got.to_string());
+  }
+  return samples;
+}
+
+Dataset Application::pictures(const std::vector<std::string>& files, bool invert) const {
+  const data::ImagePreparation p = preparation(files.at(0));
+  Array all(u8, Shape{files.size(), p.height, p.width, p.channels}, "pictures");
+  uint8_t* out = all.span<uint8_t>().data();
+  for (const std::string& file : files) {
+    const Array fitted = p.fit(formats::read_image(file));
+    const std::span<const uint8_t> pixels = fitted.span<uint8_t>();
+    std::transform(pixels.begin(), pixels.end(), out,
+                   [&](uint8_t v) { return invert ? static_cast<uint8_t>(255 - v) : v; });
+    out += pixels.size();
+  }
+  return checked(dataset_of(all, p), files[0]);
+}
+
+std::pair<TablePreprocessing, Table> Application::read_table(const std::string& file) const {
+  if (preprocessing_type() != "table") {
+    throw FormatError(formats::shown(file) + ": taken for a table, and " + name_ +
+                          (preprocessing_type() == "image" ? " takes pictures"
+                                                           : " has no preprocessing for tables"),
+                      "pictures are PNG or JPEG files, arrays .npy or .npz");
+  }
+  return {TablePreprocessing::from_json(model_.metadata("preprocessing")),
+          Table::read(file, table_format_from(model_.metadata(kTableFormatKey)))};
+}
+
+Dataset Application::table(const std::string& file) const {
+  const auto [fitted, rows] = read_table(file);
+  return Dataset(fitted.inputs(rows));
+}
+
+Dataset Application::array(const std::string& file, const std::string& array) const {
+  const bool npz = kind_of(file) == FileKind::npz;
+  Array a = npz ? read_member(file, array, {"x", "x_test", "inputs"}) : formats::read_npy(file);
+  const double by = preprocessing_type() == "image" ? preparation(file).divide_by : 1;
+  if (a.shape.rank() == 0 || a.shape.size() == 0)
+    throw FormatError(formats::shown(file) + ": no samples in " + a.shape.to_string());
+  return checked(inputs_of(a, by), file);
+}
+
+Dataset Application::labelled(const std::string& file, const std::string& inputs,
+                              const std::string& targets, const std::string& labels) const {
+  if (file.ends_with(".toml")) {
+    const JobData data = load_data(read_job(file));
+    if (!data.judged()) {
+      throw ConfigError(formats::shown(file) + ": the job has neither a test nor a validation part",
+                        "set data.split.test");
+    }
+    return *data.judged();
+  }
+  if (is_folder(file)) return datasets::mnist(file).test;
+  const bool classes = !model_.class_names().empty();
+  const double by = preprocessing_type() == "image" ? preparation(file).divide_by : 1;
+  if (!labels.empty()) {
+    const formats::LabelledImages part = formats::read_idx_pair(file, labels);
+    return checked(
+        with_targets(inputs_of(part.images, by), part.labels, classes, formats::shown(labels)),
+        file);
+  }
+  switch (kind_of(file)) {
+    case FileKind::npz: {
+      const Array x = read_member(file, inputs, {"x_test", "x", "inputs"});
+      const Array y = read_member(file, targets, {"y_test", "y", "targets"});
+      return checked(with_targets(inputs_of(x, by), y, classes, formats::shown(file) + ": targets"),
+                     file);
+    }
+    case FileKind::table: {
+      const auto [fitted, rows] = read_table(file);
+      return fitted.dataset(rows);
+    }
+    default:
+      throw FormatError(formats::shown(file) + ": there are no targets to evaluate with",
+                        "a table with the target, a .npz of inputs and targets, an IDX file with "
+                        "--labels, a job file, or the folder of MNIST");
+  }
+}
+
+std::vector<Answer> Application::answers(const Tensor& output) const {
+  const std::vector<std::string> names = model_.class_names();
+  const Shape& shape = output.shape();
+  const int64_t n = shape[0], width = n > 0 ? output.size() / n : 0;
+  const bool one = width == 1 && names.size() == 2;
+  const bool classes =
+      shape.rank() <= 2 && !names.empty() && (one || static_cast<size_t>(width) == names.size());
+  std::vector<Answer> out;
+  if (!classes) {
+    const std::vector<double> values = output.to_doubles();
+    for (int64_t i = 0; i < n; ++i) {
+      std::string text;
+      for (int64_t k = i * width; k < (i + 1) * width; ++k)
+        text += (text.empty() ? "" : ", ") + number_text(values[static_cast<size_t>(k)]);
+      out.push_back({{{text, {}}}});
+    }
+    return out;
+  }
+  const train::Training& training = train::training_of(model_);
+  const bool logits = training.options.loss.one().from_logits().value_or(true);
+  for (const std::vector<double>& p : report::probabilities(output, logits)) {
+    std::vector<size_t> order(p.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
+    Answer answer;
+    for (size_t c : order) answer.choices.push_back({names[c], p[c]});
+    out.push_back(std::move(answer));
+  }
+  return out;
+}
+
+}  // namespace varve::job

@@ -1,0 +1,58 @@
+// A trained model applied to raw files: pictures, tables, arrays.
+#pragma once
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/image_preparation.h"
+#include "varve/model.h"
+
+namespace varve::job {
+
+/// What a file holds, by its content; "table" where it is none of the others.
+enum class FileKind { picture, npy, npz, table };
+/// Throws IoError.
+FileKind kind_of(const std::string& path);
+
+/// What a model says of one sample: the classes with their probabilities, the likeliest first; or a
+/// number (several as "1, 2") without.
+struct Answer {
+  struct Choice {
+    std::string name;
+    std::optional<double> probability;
+  };
+  std::vector<Choice> choices;
+};
+
+class Application {
+ public:
+  /// Loads the model. Throws IoError, FormatError.
+  explicit Application(const std::string& path, LoadOptions options = {});
+
+  Model& model() { return model_; }
+
+  /// The raw file as samples, prepared as the training data were. Pictures are converted to grey or
+  /// colour and resized, never inverted unless `invert`. `array` names an array of a .npz file;
+  /// empty: the only one. Throws FormatError where the file is not what the model was trained on.
+  Dataset pictures(const std::vector<std::string>& files, bool invert) const;
+  Dataset table(const std::string& file) const;
+  Dataset array(const std::string& file, const std::string& array) const;
+  /// With targets, to evaluate on. A folder is one of MNIST's four files, of which the test part is
+  /// taken; a .toml file is a job, whose test (else validation) part is taken.
+  Dataset labelled(const std::string& file, const std::string& inputs, const std::string& targets,
+                   const std::string& labels) const;
+
+  /// What the output of the model says, sample by sample.
+  std::vector<Answer> answers(const Tensor& output) const;
+
+ private:
+  data::ImagePreparation preparation(const std::string& file) const;
+  std::pair<TablePreprocessing, Table> read_table(const std::string& file) const;
+  Dataset checked(const Dataset& samples, const std::string& file) const;
+  std::string preprocessing_type() const;
+  Model model_;
+  std::string name_;
+};
+
+}  // namespace varve::job
