@@ -11,7 +11,7 @@
 namespace varve::app {
 namespace {
 
-std::string quoted(const std::string& text) { return "\"" + escaped(text) + "\""; }
+std::string in_quotes(const std::string& text) { return "\"" + escaped(text) + "\""; }
 
 // "--out" of "--out,-o".
 std::string first_flag(const std::string& flags) { return flags.substr(0, flags.find(',')); }
@@ -35,19 +35,18 @@ Arguments::Arguments(std::string command)
 Arguments::~Arguments() = default;
 
 void Arguments::add(Row row) {
-  const std::string key = row.flags.empty() ? row.what : first_flag(row.flags);
-  CLI::App& app = parser_->app;
-  CLI::Option* option = nullptr;
-  if (!row.flags.empty() && row.what.empty()) {
-    option = app.add_flag(row.flags, parser_->set[key]);
-  } else {
-    // Positionals get a name that no one can type as a flag.
-    option = app.add_option(row.flags.empty() ? key : row.flags, parser_->given[key]);
-    option->expected(row.flags.empty() && row.many ? -1 : 1);
-    if (row.flags.empty() && row.many) option->expected(0, CLI::detail::expected_max_vector_size);
-    if (!row.flags.empty()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  // Arguments without a flag are left over by the parser and taken one after the other.
+  if (!row.flags.empty()) {
+    const std::string key = first_flag(row.flags);
+    CLI::App& app = parser_->app;
+    CLI::Option*& option = parser_->options[key];
+    if (row.what.empty()) {
+      option = app.add_flag(row.flags, parser_->set[key]);
+    } else {
+      option = app.add_option(row.flags, parser_->given[key])->expected(1);
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    }
   }
-  parser_->options[key] = option;
   rows_.push_back(std::move(row));
 }
 
@@ -124,26 +123,15 @@ void Arguments::parse(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& e) {
     throw UsageError(escaped(e.what()), "usage: " + usage());
   }
-  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
-  for (const std::string& extra : parser_->app.remaining()) {
-    if (extra == "--") continue;
-    refuse_extra(extra, std::find(mark, arguments.end(), extra) != arguments.end());
-  }
+  take_positionals(arguments);
   for (const Row& row : rows_) {
-    if (row.many || row.what.empty()) continue;
-    const std::string key = row.flags.empty() ? row.what : first_flag(row.flags);
-    const std::vector<std::string>& given = parser_->given[key];
-    if (row.required && given.empty())
-      throw UsageError(row.what + ": missing", "usage: " + usage());
+    if (row.flags.empty() || row.many || row.what.empty()) continue;
+    const std::vector<std::string>& given = parser_->given[first_flag(row.flags)];
     for (const std::string& value : given) {
       if (value != given[0]) {
-        throw UsageError(key + ": given twice, " + quoted(given[0]) + " and " + quoted(value));
+        throw UsageError(first_flag(row.flags) + ": given twice, " + in_quotes(given[0]) + " and " +
+                         in_quotes(value));
       }
-    }
-  }
-  for (const Row& row : rows_) {
-    if (row.many && row.required && parser_->given[row.what].empty()) {
-      throw UsageError(row.what + ": missing", "usage: " + usage());
     }
   }
   for (const auto& [one, other] : conflicts_) {
@@ -154,17 +142,39 @@ void Arguments::parse(const std::vector<std::string>& arguments) {
   for (const Row& row : rows_) row.settle();
 }
 
-void Arguments::refuse_extra(const std::string& extra, bool after_mark) const {
-  if (after_mark || !extra.starts_with("-")) {
-    throw UsageError("unexpected argument " + quoted(extra), "usage: " + usage());
+void Arguments::take_positionals(const std::vector<std::string>& arguments) {
+  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
+  std::vector<std::string> left;
+  for (const std::string& extra : parser_->app.remaining()) {
+    if (extra == "--") continue;
+    const bool after_mark = std::find(mark, arguments.end(), extra) != arguments.end();
+    if (extra.starts_with("-") && !after_mark) refuse_option(extra);
+    left.push_back(extra);
   }
+  auto next = left.begin();
+  for (const Row& row : rows_) {
+    if (!row.flags.empty()) continue;
+    if (row.required && next == left.end())
+      throw UsageError(row.what + ": missing", "usage: " + usage());
+    while (next != left.end()) {
+      if (row.required && next->empty())
+        throw UsageError(row.what + ": expected a value, got an empty text");
+      parser_->given[row.what].push_back(*next++);
+      if (!row.many) break;
+    }
+  }
+  if (next != left.end())
+    throw UsageError("unexpected argument " + in_quotes(*next), "usage: " + usage());
+}
+
+void Arguments::refuse_option(const std::string& extra) const {
   std::vector<std::string> flags{"--help"};
   for (const Row& row : rows_) {
     if (!row.flags.empty()) flags.push_back(first_flag(row.flags));
   }
   const std::string flag = extra.substr(0, extra.find('='));
   const std::string near = closest(flag, flags);
-  throw UsageError("unknown option " + quoted(flag),
+  throw UsageError("unknown option " + in_quotes(flag),
                    near.empty() ? "varve help " + command_ + " lists the options"
                                 : "did you mean " + near + "?");
 }
@@ -206,7 +216,7 @@ int64_t parse_integer(const std::string& flag, const std::string& text, int64_t 
   const auto [stopped, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stopped != end || text.empty() || value < min || value > max) {
     throw UsageError(flag + ": expected integer " + std::to_string(min) + ".." +
-                     std::to_string(max) + ", got " + quoted(text));
+                     std::to_string(max) + ", got " + in_quotes(text));
   }
   return value;
 }
@@ -220,7 +230,7 @@ double parse_real(const std::string& flag, const std::string& text, double above
     std::string limit = std::to_string(above);
     limit.erase(limit.find_last_not_of('0') + 1);
     if (limit.back() == '.') limit.pop_back();
-    throw UsageError(flag + ": expected number > " + limit + ", got " + quoted(text));
+    throw UsageError(flag + ": expected number > " + limit + ", got " + in_quotes(text));
   }
   return value;
 }

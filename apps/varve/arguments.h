@@ -54,7 +54,8 @@ class Arguments {
     bool required = false, many = false;
   };
   void add(Row row);
-  [[noreturn]] void refuse_extra(const std::string& extra, bool after_mark) const;
+  void take_positionals(const std::vector<std::string>& arguments);
+  [[noreturn]] void refuse_option(const std::string& extra) const;
   struct Parser;
   std::unique_ptr<Parser> parser_;
   std::string command_;

@@ -61,7 +61,8 @@ void say_error(std::string_view message, std::string_view hint) {
 
 void say_error(const Error& error) {
   std::string message = error.message();
-  if (!error.at().empty()) message += " (at " + error.at() + ")";
+  const std::string& at = error.at();
+  if (!at.empty()) message += at[0] == '(' ? " " + at : " (at " + at + ")";
   say_error(message, error.hint());
 }
 

@@ -33,7 +33,7 @@ Dataset dataset_of(const Array& samples, const data::ImagePreparation& p) {
 }
 
 Shape sample_of(const Model& model) {
-  const Shape& batch = nn::inputs_of(model).at(0).type.shape;
+  const Shape batch = nn::inputs_of(model).at(0).type.shape;
   return Shape(std::vector<int64_t>(batch.begin() + 1, batch.end()));
 }
 

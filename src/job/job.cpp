@@ -181,8 +181,19 @@ Json in_folder(const Json& callback, const std::string& directory) {
   return out;
 }
 
+// What belongs to the optimizer is looked for here by those who know other tools.
+void point_to_optimizer(const Json& train) {
+  for (const auto& [key, value] : train.items()) {
+    if (key != "lr" && closest(key, {"learning_rate"}).empty()) continue;
+    throw ConfigError("train." + escaped(key) + ": unknown key",
+                      "did you mean optimizer = { type = \"adam\", learning_rate = " +
+                          escaped(value.dump()) + " }?");
+  }
+}
+
 TrainSection read_train(const Json& object, bool validation) {
   TrainSection out;
+  point_to_optimizer(object);
   config::read(object, "train", [&](Fields& f) { out.fields(f); },
                {"optimizer", "loss", "metrics", "callbacks"});
   if (const auto at = object.find("optimizer"); at != object.end()) {

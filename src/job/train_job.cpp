@@ -42,7 +42,8 @@ void build(const Job& job, Model& model, const Dataset& data) {
   try {
     model.build(Shape(std::vector<int64_t>(x.begin() + 1, x.end())), one.x().dtype());
   } catch (const Error& e) {
-    job.fail(place + ": " + e.message() + (e.at().empty() ? "" : " (at " + e.at() + ")"), e.hint());
+    const std::string at = e.at().empty() || e.at()[0] == '(' ? e.at() : "(at " + e.at() + ")";
+    job.fail(place + ": " + e.message() + (at.empty() ? "" : " ") + at, e.hint());
   }
 }
 
@@ -77,10 +78,7 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
   try {
     out.history = p.model.fit(p.data.train, options);
   } catch (const NumericError& e) {
-    // What cannot be a number in the data was looked for before.
-    throw NumericError(job.file + ": training stopped: " + e.message(),
-                       (e.hint().empty() ? "" : e.hint() + "; ") + "a lower learning rate may help",
-                       e.at());
+    throw NumericError(job.file + ": training stopped: " + e.message(), e.hint(), e.at());
   }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   out.samples_per_second =

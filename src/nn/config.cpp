@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 #include "formats/json.h"
@@ -326,7 +327,9 @@ void read(const Json& object, const std::string& path, Visit visit,
     };
     if (listed(known) || listed(also)) continue;
     std::vector<std::string> all = known;
-    all.insert(all.end(), also.begin(), also.end());
+    std::copy_if(also.begin(), also.end(), std::back_inserter(all), [&](const std::string& k) {
+      return std::find(all.begin(), all.end(), k) == all.end();
+    });
     throw ConfigError(prefix + escaped(key) + ": unknown key", did_you_mean(key, all));
   }
   each(visit, [&](const Field& f) {
