@@ -101,7 +101,7 @@ TEST(Preprocessing, TravelsFromTheDatasetIntoTheModelAndItsFile) {
   // What it would not know of is not promised.
   EXPECT_EQ(data.map([](const Tensors& x) { return Tensors(x.only() * 2); }).preprocessing(), "");
   EXPECT_EQ(datasets::mnist(VARVE_SOURCE_DIR "/data/mnist").test.preprocessing(),
-            R"({"type":"image","height":28,"width":28,"channels":1,"divide_by":255})");
+            R"({"type":"image","height":28,"width":28,"channels":1,"divide_by":255.0})");
 }
 
 }  // namespace
