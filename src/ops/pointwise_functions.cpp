@@ -93,6 +93,7 @@ Tensor operator|(const Operand& a, const Operand& b) { return bitwise_or(a, b); 
 Tensor operator^(const Operand& a, const Operand& b) { return bitwise_xor(a, b); }
 Tensor operator-(const Operand& x) { return negative(x); }
 Tensor operator!(const Operand& x) { return logical_not(x); }
+Tensor operator!(const Tensor& x) { return logical_not(Operand(x, Where{})); }
 Tensor operator~(const Operand& x) { return bitwise_not(x); }
 
 Tensor negative(const Operand& x) { return unary("negative", x); }

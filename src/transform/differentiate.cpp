@@ -22,7 +22,7 @@ class Path {
     for (const Tensor& y : outputs) visit(y.cell());
   }
 
-  const std::vector<const Node*>& nodes() const { return nodes_; }
+  const std::vector<ir::NodeRef>& nodes() const { return nodes_; }
   bool depends(const ir::Value& v) const {
     return ends_.contains(&v) ||
            (v.node && active_.contains(v.node.get()) && active_.at(v.node.get()));
@@ -30,15 +30,15 @@ class Path {
 
  private:
   void visit(const ir::ValueRef& root) {
-    std::vector<const Node*> stack;
+    std::vector<const ir::NodeRef*> stack;  // they lie in values that the outputs hold
     auto push = [&](const ir::ValueRef& v) {
       if (v->node && !ends_.contains(v.get()) && !active_.contains(v->node.get()))
-        stack.push_back(v->node.get());
+        stack.push_back(&v->node);
     };
     push(root);
     while (!stack.empty()) {
-      const Node* node = stack.back();
-      if (active_.contains(node)) {
+      const ir::NodeRef& node = *stack.back();
+      if (active_.contains(node.get())) {
         stack.pop_back();
         continue;
       }
@@ -50,14 +50,14 @@ class Path {
       for (const ir::ValueRef& v : node->inputs) active |= depends(*v);
       // Nothing differentiable leaves an op of truth values or integers.
       if (std::holds_alternative<ir::NotDifferentiable>(node->op->derivative)) active = false;
-      active_[node] = active;
+      active_[node.get()] = active;
       if (active) nodes_.push_back(node);
     }
   }
 
   std::unordered_map<const ir::Value*, int> ends_;
   std::unordered_map<const Node*, bool> active_;
-  std::vector<const Node*> nodes_;
+  std::vector<ir::NodeRef> nodes_;
 };
 
 std::vector<Tensor> handles(const std::vector<ir::ValueRef>& values) {
@@ -104,7 +104,7 @@ class Reverse {
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (cotangents[i].defined()) add(outputs[i].cell(), cotangents[i]);
     }
-    for (size_t n = path_.nodes().size(); n-- > 0;) through(*path_.nodes()[n]);
+    for (size_t n = path_.nodes().size(); n-- > 0;) through(path_.nodes()[n]);
   }
 
   Tensor of(const Tensor& x) const { return ends_.at(x.cell().get()); }
@@ -123,13 +123,12 @@ class Reverse {
     *slot = slot->defined() ? *slot + ct : ct;
   }
 
-  void through(const Node& node) {
+  void through(const ir::NodeRef& self) {
+    const Node& node = *self;
     auto found = flowing_.find(&node);
     if (found == flowing_.end()) return;
     Slots cts = std::move(found->second);
     flowing_.erase(found);
-    // A reference to the node itself: its inputs' consumers may be all that keeps it.
-    const ir::NodeRef self = self_of(node);
     const std::vector<Tensor> x = handles(node.inputs), y = results_of(self);
     std::vector<bool> wanted;
     for (const ir::ValueRef& v : node.inputs) wanted.push_back(path_.depends(*v) && flows(v->type));
@@ -170,13 +169,6 @@ class Reverse {
     return std::get<ir::Custom>(op.derivative).vjp(at, cts);
   }
 
-  static ir::NodeRef self_of(const Node& node) {
-    for (const auto& weak : node.results) {
-      if (auto cell = weak.lock(); cell && cell->node.get() == &node) return cell->node;
-    }
-    return ir::NodeRef(ir::NodeRef(), &node);  // kept alive by the consumer that led here
-  }
-
   Path path_;
   std::unordered_map<const ir::Value*, Tensor> ends_;
   std::unordered_map<const Node*, Slots> flowing_;
@@ -188,7 +180,7 @@ class Forward {
           std::span<const Tensor> tangents)
       : path_(outputs, at) {
     for (size_t i = 0; i < at.size(); ++i) ends_[at[i].cell().get()] = tangents[i];
-    for (const Node* node : path_.nodes()) through(*node);
+    for (const ir::NodeRef& node : path_.nodes()) through(*node);
   }
 
   Tensor of(const ir::Value& v) const {

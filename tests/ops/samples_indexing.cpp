@@ -120,6 +120,7 @@ std::vector<Row> scatter_rows() {
        .tolerance = {.sums = true},
        .samples = {{"rows", {in({5, 3}), rows, in({4, 3})}, at(scatter_add, 0)},
                    {"last", {in({2, 5}), rows, in({2, 4})}, at(scatter_add, -1)},
+                   {"empty", {in({0, 5, 3}), rows, in({0, 4, 3})}, at(scatter_add, 1)},
                    {"broadcast", {in({5, 3}), rows, in({3})}, at(scatter_add, 0)},
                    {"along", {in({3, 4}), along, in({3, 2})}, at(scatter_add_along_axis, 1)},
                    {"tuples", {in({3, 2, 2}), pairs, in({3, 2})}, nd(scatter_nd_add)},
@@ -133,6 +134,7 @@ std::vector<Row> scatter_rows() {
        .dtypes = kAll,
        .samples = {{"rows", {in({5, 3}), rows, in({4, 3})}, at(scatter_set, 0)},
                    {"last", {in({2, 5}), rows, in({2, 4})}, at(scatter_set, -1)},
+                   {"empty", {in({0, 5, 3}), rows, in({0, 4, 3})}, at(scatter_set, 1)},
                    {"along", {in({3, 4}), along, in({3, 2})}, at(scatter_set_along_axis, 1)},
                    {"tuples", {in({3, 2, 2}), pairs, in({3, 2})}, nd(scatter_nd_set)}},
        .errors = {throws<ShapeError>("scatter_nd_set: indices [3]: expected a last axis of 0..2 "

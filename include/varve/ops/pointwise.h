@@ -57,6 +57,7 @@ Tensor operator|(const Operand& a, const Operand& b);
 Tensor operator^(const Operand& a, const Operand& b);
 Tensor operator-(const Operand& x);
 Tensor operator!(const Operand& x);
+Tensor operator!(const Tensor& x);  // beside Tensor's own conversion to bool
 Tensor operator~(const Operand& x);
 
 Tensor negative(const Operand& x);

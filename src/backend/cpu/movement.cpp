@@ -222,7 +222,7 @@ void scatter(const Slices& s, T* y, const std::vector<int64_t>& p, const T* u, i
       }
     }
   };
-  if (s.outer > 1) {
+  if (s.outer != 1) {
     split(s.outer, s.count * s.block * static_cast<int64_t>(sizeof(T)), threads,
           [&](int64_t begin, int64_t end) {
             for (int64_t o = begin; o < end; ++o) rows(o, 0, s.block);
