@@ -82,6 +82,11 @@ Node::~Node() {
   dying = nullptr;
 }
 
+uint64_t next_serial() {
+  static std::atomic<uint64_t> count{0};
+  return count.fetch_add(1, std::memory_order_relaxed);
+}
+
 std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
                                 Attributes attributes, Types outputs, Site site) {
   auto node = std::make_shared<Node>();

@@ -20,6 +20,9 @@ struct Site {
   std::string to_string() const;
 };
 
+/// The serial number of a node that is made now.
+uint64_t next_serial();
+
 /// An operation applied to values. Immutable once made.
 struct Node {
   const OpDef* op = nullptr;
@@ -27,6 +30,7 @@ struct Node {
   Attributes attributes;
   Types outputs;
   Site site;
+  uint64_t serial = next_serial();  ///< greater than that of every node made before
   std::vector<std::weak_ptr<detail::Cell>> results;  // one an output; the cells first made for it
 
   Node() = default;

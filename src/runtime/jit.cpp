@@ -3,6 +3,7 @@
 #include <cmath>
 #include <list>
 #include <mutex>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -39,9 +40,30 @@ struct Entry {
   std::vector<ir::Array> spare;  // memory for assigned variables that are not overwritten
 };
 
+/// Gives elements to what was pending before the trace began: to the plan it is a constant, not
+/// something to be computed in every replay.
+void evaluate_older(std::span<const Tensor> outputs, uint64_t began) {
+  std::vector<Tensor> older;
+  std::unordered_set<const Cell*> seen;
+  std::vector<std::shared_ptr<Cell>> left;
+  for (const Tensor& y : outputs) left.push_back(y.cell());
+  while (!left.empty()) {
+    const std::shared_ptr<Cell> v = std::move(left.back());
+    left.pop_back();
+    if (v->computed() || !v->node || v->symbolic || !seen.insert(v.get()).second) continue;
+    if (v->node->serial < began) {
+      older.push_back(Tensor(v));
+    } else {
+      left.insert(left.end(), v->node->inputs.begin(), v->node->inputs.end());
+    }
+  }
+  if (!older.empty()) ir::evaluate(older);
+}
+
 Entry trace(const Signature& signature, const TracedFunction& f) {
   Entry e;
   e.signature = signature;
+  const uint64_t began = ir::next_serial();
   ir::Frame frame(ir::Frame::Kind::trace);
   std::vector<Tensor> inputs, outputs;
   for (const ir::TensorType& t : signature.arguments) inputs.push_back(ir::placeholder(t));
@@ -72,6 +94,7 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
     outputs.push_back(g.tensor);
     roles.guards.push_back(g.label);
   }
+  evaluate_older(outputs, began);
   e.graph = ir::linearize(outputs, inputs);
   e.plan =
       std::make_unique<runtime::Plan>(runtime::optimize(e.graph, signature.set, signature.threads),

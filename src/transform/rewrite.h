@@ -59,6 +59,8 @@ std::span<const Rule> arithmetic_rules();
 std::span<const Rule> shape_rules();
 /// Gradients of max pooling.
 std::span<const Rule> pooling_rules();
+/// Batch normalization for inference.
+std::span<const Rule> normalization_rules();
 
 /// Copies a graph, replacing each node by what the first rule that applies gives for it. Nodes that
 /// are no longer read stay: eliminate_dead_code follows.

@@ -16,7 +16,7 @@ constexpr int kRounds = 16;
 
 std::vector<Rule> rules_for(const SimplifyOptions& options) {
   std::vector<Rule> rules;
-  for (auto family : {arithmetic_rules(), shape_rules(), pooling_rules()}) {
+  for (auto family : {arithmetic_rules(), shape_rules(), pooling_rules(), normalization_rules()}) {
     for (const Rule& r : family) {
       if (options.keep_gradient_stops && std::strcmp(r.op, "stop_gradient") == 0) continue;
       rules.push_back(r);

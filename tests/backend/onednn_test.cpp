@@ -123,7 +123,7 @@ TEST(OneDnn, AppliesAReluToWhatItWrites) {
     const Shape shape = op.infer({op, types, attributes})[0].shape;
     const std::vector<backend::Layout> in{a.layout, b.layout},
         out{{f32, shape, ir::row_major(shape)}};
-    const backend::Offer offer = prepare({op, attributes, in, out, 2}, true);
+    const backend::Offer offer = prepare({op, attributes, in, out, 2}, Pointwise::relu);
     ASSERT_TRUE(offer.kernel) << offer.declined;
     std::vector<float> y(static_cast<size_t>(shape.size()), -1.f);
     const ir::Storage scratch(offer.kernel->scratch_bytes());

@@ -37,6 +37,13 @@ TEST(Jit, ResultsThatAreHeldAreNotOverwritten) {
   EXPECT_EQ(c.to_double(), 4);
 }
 
+TEST(Jit, WhatWasPendingBeforeTheTraceIsComputedOnce) {
+  const Tensor w = exp(tensor({1.f, 2.f}));
+  auto f = jit([&](const Tensor& x) { return x + w; });
+  EXPECT_NEAR(f(scalar(1, f32)).to_doubles()[1], 1 + std::exp(2.), 1e-5);
+  EXPECT_EQ(f.info().plan().find("exp"), std::string::npos) << f.info().plan();
+}
+
 TEST(Jit, ReturnsTreesAndArguments) {
   auto f = jit([](const Tensor& x) {
     return std::tuple{x, std::pair{x * 2, Tensors{x * 3, x}}, std::array{x, x}};

@@ -39,6 +39,7 @@ Tensor positive(const Tensor& x) { return to(bi("greater", x, full(0, f32, x.sha
 Tensor spread(const Tensor& gradient, const Tensor& places, const Tensor& x) {
   return make("max_pool_gradient", {gradient, places}, window_of(x));
 }
+const ir::Attributes kPlain{{"transpose_a", false}, {"transpose_b", false}};
 const ir::Types picture = {{f32, {2, 5, 4, 3}}, {f32, {2, 3, 4, 3}}};
 
 const std::vector<Example>& examples() {
@@ -415,13 +416,30 @@ const std::vector<Example>& examples() {
        [](X x) {
          return over("sum", x[1], {0, 1, 2});
        }},
+      {"batch norm by given statistics of a product -> the product (in the last digit)",
+       {{f64, {4, 2}}, {f64, {2, 3}}, {f64, {3}}, {f64, {3}}, {f64, {3}}, {f64, {3}}},
+       [](X x) {
+         const Tensor product_of = make("matmul", {x[0], x[1], x[2]}, kPlain);
+         return make("batch_norm_inference", {product_of, x[3], un("square", x[4]), x[5], x[3]},
+                     {{"axis", int64_t{1}}, {"epsilon", 0.5}});
+       },
+       [](X x) {
+         const Tensor variance = un("square", x[4]);
+         const Tensor factor =
+             bi("multiply", x[5], un("rsqrt", bi("add", variance, full(0.5, f64, {3}))));
+         const Tensor kernel = bi("multiply", x[1], wide(factor, {2, 3}));
+         return make(
+             "matmul",
+             {x[0], kernel, bi("add", x[3], bi("multiply", bi("subtract", x[2], x[3]), factor))},
+             kPlain);
+       }},
   };
   return list;
 }
 
 std::vector<Rule> all_rules() {
   std::vector<Rule> out(arithmetic_rules().begin(), arithmetic_rules().end());
-  for (auto family : {shape_rules(), pooling_rules()}) {
+  for (auto family : {shape_rules(), pooling_rules(), normalization_rules()}) {
     for (const Rule& r : family) out.push_back(r);
   }
   return out;

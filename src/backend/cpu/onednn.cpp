@@ -11,23 +11,55 @@ const dnnl::engine& engine() {
   return cpu;
 }
 
-const dnnl::primitive_attr& attributes(bool relu) {
-  auto make = [](bool with_relu) {
-    dnnl::primitive_attr a;
-    a.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (with_relu) {
-      dnnl::post_ops after;
+namespace {
+
+/// Those of the library's functions that are as exact as our own.
+dnnl::algorithm eltwise(Pointwise activation) {
+  switch (activation) {
+    case Pointwise::relu:
+      return dnnl::algorithm::eltwise_relu;
+    case Pointwise::sigmoid:
+      return dnnl::algorithm::eltwise_logistic;
+    case Pointwise::tanh:
+      return dnnl::algorithm::eltwise_tanh;
+    default:
+      return dnnl::algorithm::undef;
+  }
+}
+
+dnnl::primitive_attr make_attributes(Pointwise activation) {
+  dnnl::primitive_attr a;
+  a.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (activation == Pointwise::identity) return a;
+  dnnl::post_ops after;
 #if DNNL_VERSION_MAJOR >= 3
-      after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+  after.append_eltwise(eltwise(activation), 0.f, 0.f);
 #else
-      after.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+  after.append_eltwise(1.f, eltwise(activation), 0.f, 0.f);
 #endif
-      a.set_post_ops(after);
-    }
-    return a;
-  };
-  static const dnnl::primitive_attr plain = make(false), with_relu = make(true);
-  return relu ? with_relu : plain;
+  a.set_post_ops(after);
+  return a;
+}
+
+}  // namespace
+
+bool attachable(Pointwise activation) { return eltwise(activation) != dnnl::algorithm::undef; }
+
+const dnnl::primitive_attr& attributes(Pointwise activation) {
+  static const dnnl::primitive_attr plain = make_attributes(Pointwise::identity),
+                                    relu = make_attributes(Pointwise::relu),
+                                    sigmoid = make_attributes(Pointwise::sigmoid),
+                                    tanh = make_attributes(Pointwise::tanh);
+  switch (activation) {
+    case Pointwise::relu:
+      return relu;
+    case Pointwise::sigmoid:
+      return sigmoid;
+    case Pointwise::tanh:
+      return tanh;
+    default:
+      return plain;
+  }
 }
 
 std::optional<memory::data_type> type_of(DType dtype) {

@@ -10,6 +10,7 @@
 
 #include "backend/cpu/thread_scope.h"
 #include "backend/kernel.h"
+#include "base/pointwise.h"
 
 namespace varve::backend::cpu {
 
@@ -18,8 +19,9 @@ using Dims = memory::dims;
 
 const dnnl::engine& engine();
 /// Attributes of every primitive: scratch memory is handed in by us, not kept by the library; an
-/// optional relu on what it writes.
-const dnnl::primitive_attr& attributes(bool relu = false);
+/// function of what it writes: none, or one that `attachable` takes.
+const dnnl::primitive_attr& attributes(Pointwise activation = Pointwise::identity);
+bool attachable(Pointwise activation);
 
 /// f32 and bf16; empty for types that oneDNN does not compute in.
 std::optional<memory::data_type> type_of(DType dtype);
@@ -97,8 +99,9 @@ memory::desc activation_desc(const Shape& shape, memory::data_type type);
 
 /// Kernels of average_pool and average_pool_gradient.
 Offer onednn_average_pool(const Request& request);
-/// Kernels of matmul, and of convolution and its gradients; `relu` follows what they write.
-Offer onednn_matmul(const Request& request, bool relu);
-Offer onednn_convolution(const Request& request, bool relu);
+/// Kernels of matmul, and of convolution and its gradients; `activation` (identity: none) follows
+/// what they write.
+Offer onednn_matmul(const Request& request, Pointwise activation = Pointwise::identity);
+Offer onednn_convolution(const Request& request, Pointwise activation = Pointwise::identity);
 
 }  // namespace varve::backend::cpu

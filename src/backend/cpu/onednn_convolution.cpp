@@ -71,8 +71,9 @@ Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Sh
   return c;
 }
 
-convolution_forward::primitive_desc describe_forward(const Problem& c, bool relu = false) {
-  const dnnl::primitive_attr& attr = attributes(relu);
+convolution_forward::primitive_desc describe_forward(const Problem& c,
+                                                     Pointwise activation = Pointwise::identity) {
+  const dnnl::primitive_attr& attr = attributes(activation);
   constexpr auto kind = dnnl::prop_kind::forward_training;
   constexpr auto direct = dnnl::algorithm::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
@@ -151,12 +152,12 @@ Offer prepare(const Request& r, const Layout& x, const Layout& kernel, const Lay
   }
 }
 
-Offer prepare_forward(const Request& r, bool relu) {
+Offer prepare_forward(const Request& r, Pointwise activation) {
   return prepare(
       r, r.inputs[0], r.inputs[1], r.outputs[0], [&](Program& program, Problem& c) -> std::string {
         if (r.inputs.size() == 3)
           c.bias = memory::desc(Dims{r.inputs[2].shape[0]}, c.type, memory::format_tag::a);
-        const auto made = describe_forward(c, relu);
+        const auto made = describe_forward(c, activation);
         if (std::string why = refusal(made); !why.empty()) return why;
         const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, c);
         std::vector<Operand> operands{{DNNL_ARG_SRC, c.x, x},
@@ -208,10 +209,10 @@ Offer prepare_filter_gradient(const Request& r) {
 
 }  // namespace
 
-Offer onednn_convolution(const Request& r, bool relu) {
+Offer onednn_convolution(const Request& r, Pointwise activation) {
   const std::string_view op = r.op.name;
-  if (op == "convolution") return prepare_forward(r, relu);
-  if (relu) return Offer::decline("a gradient has no relu");
+  if (op == "convolution") return prepare_forward(r, activation);
+  if (activation != Pointwise::identity) return Offer::decline("a gradient has no activation");
   return op == "convolution_input_gradient" ? prepare_input_gradient(r)
                                             : prepare_filter_gradient(r);
 }

@@ -5,8 +5,8 @@
 namespace varve::backend::cpu {
 
 std::vector<KernelRow> onednn_kernels() {
-  constexpr auto convolution = [](const Request& r) { return onednn_convolution(r, false); };
-  return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r, false); }},
+  constexpr auto convolution = [](const Request& r) { return onednn_convolution(r); };
+  return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r); }},
           {"convolution", "onednn convolution", convolution},
           {"convolution_input_gradient", "onednn convolution", convolution},
           {"convolution_filter_gradient", "onednn convolution", convolution},

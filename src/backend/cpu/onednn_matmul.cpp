@@ -33,7 +33,7 @@ memory::desc matrix_desc(const Stack& stack, const Matrix& m, memory::data_type 
 
 }  // namespace
 
-Offer onednn_matmul(const Request& r, bool relu) {
+Offer onednn_matmul(const Request& r, Pointwise activation) {
   const auto type = type_of(r.outputs[0].dtype);
   if (!type) return Offer::decline("takes f32 and bf16");
   const MatmulProblem p = matmul_problem(r);
@@ -60,8 +60,8 @@ Offer onednn_matmul(const Request& r, bool relu) {
       bias = memory::desc(dims, *type, Dims(dims.size(), 1));
       operands.push_back({DNNL_ARG_BIAS, *bias, program->row_major_input(r, 2)});
     }
-    const auto made =
-        describe(operands[0].desc, operands[1].desc, bias, operands[2].desc, attributes(relu));
+    const auto made = describe(operands[0].desc, operands[1].desc, bias, operands[2].desc,
+                               attributes(activation));
     if (std::string why = refusal(made); !why.empty()) return Offer::decline(why);
     program->add(made, dnnl::matmul(made), std::move(operands));
     return Offer(std::move(program));

@@ -72,19 +72,20 @@ Offer prepare_group(const Request& r) {
   return prepare_body(r, body_of(r));
 }
 
-/// A convolution or matrix product and the relu that alone reads it.
+/// A convolution or matrix product and the activation that alone reads it.
 Offer prepare_attached(const Request& r) {
   const ir::Graph& body = body_of(r);
   const size_t n = body.nodes.size();
-  if (n != body.inputs.size() + 2 || body.nodes[n - 1].op->traits.pointwise != Pointwise::relu) {
-    return Offer::decline("is no product with its relu");
-  }
+  const auto activation = n == body.inputs.size() + 2 ? body.nodes[n - 1].op->traits.pointwise
+                                                      : std::optional<Pointwise>();
+  if (!activation || !attachable(*activation))
+    return Offer::decline("is no product with its activation");
   const ir::GraphNode& product = body.nodes[n - 2];
   const Request inner{*product.op, product.attributes, r.inputs, r.outputs, r.threads};
   const std::string_view op = product.op->name;
-  if (op == "matmul") return onednn_matmul(inner, true);
-  if (op == "convolution") return onednn_convolution(inner, true);
-  return Offer::decline("has no kernel with a relu for " + std::string(op));
+  if (op == "matmul") return onednn_matmul(inner, *activation);
+  if (op == "convolution") return onednn_convolution(inner, *activation);
+  return Offer::decline("has no kernel with an activation for " + std::string(op));
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ Offer tile_kernel(const tiling::TileProgram& program, int threads) {
 }
 
 std::vector<KernelRow> tile_kernels() {
-  return {{"group", "onednn + relu", prepare_attached},
+  return {{"group", "onednn + activation", prepare_attached},
           {"group", "tile", prepare_group},
           {"*", "tile", prepare_single}};
 }

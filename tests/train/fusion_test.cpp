@@ -1,0 +1,81 @@
+// What a compiled model is made of: which kernels, and that they give what single ops give.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "varve/jit.h"
+#include "varve/losses.h"
+#include "varve/model.h"
+#include "varve/nn/layers.h"
+#include "varve/ops/matmul.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
+#include "varve/ops/reduction.h"
+
+namespace varve {
+namespace {
+
+int count(const std::string& text, const std::string& part) {
+  int n = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+double distance(const Tensor& a, const Tensor& b) {
+  return max(abs(cast(a, f64) - cast(b, f64))).to_double();
+}
+
+TEST(Fusion, AnActivationBelongsToItsProduct) {
+  const Tensor x = random::normal(Key(1), {9, 7}) * 20, w = random::normal(Key(2), {7, 33}),
+               b = random::normal(Key(3), {33});
+  for (const char* name : {"relu", "sigmoid", "tanh"}) {
+    SCOPED_TRACE(name);
+    auto f = [&](const Tensor& v) {
+      const Tensor y = matmul(v, w) + b;
+      return name[0] == 'r' ? relu(y) : name[0] == 's' ? sigmoid(y) : tanh(y);
+    };
+    auto compiled = jit(f);
+    const Tensor y = compiled(x);
+    EXPECT_EQ(count(compiled.info().plan(), "onednn + activation"), 1) << compiled.info().plan();
+    EXPECT_EQ(count(compiled.info().plan(), "tile"), 0);
+    const Tensor exact = cast(w, f64);
+    const Tensor z = matmul(cast(x, f64), exact) + cast(b, f64);
+    const Tensor want = name[0] == 'r' ? relu(z) : name[0] == 's' ? sigmoid(z) : tanh(z);
+    EXPECT_LT(distance(y, want), name[0] == 'r' ? 1e-4 : 4e-6);
+  }
+}
+
+TEST(Fusion, BatchNormalizationForInferenceGoesIntoTheConvolution) {
+  Sequential net{nn::Conv2D{.filters = 5, .kernel_size = 3, .use_bias = false}, nn::BatchNorm{},
+                 nn::Activation{"relu"}};
+  const Tensor x = random::normal(Key(4), {3, 8, 8, 2});
+  // Statistics that are not those of the start.
+  for (int i = 0; i < 5; ++i) net(x * 3 + 1, {.training = true});
+  auto infer = jit([&](const Tensor& v) { return net(v); });
+  const Tensor y = infer(x);
+  EXPECT_LT(distance(y, net(x)), 1e-6);
+  const std::string plan = infer.info().plan();
+  EXPECT_EQ(count(plan, "onednn + activation"), 1) << plan;
+  EXPECT_EQ(count(plan, "f32[3, 6, 6, 5] ->"), 0) << plan;
+}
+
+TEST(Fusion, ReluBeforeMaxPoolingIsMaskedAfterIt) {
+  Sequential net{nn::Conv2D{.filters = 4, .kernel_size = 3, .activation = "relu"}, nn::MaxPool2D{},
+                 nn::Flatten{}, nn::Dense{3}};
+  const Tensor x = random::normal(Key(5), {2, 11, 9, 3});
+  net(x);
+  auto objective = [&](const Tensor& v) { return mean(square(net(v))); };
+  auto step = jit([&](const Tensor& v) { return value_and_grad(objective, net.trainable())(v); });
+  const auto compiled = step(x);
+  const auto eager = value_and_grad(objective, net.trainable())(x);
+  for (size_t i = 0; i < eager.grads.size(); ++i) {
+    EXPECT_LT(distance(compiled.grads.gradients()[i], eager.grads.gradients()[i]), 1e-6) << i;
+  }
+  // No group works on the pictures as they were before pooling: 9 x 7.
+  const std::string plan = step.info().plan();
+  EXPECT_EQ(count(plan, "greater %0, %2 : bool[2, 9, 7, 4]"), 0) << plan;
+  EXPECT_GE(count(plan, "bool[2, 4, 3, 4]"), 1) << plan;
+}
+
+}  // namespace
+}  // namespace varve
