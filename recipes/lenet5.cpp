@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "recipes/mnist.h"
 
 namespace varve::recipes {
@@ -16,7 +18,9 @@ Outcome lenet5(const Settings& settings) {
                  .metrics = {metrics::Accuracy{}}});
   Outcome out = train_on_mnist(model, {.batch_size = kBatch, .epochs = kEpochs}, settings,
                                {{"source", "LeCun, Bottou, Bengio & Haffner 1998"}});
-  out.figure = {"test error", 1 - out.figure.value, 0.011, false};
+  const auto samples = static_cast<double>(out.test->size());
+  const double wrong = std::round((1 - out.figure.value) * samples);
+  out.figure = {"test error", wrong / samples, 0.011, false};
   out.published = 0.0095;
   return out;
 }

@@ -189,7 +189,9 @@ Column Column::from_config(std::string_view json) {
   try {
     check(c);
   } catch (const ValueError& e) {
-    throw ConfigError(e.message(), e.hint());
+    // "column: kind: expected ..." as the path of a field.
+    throw ConfigError("column." + e.message().substr(std::string_view("column: ").size()),
+                      e.hint());
   }
   return c;
 }

@@ -133,6 +133,10 @@ std::string reworded(std::string_view text) {
   const size_t colon = text.find(": ");
   if (text.starts_with(kPreamble) && colon != text.npos) text.remove_prefix(colon + 2);
   std::string out = escaped(text);
+  constexpr std::string_view kNoValue = " could not be interpreted as a value";
+  if (out.ends_with(kNoValue)) {
+    return "expected a value, got " + out.substr(0, out.size() - kNoValue.size());
+  }
   if (const size_t saw = out.find(", saw "); saw != out.npos) out.replace(saw, 6, ", got ");
   return out;
 }

@@ -185,7 +185,12 @@ class FromJson {
     try {
       v->set_config(value_.dump());
     } catch (const Error& e) {
-      throw ConfigError(path_ + ": " + e.message(), e.hint());
+      // What begins with the name of the field goes on where the path ends.
+      const std::string& m = e.message();
+      const size_t length = std::string_view(field_.name).size();
+      const bool named =
+          m.starts_with(field_.name) && m.size() > length && (m[length] == ':' || m[length] == '.');
+      throw ConfigError(path_ + (named ? m.substr(length) : ": " + m), e.hint());
     }
   }
   void operator()(FunctionField) const {

@@ -53,6 +53,13 @@ std::string Schedule::config() const {
 
 Schedule Schedule::from_config(std::string_view json) {
   const config::Json value = config::parse(json, "learning_rate");
+  const std::vector<std::string> known = table().names();
+  if (value.is_string() &&
+      std::find(known.begin(), known.end(), value.get<std::string>()) == known.end()) {
+    throw ConfigError(
+        "learning_rate: expected a number >= 0 or a schedule, got " + escaped(value.dump()),
+        did_you_mean(value.get<std::string>(), known));
+  }
   if (!value.is_number()) return Schedule(table().from_config(json), Where{});
   const double v = value.get<double>();
   if (!(v >= 0)) throw ConfigError("learning_rate: expected a number >= 0, got " + value.dump());

@@ -1,0 +1,204 @@
+// The data of jobs: read, split, prepared, and what is said of data that do not go with the job.
+#include "job/job_data.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "apps/folder.h"
+#include "base/error.h"
+#include "data/image_preparation.h"
+#include "formats/idx.h"
+#include "formats/npy.h"
+#include "job/train_job.h"
+
+namespace varve::job {
+namespace {
+
+using app::Folder;
+using formats::Array;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+template <Element T>
+Array array(const Shape& shape, const std::vector<T>& values) {
+  Array out(dtype_of<T>, shape);
+  std::copy(values.begin(), values.end(), out.span<T>().begin());
+  return out;
+}
+
+// A job over the folder's data; `data` is the section [data] without its head.
+Job job_of(const Folder& folder, const std::string& data, const std::string& more = "",
+           const std::string& loss = "cross_entropy") {
+  return parse_job("[data]\n" + data + "\n[model]\nlayers = [{ type = \"flatten\" }, " +
+                       "{ type = \"dense\", units = " + (loss == "mse" ? "1" : "\"classes\"") +
+                       " }]\n[train]\nloss = \"" + loss + "\"\n" + more +
+                       "\n[output]\ndirectory = \"out\"\n",
+                   folder / "job.toml");
+}
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.message() + (e.hint().empty() ? "" : " | " + e.hint());
+  }
+  return "nothing was thrown";
+}
+
+std::string table_of(int rows) {
+  std::string text = "size,colour,label\n";
+  for (int i = 0; i < rows; ++i) {
+    text += std::to_string(i) + "," + (i % 2 ? "red" : "blue") + "," + (i % 4 ? "b" : "a") + "\n";
+  }
+  return text;
+}
+
+TEST(JobData, TablesAreSplitAndFittedOnTheTrainingPart) {
+  const Folder folder;
+  app::write(folder / "t.csv", table_of(100));
+  const Job job = job_of(folder,
+                         "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
+                         "split = { validation = 0.1, test = 0.2, stratify = true }");
+  const JobData data = load_data(job);
+  EXPECT_EQ(data.train.size(), 70);
+  EXPECT_EQ(data.validation->size(), 10);
+  EXPECT_EQ(data.test->size(), 20);
+  EXPECT_THAT(data.class_names, ElementsAre("a", "b"));
+  EXPECT_STREQ(data.judged_name(), "test");
+  std::set<int64_t> rows;
+  for (const Dataset& part : {data.train, *data.validation, *data.test}) {
+    rows.insert(part.rows().begin(), part.rows().end());
+  }
+  EXPECT_EQ(rows.size(), 100u);
+  const std::vector<int64_t> classes = data.test->classes();
+  EXPECT_EQ(std::count(classes.begin(), classes.end(), 0), 5);
+  EXPECT_THAT(table_format_from(data.table_format).text, ElementsAre("colour"));
+}
+
+TEST(JobData, ATestTableOfItsOwnIsPreparedLikeTheTrainingRows) {
+  const Folder folder;
+  app::write(folder / "t.csv", "x;y\n0;a\n10;b\n");
+  app::write(folder / "u.csv", "x;y\n20;b\n");
+  const JobData data =
+      load_data(job_of(folder,
+                       "kind = \"csv\"\npath = \"t.csv\"\ntest_path = \"u.csv\"\n"
+                       "separator = \";\"\ntarget = \"y\""));
+  EXPECT_FLOAT_EQ(data.test->all().x().item<float>(), 3);  // mean 5, deviation 5
+  EXPECT_EQ(data.test->classes(), std::vector<int64_t>{1});
+}
+
+TEST(JobData, LossesOverNumbersMakeTheTargetANumber) {
+  const Folder folder;
+  app::write(folder / "t.csv", "x,y\n0,1\n10,2\n20,3\n");
+  const Job job = job_of(folder, "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"", "", "mse");
+  const JobData data = load_data(job);
+  EXPECT_TRUE(data.class_names.empty());
+  EXPECT_EQ(data.train.all().y().shape(), (Shape{3, 1}));
+  EXPECT_EQ(data.train.all().y().dtype(), f32);
+}
+
+TEST(JobData, ImagesOfBytesAreScaledAndSayHow) {
+  const Folder folder;
+  formats::write_idx(folder / "x", array<uint8_t>({4, 2, 3}, std::vector<uint8_t>(24, 51)));
+  formats::write_idx(folder / "y", array<uint8_t>({4}, {0, 2, 1, 2}));
+  const std::string files = "kind = \"idx\"\nimages = \"x\"\nlabels = \"y\"\n";
+  const JobData data = load_data(job_of(folder, files));
+  EXPECT_THAT(data.class_names, ElementsAre("0", "1", "2"));
+  const Batch b = data.train.all();
+  EXPECT_EQ(b.x().shape(), (Shape{4, 2, 3, 1}));
+  EXPECT_FLOAT_EQ(static_cast<float>(b.x().to_doubles()[0]), 51.f / 255);
+  EXPECT_EQ(data::ImagePreparation::from_json(data.train.preprocessing()).width, 3);
+  const JobData raw = load_data(job_of(folder, files + "scale = \"none\""));
+  EXPECT_EQ(raw.train.all().x().to_doubles()[0], 51);
+}
+
+TEST(JobData, ArraysComeFromNpzByName) {
+  const Folder folder;
+  formats::write_npz(folder / "d.npz",
+                     {{"x_train", array<double>({6, 2}, std::vector<double>(12, 0.5))},
+                      {"y_train", array<int64_t>({6}, {0, 1, 0, 1, 0, 1})},
+                      {"x_test", array<double>({2, 2}, {1, 2, 3, 4})},
+                      {"y_test", array<int64_t>({2}, {1, 1})}});
+  const std::string file = "kind = \"npz\"\npath = \"d.npz\"\n";
+  const JobData data = load_data(
+      job_of(folder, file + "test_inputs = \"x_test\"\ntest_targets = \"y_test\"\n"
+                            "split = { validation = 0.5, stratify = true }"));
+  EXPECT_EQ(data.train.size(), 3);
+  EXPECT_EQ(data.test->all().x().dtype(), f32);
+  EXPECT_EQ(data.test->all().x().to_doubles(), (std::vector<double>{1, 2, 3, 4}));
+  EXPECT_THAT(message_of([&] { load_data(job_of(folder, file + "inputs = \"x_trian\"")); }),
+              HasSubstr("job.toml:4:1: data.inputs: " + folder.path() +
+                        "/d.npz has no array \"x_trian\" | did you mean \"x_train\"?"));
+}
+
+TEST(JobData, FilesThatDoNotGoTogetherAreRefusedByName) {
+  const Folder folder;
+  formats::write_idx(folder / "x", array<uint8_t>({2, 1, 1}, {1, 2}));
+  formats::write_idx(folder / "y", array<uint8_t>({3}, {0, 1, 0}));
+  formats::write_idx(folder / "f", array<float>({2}, {0.5f, 1.5f}));
+  formats::write_idx(folder / "n", array<int32_t>({2}, {0, -1}));
+  const auto message = [&](const std::string& images, const std::string& labels) {
+    return message_of([&] {
+      load_data(job_of(folder, "kind = \"idx\"\nimages = \"" + images + "\"\nlabels = \"" + labels +
+                                   "\""));
+    });
+  };
+  EXPECT_THAT(message("x", "y"), HasSubstr("3 items, images: 2"));       // B056
+  EXPECT_THAT(message("y", "x"), HasSubstr("rank 1 (labels?)"));         // B057
+  EXPECT_THAT(message("x", "none"), HasSubstr("none: cannot open: No such file"));
+  EXPECT_THAT(message("x", "f"), HasSubstr("labels"));
+  EXPECT_THAT(message("x", "n"), HasSubstr("expected classes 0..99999, got -1"));
+}
+
+TEST(JobData, ColumnsThatAreNotThereAreNamedWithThoseThatAre) {  // B076
+  const Folder folder;
+  app::write(folder / "t.csv", table_of(8));
+  const std::string csv = "kind = \"csv\"\npath = \"t.csv\"\n";
+  EXPECT_EQ(message_of([&] { load_data(job_of(folder, csv + "target = \"lable\"")); }),
+            folder.path() + "/job.toml:4:1: data.target: column \"lable\" not found in " +
+                folder.path() +
+                "/t.csv; columns: size, colour, label | did you mean \"label\"?");
+  EXPECT_THAT(message_of([&] {
+                load_data(job_of(folder, csv + "target = \"label\"\n[data.columns]\n"
+                                               "sise = { kind = \"number\" }"));
+              }),
+              HasSubstr("job.toml:6:1: data.columns.sise: column \"sise\" not found"));
+}
+
+TEST(JobData, SplitsThatLeaveNothingAreRefusedInTheirPlace) {  // B110
+  const Folder folder;
+  app::write(folder / "t.csv", table_of(4));
+  EXPECT_THAT(message_of([&] {
+                load_data(job_of(folder, "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
+                                         "split = { test = 0.01 }"));
+              }),
+              HasSubstr("job.toml:1:2: data: split: 4 examples do not split into 4 and 0"));
+}
+
+TEST(PreparedJob, LayersThatDoNotFitAreNamedWithTheirJob) {  // B097, B098, B101
+  const Folder folder;
+  formats::write_idx(folder / "x", array<uint8_t>({3, 5, 5}, std::vector<uint8_t>(75, 1)));
+  formats::write_idx(folder / "y", array<uint8_t>({3}, {0, 1, 2}));
+  const auto message = [&](const std::string& layers) {
+    return message_of([&] {
+      prepare(parse_job(
+          "[data]\nkind = \"idx\"\nimages = \"x\"\nlabels = \"y\"\n[model]\nlayers = [" + layers +
+              "]\n[train]\nloss = \"cross_entropy\"\n[output]\ndirectory = \"out\"\n",
+          folder / "job.toml"));
+    });
+  };
+  EXPECT_THAT(message("{ type = \"conv2d\", filters = 4, kernel_size = 7 }"),
+              HasSubstr("job.toml:6:1: model.layers: conv2d: kernel 7x7 larger than input 5x5"));
+  EXPECT_THAT(message("{ type = \"reshape\", target_shape = [4] }"),
+              HasSubstr("job.toml:6:1: model.layers: "));
+  EXPECT_THAT(message("{ type = \"flatten\" }, { type = \"dense\", units = 2 }"),
+              HasSubstr("job.toml:6:1: model.layers: the data have 3 classes, the last layer gives "
+                        "2 numbers | units = \"classes\""));
+  EXPECT_THAT(message("{ type = \"dense\", units = \"classes\" }"),
+              HasSubstr("the data have 3 classes, the last layer gives an array of 3 axes"));
+}
+
+}  // namespace
+}  // namespace varve::job
