@@ -81,10 +81,9 @@ TEST(JobData, ATestTableOfItsOwnIsPreparedLikeTheTrainingRows) {
   const Folder folder;
   app::write(folder / "t.csv", "x;y\n0;a\n10;b\n");
   app::write(folder / "u.csv", "x;y\n20;b\n");
-  const JobData data =
-      load_data(job_of(folder,
-                       "kind = \"csv\"\npath = \"t.csv\"\ntest_path = \"u.csv\"\n"
-                       "separator = \";\"\ntarget = \"y\""));
+  const JobData data = load_data(job_of(folder,
+                                        "kind = \"csv\"\npath = \"t.csv\"\ntest_path = \"u.csv\"\n"
+                                        "separator = \";\"\ntarget = \"y\""));
   EXPECT_FLOAT_EQ(data.test->all().x().item<float>(), 3);  // mean 5, deviation 5
   EXPECT_EQ(data.test->classes(), std::vector<int64_t>{1});
 }
@@ -122,9 +121,9 @@ TEST(JobData, ArraysComeFromNpzByName) {
                       {"x_test", array<double>({2, 2}, {1, 2, 3, 4})},
                       {"y_test", array<int64_t>({2}, {1, 1})}});
   const std::string file = "kind = \"npz\"\npath = \"d.npz\"\n";
-  const JobData data = load_data(
-      job_of(folder, file + "test_inputs = \"x_test\"\ntest_targets = \"y_test\"\n"
-                            "split = { validation = 0.5, stratify = true }"));
+  const JobData data =
+      load_data(job_of(folder, file + "test_inputs = \"x_test\"\ntest_targets = \"y_test\"\n"
+                                      "split = { validation = 0.5, stratify = true }"));
   EXPECT_EQ(data.train.size(), 3);
   EXPECT_EQ(data.test->all().x().dtype(), f32);
   EXPECT_EQ(data.test->all().x().to_doubles(), (std::vector<double>{1, 2, 3, 4}));
@@ -141,12 +140,12 @@ TEST(JobData, FilesThatDoNotGoTogetherAreRefusedByName) {
   formats::write_idx(folder / "n", array<int32_t>({2}, {0, -1}));
   const auto message = [&](const std::string& images, const std::string& labels) {
     return message_of([&] {
-      load_data(job_of(folder, "kind = \"idx\"\nimages = \"" + images + "\"\nlabels = \"" + labels +
-                                   "\""));
+      load_data(job_of(folder,
+                       "kind = \"idx\"\nimages = \"" + images + "\"\nlabels = \"" + labels + "\""));
     });
   };
-  EXPECT_THAT(message("x", "y"), HasSubstr("3 items, images: 2"));       // B056
-  EXPECT_THAT(message("y", "x"), HasSubstr("rank 1 (labels?)"));         // B057
+  EXPECT_THAT(message("x", "y"), HasSubstr("3 items, images: 2"));  // B056
+  EXPECT_THAT(message("y", "x"), HasSubstr("rank 1 (labels?)"));    // B057
   EXPECT_THAT(message("x", "none"), HasSubstr("none: cannot open: No such file"));
   EXPECT_THAT(message("x", "f"), HasSubstr("labels"));
   EXPECT_THAT(message("x", "n"), HasSubstr("expected classes 0..99999, got -1"));
@@ -158,8 +157,7 @@ TEST(JobData, ColumnsThatAreNotThereAreNamedWithThoseThatAre) {  // B076
   const std::string csv = "kind = \"csv\"\npath = \"t.csv\"\n";
   EXPECT_EQ(message_of([&] { load_data(job_of(folder, csv + "target = \"lable\"")); }),
             folder.path() + "/job.toml:4:1: data.target: column \"lable\" not found in " +
-                folder.path() +
-                "/t.csv; columns: size, colour, label | did you mean \"label\"?");
+                folder.path() + "/t.csv; columns: size, colour, label | did you mean \"label\"?");
   EXPECT_THAT(message_of([&] {
                 load_data(job_of(folder, csv + "target = \"label\"\n[data.columns]\n"
                                                "sise = { kind = \"number\" }"));
@@ -171,8 +169,9 @@ TEST(JobData, SplitsThatLeaveNothingAreRefusedInTheirPlace) {  // B110
   const Folder folder;
   app::write(folder / "t.csv", table_of(4));
   EXPECT_THAT(message_of([&] {
-                load_data(job_of(folder, "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
-                                         "split = { test = 0.01 }"));
+                load_data(job_of(folder,
+                                 "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
+                                 "split = { test = 0.01 }"));
               }),
               HasSubstr("job.toml:1:2: data: split: 4 examples do not split into 4 and 0"));
 }

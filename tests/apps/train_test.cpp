@@ -1,0 +1,207 @@
+// From a job file to predictions, through the program alone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "apps/jobs.h"
+#include "apps/program.h"
+#include "formats/npy.h"
+#include "formats/png.h"
+#include "varve/model.h"
+#include "varve/ops/pointwise.h"
+
+namespace varve::app {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+nlohmann::json json_of(const std::string& path) { return nlohmann::json::parse(read(path)); }
+
+void expect_ok(const Ran& ran) { ASSERT_EQ(ran.code, 0) << ran.err << ran.out; }
+
+bool same_bits(const std::span<const float> a, const std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+TEST(Train, TheJobForATableRunsAsItStands) {
+  const Folder folder;
+  copy_job("csv", folder / "csv.toml");
+  write_customers(folder / "churn.csv", 600);
+  // Relative paths are those of the job's folder, wherever the program is started.
+  expect_ok(varve({"train", folder / "csv.toml"}));
+  const std::string out = folder / "runs/churn";
+  const nlohmann::json result = json_of(out + "/result.json");
+  EXPECT_EQ(result["name"], "churn");
+  EXPECT_EQ(result["seed"], 7);
+  EXPECT_GT(result["scores"]["test"]["accuracy"], 0.8);
+  for (const char* file : {"history.csv", "curves.svg", "model.svg", "report.html"})
+    EXPECT_FALSE(read(out + "/" + file).empty()) << file;
+
+  // Raw rows are enough to predict: what was fitted to the training rows is in the model.
+  const std::string model = out + "/model.safetensors";
+  write(folder / "new.csv",
+        "visits,plan,age,customer_id\n0,free,20,x\n40,gold,60,y\n3,platinum,,z\n");
+  const Ran first = varve({"predict", model, folder / "new.csv"});
+  expect_ok(first);
+  EXPECT_THAT(first.out, StartsWith("row,prediction,probability\n1,yes,0."));
+  EXPECT_THAT(first.out, HasSubstr("\n2,no,0."));
+  EXPECT_THAT(first.err, HasSubstr("\"platinum\""));  // a category that training did not have
+  EXPECT_EQ(varve({"predict", model, folder / "new.csv"}).out, first.out);
+  const Ran summary = varve({"summary", model});
+  EXPECT_THAT(summary.out, HasSubstr("rows of a table: age, plan=basic, plan=free, plan=gold"));
+  EXPECT_THAT(summary.out, HasSubstr("classes       no, yes"));
+
+  // The job names its own test part.
+  const Ran scores = varve({"evaluate", model, folder / "csv.toml", "--json"});
+  expect_ok(scores);
+  const nlohmann::json found = nlohmann::json::parse(scores.out);
+  EXPECT_EQ(found["samples"], 120);
+  EXPECT_EQ(found["accuracy"], result["scores"]["test"]["accuracy"]);
+}
+
+TEST(Train, TheJobForPicturesRunsAsItStandsAndPredictsTheSameBitsInAnyProcess) {
+  const Folder folder;
+  copy_job("idx", folder / "idx.toml");
+  write_pictures(folder, 600, 90);
+  expect_ok(varve({"train", folder / "idx.toml"}));
+  const std::string out = folder / "runs/digits", model = out + "/model.safetensors";
+  EXPECT_GT(json_of(out + "/result.json")["scores"]["test"]["accuracy"], 0.9);
+
+  // The same pictures as a PNG, and as an array.
+  const std::string png = out + "/samples/sample_1.png";
+  const Ran named = varve({"predict", model, png});
+  expect_ok(named);
+  EXPECT_THAT(named.out, StartsWith(png + ": 1 ("));
+  expect_ok(varve({"predict", model, png, "--out", folder / "a.npy"}));
+  expect_ok(varve({"predict", model, png, "--out", folder / "b.npy"}));
+  const formats::Array a = formats::read_npy(folder / "a.npy"),
+                       b = formats::read_npy(folder / "b.npy");
+  EXPECT_TRUE(same_bits(a.span<float>(), b.span<float>()));
+
+  formats::Array pixels = formats::read_png(png);
+  pixels.shape = Shape{1, 12, 12, 1};
+  formats::write_npy(folder / "x.npy", pixels);
+  expect_ok(varve({"predict", model, folder / "x.npy", "--out", folder / "c.npy"}));
+  EXPECT_TRUE(same_bits(a.span<float>(), formats::read_npy(folder / "c.npy").span<float>()));
+
+  // And by the library, in this process.
+  Model loaded = Model::load(model);
+  const Tensor x = tensor_from_bytes(pixels.bytes.data(), u8, pixels.shape);
+  const Dataset samples(
+      x, {}, {.prepare = [](const Tensors& t) { return Tensors(cast(t.only(), f32) / 255); }});
+  const Tensor said = loaded.predict(samples);
+  EXPECT_TRUE(same_bits(a.span<float>(), said.span<float>()));
+
+  // Never inverted unless that is asked for.
+  EXPECT_NE(varve({"predict", model, png, "--invert"}).out, named.out);
+  // Evaluation finds what training found.
+  const Ran scores = varve({"evaluate", model, folder / "t10k-images-idx3-ubyte.gz", "--labels",
+                            folder / "t10k-labels-idx1-ubyte.gz", "--json"});
+  expect_ok(scores);
+  EXPECT_EQ(nlohmann::json::parse(scores.out)["accuracy"],
+            json_of(out + "/result.json")["scores"]["test"]["accuracy"]);
+}
+
+TEST(Train, ColourAndSizeOfAPictureDoNotMatter) {
+  const Folder folder;
+  copy_job("idx", folder / "idx.toml");
+  write_pictures(folder, 300, 30);
+  expect_ok(varve({"train", folder / "idx.toml", "--epochs", "8"}));
+  const std::string model = folder / "runs/digits/model.safetensors";
+  // A white bar down a black picture, in colour and twice as large.
+  formats::Array big(u8, Shape{24, 24, 3});
+  std::fill(big.span<uint8_t>().begin(), big.span<uint8_t>().end(), uint8_t{0});
+  for (size_t y = 0; y < 24; ++y) {
+    for (size_t x = 6; x < 8; ++x) {
+      for (size_t c = 0; c < 3; ++c) big.span<uint8_t>()[(y * 24 + x) * 3 + c] = 255;
+    }
+  }
+  formats::write_png(folder / "bar.png", big);
+  EXPECT_THAT(varve({"predict", model, folder / "bar.png", "--top", "3"}).out,
+              StartsWith(folder / "bar.png" + ": 0 ("));
+}
+
+TEST(Train, NumbersAreLearnedToo) {
+  const Folder folder;
+  write_line(folder, 200);
+  expect_ok(varve({"train", folder / "line.toml"}));
+  EXPECT_LT(json_of(folder / "out/result.json")["scores"]["test"]["loss"], 0.05);
+  write(folder / "new.csv", "x\n0\n10\n");
+  const Ran said = varve({"predict", folder / "out/model.safetensors", folder / "new.csv"});
+  expect_ok(said);
+  double at_0 = 0, at_10 = 0;
+  ASSERT_EQ(std::sscanf(said.out.c_str(), "row,prediction\n1,%lf\n2,%lf", &at_0, &at_10), 2)
+      << said.out;
+  EXPECT_NEAR(at_0, 3, 0.5);
+  EXPECT_NEAR(at_10, 23, 0.5);
+}
+
+TEST(Train, TheSameSeedGivesTheSameFileAndAnotherOneAnother) {
+  const Folder folder;
+  write_line(folder, 60);
+  const auto weights = [&](const char* out, const char* seed) {
+    expect_ok(varve({"train", folder / "line.toml", "--epochs", "2", "--out", folder / out,
+                     "--seed", seed, "--threads", "1"}));
+    return read(folder / out + "/model.safetensors");
+  };
+  const std::string a = weights("a", "3");
+  EXPECT_EQ(weights("b", "3"), a);
+  EXPECT_NE(weights("c", "4"), a);
+}
+
+TEST(Train, ABrokenOffTrainingGoesOnToTheSameBits) {
+  const Folder folder;
+  write_line(folder, 60);
+  const std::vector<std::string> keep{"--set", "train.callbacks=[\"checkpoint\"]", "--threads",
+                                      "1"};
+  const auto train = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"train", folder / "line.toml"});
+    arguments.insert(arguments.end(), keep.begin(), keep.end());
+    return varve(arguments);
+  };
+  expect_ok(train({"--epochs", "6", "--out", folder / "whole"}));
+  expect_ok(train({"--epochs", "3", "--out", folder / "part"}));
+  expect_ok(train({"--epochs", "6", "--out", folder / "part", "--resume",
+                   folder / "part/checkpoint.safetensors"}));
+  EXPECT_EQ(read(folder / "part/model.safetensors"), read(folder / "whole/model.safetensors"));
+  // And from the weights alone.
+  EXPECT_EQ(train({"--epochs", "1", "--out", folder / "next", "--init-from",
+                   folder / "whole/model.safetensors"})
+                .code,
+            0);
+}
+
+TEST(Train, CheckReadsEverythingAndWritesNothing) {
+  const Folder folder;
+  write_line(folder, 60);
+  const Ran ran = varve({"train", folder / "line.toml", "--check"});
+  expect_ok(ran);
+  EXPECT_THAT(ran.out, HasSubstr("dense_1"));
+  EXPECT_THAT(ran.out, HasSubstr("The job is in order: 36 examples"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST(Look, PlotAndProfileSayWhatAModelIs) {
+  const Folder folder;
+  write_line(folder, 60);
+  expect_ok(varve({"train", folder / "line.toml", "--epochs", "1"}));
+  const std::string model = folder / "out/model.safetensors";
+  expect_ok(varve({"plot", model, "-o", folder / "net.svg"}));
+  EXPECT_THAT(read(folder / "net.svg"), HasSubstr("dense_1"));
+  const Ran forward = varve({"profile", model, "--steps", "2"});
+  expect_ok(forward);
+  EXPECT_THAT(forward.out, HasSubstr("us/run    share  kernel"));
+  EXPECT_THAT(forward.out, HasSubstr("samples a second"));
+  const Ran training = varve({"profile", model, "--steps", "2", "--train", "--plan"});
+  expect_ok(training);
+  EXPECT_THAT(training.out, HasSubstr("ms a step of 32 samples"));
+  EXPECT_THAT(training.err, IsEmpty());
+}
+
+}  // namespace
+}  // namespace varve::app
