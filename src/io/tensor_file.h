@@ -16,6 +16,10 @@ inline constexpr int64_t kFormatVersion = 1;
 inline constexpr const char* kVersionKey = "varve.format_version";
 inline constexpr const char* kKindKey = "varve.kind";  // "model", "weights" or "checkpoint"
 inline constexpr const char* kChecksumsKey = "varve.checksums";
+inline constexpr const char* kHeaderKey = "varve.header_checksum";  // of all the rest of the header
+
+/// "F32[128,784]", as safetensors writes types.
+std::string type_text(DType dtype, const Shape& shape);
 
 struct NamedTensor {
   std::string name;
@@ -31,7 +35,8 @@ void write_tensors(const std::string& path, const char* kind,
 
 class TensorFile {
  public:
-  /// Throws IoError, FormatError; also where the file is of a newer format version.
+  /// Throws IoError, FormatError; also where the file is of a newer format version, or Varve's own
+  /// with a damaged header.
   explicit TensorFile(const std::string& path);
 
   const formats::SafetensorsFile& file() const { return file_; }
@@ -48,6 +53,9 @@ class TensorFile {
   [[noreturn]] void fail(const std::string& what, const std::string& hint = {}) const;
 
  private:
+  void check_version() const;
+  void check_header() const;
+
   formats::SafetensorsFile file_;
   std::map<std::string, std::string> checksums_;
 };

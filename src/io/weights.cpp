@@ -12,14 +12,7 @@
 namespace varve {
 namespace {
 
-// "F32[128,784]", as safetensors writes types.
-std::string shown(const Variable& v) {
-  std::string type = name_of(v.dtype());
-  for (char& c : type) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  std::string sizes;
-  for (int64_t d : v.shape()) sizes += (sizes.empty() ? "" : ",") + std::to_string(d);
-  return type + "[" + sizes + "]";
-}
+std::string shown(const Variable& v) { return io::type_text(v.dtype(), v.shape()); }
 
 bool converts(DType from, DType to) { return from == to || (is_floating(from) && is_floating(to)); }
 

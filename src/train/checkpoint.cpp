@@ -157,9 +157,9 @@ void require_same(const io::TensorFile& file, const Json& run, const char* key, 
 
 }  // namespace
 
-void FitRun::resume(const std::string& path) {
+void FitRun::restore(const std::string& path) {
+  const io::TensorFile file(path);
   try {
-    const io::TensorFile file(path);
     file.require_kind("checkpoint");
     if (file.metadata(kModelKey) != described(model_)) {
       file.fail("the checkpoint is of another model: checkpoint " +
@@ -197,20 +197,28 @@ void FitRun::resume(const std::string& path) {
       if (entry.name.compare(0, prefix.size(), prefix) != 0) continue;
       totals.push_back({entry.name.substr(prefix.size()), file.read(entry.name)});
     }
-    io::load_variables(file, "", variables, {.ignore_unexpected = true});
-    for (const io::NamedTensor& t : totals) meter_.set_totals(t.name, t.tensor);
     epoch_ = run.at("epoch").get<int64_t>();
     batch_ = run.at("batch").get<int64_t>();
     step_ = run.at("step").get<int64_t>();
     samples_ = run.at("samples").get<int64_t>();
     shuffle_seed_ = run.at("shuffle_seed").get<uint64_t>();
     history_ = read_history(file.json(kHistoryKey));
+    io::load_variables(file, "", variables, {.ignore_unexpected = true});
+    for (const io::NamedTensor& t : totals) meter_.set_totals(t.name, t.tensor);
     last_checkpoint_ = path;
     last_checkpoint_step_ = step_;
     for (size_t i = 0; i < states.size(); ++i) {
       const auto text = states[i].get<std::string>();
       if (!text.empty()) options_.callbacks[i]->set_state(text);
     }
+  } catch (const config::Json::exception& e) {
+    file.fail("it does not hold what a checkpoint does: " + escaped(e.what()));
+  }
+}
+
+void FitRun::resume(const std::string& path) {
+  try {
+    restore(path);
   } catch (const FormatError& e) {
     const bool older =
         options_.resume_older && path == options_.resume && formats::file_exists(path + ".old");

@@ -78,6 +78,15 @@ std::string first_not_finite(const Dataset& data, std::span<const int64_t> posit
   return {};
 }
 
+std::string first_not_finite(const Model& model) {
+  for (const NamedVariable& v : model.named_variables()) {
+    for (double x : v.variable.value().to_doubles()) {
+      if (!std::isfinite(x)) return v.path;
+    }
+  }
+  return {};
+}
+
 void require_finite_inputs(const Dataset& data) {
   std::vector<int64_t> all(static_cast<size_t>(data.size()));
   std::iota(all.begin(), all.end(), 0);

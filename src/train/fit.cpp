@@ -178,6 +178,9 @@ void FitRun::run_step(std::span<const int64_t> positions) {
     // The likeliest cause is looked for first.
     if (const std::string bad = train::first_not_finite(train_, positions); !bad.empty()) {
       message += "; " + bad;
+    } else if (const std::string name = train::first_not_finite(model_);
+               !name.empty() && message.find("\"" + name + "\"") == std::string::npos) {
+      message += "; variable \"" + name + "\" already was not";
     }
     if (!last_checkpoint_.empty()) {
       hint += "; the last checkpoint is " + last_checkpoint_ + " of step " +

@@ -40,6 +40,7 @@ class FitRun {
   void take_texts(const Dataset& data);
   void take_seed();
   void resume(const std::string& path);
+  void restore(const std::string& path);
   std::string fingerprint() const;
   void run_epoch();
   void note_broken_off();

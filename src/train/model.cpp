@@ -147,8 +147,12 @@ std::string Model::metadata(const std::string& key) const {
 
 std::vector<std::string> Model::class_names() const {
   const std::string text = metadata("classes");
-  return text.empty() ? std::vector<std::string>{}
-                      : config::parse(text, "classes").get<std::vector<std::string>>();
+  if (text.empty()) return {};
+  try {
+    return config::parse(text, "classes").get<std::vector<std::string>>();
+  } catch (const config::Json::exception& e) {
+    throw FormatError("classes: " + escaped(e.what()));
+  }
 }
 void Model::set_class_names(const std::vector<std::string>& names) {
   set_metadata("classes", config::Json(names).dump());

@@ -32,7 +32,9 @@ std::string compile_config(const Training& t) {
   }
 }
 
-CompileOptions compile_options_from(std::string_view json) {
+namespace {
+
+CompileOptions read_compile_options(std::string_view json) {
   const Json object = config::parse(json, "compile");
   CompileOptions o;
   const auto each = [&](const char* key, auto f) {
@@ -59,6 +61,16 @@ CompileOptions compile_options_from(std::string_view json) {
     }
   });
   return o;
+}
+
+}  // namespace
+
+CompileOptions compile_options_from(std::string_view json) {
+  try {
+    return read_compile_options(json);
+  } catch (const Json::exception& e) {
+    throw FormatError("compile: " + escaped(e.what()));
+  }
 }
 
 }  // namespace train

@@ -114,6 +114,8 @@ void for_each_batch(int64_t samples, int64_t batch_size,
 /// "sample 812 feature 3 is nan", for the first of these positions whose floating inputs are not
 /// finite; else empty.
 std::string first_not_finite(const Dataset& data, std::span<const int64_t> positions);
+/// The path of the first variable that is not finite; else empty.
+std::string first_not_finite(const Model& model);
 /// ValueError for the first such sample of all.
 void require_finite_inputs(const Dataset& data);
 /// IndexError for the first label that is no class of the model, where the loss is the
