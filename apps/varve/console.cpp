@@ -14,12 +14,18 @@ namespace varve::app {
 namespace {
 
 // A message may quote a checksum list or name several places; what a terminal shows is one line.
-constexpr size_t kLimit = 2000;
+// Of a longer one (a path of 100,000 bytes) both ends are kept: the second says what is wrong.
+constexpr size_t kLimit = 2000, kEnd = 500;
 
-std::string one_line(std::string_view text) {
+std::string one_line(std::string_view all) {
+  std::string text(all.substr(0, kLimit));
+  if (all.size() > kLimit) {
+    text.resize(kLimit - kEnd);
+    text += " ... " + std::string(all.substr(all.size() - kEnd));
+  }
   std::string out;
   bool gap = false;
-  for (char c : text.substr(0, kLimit)) {
+  for (char c : text) {
     const bool blank = c == '\n' || c == '\r' || c == ' ';
     if (blank) {
       gap = !out.empty();
@@ -29,7 +35,7 @@ std::string one_line(std::string_view text) {
     gap = false;
     out += c;
   }
-  return escaped(out, kLimit);
+  return escaped(out, 2 * kLimit);
 }
 
 void write_error(std::string_view text) {
@@ -76,6 +82,7 @@ void settle_streams() {
     }
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no more is an error of write too
 }
 
 bool is_terminal() { return isatty(STDOUT_FILENO) != 0; }

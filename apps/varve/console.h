@@ -19,7 +19,7 @@ void say_error(std::string_view message, std::string_view hint = {});
 void say_warning(std::string_view text);
 
 /// Opens /dev/null for standard streams that are closed, so that no file takes their place, and
-/// makes a closed pipe an error of write.
+/// makes a closed pipe and a file that may not grow errors of write.
 void settle_streams();
 /// Standard output is a terminal.
 bool is_terminal();

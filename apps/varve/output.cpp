@@ -47,15 +47,20 @@ class WatchOutput final : public Callback {
 
 }  // namespace
 
-void claim_folder(const std::string& folder, const std::string& owner,
-                  const std::vector<std::string>& files, bool force) {
+FolderClaim::FolderClaim(const std::string& folder, const std::string& owner,
+                         const std::vector<std::string>& files, bool force) {
+  namespace fs = std::filesystem;
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error || !std::filesystem::is_directory(folder)) {
+  for (fs::path p = folder; !p.empty() && !fs::exists(p, error); p = p.parent_path()) {
+    if (p.has_filename()) made_.push_back(p);
+  }
+  fs::create_directories(folder, error);
+  if (error || !fs::is_directory(folder)) {
     throw IoError(formats::shown(folder) + ": cannot make the folder: " +
                   (error ? error.message() : std::string("not a directory")));
   }
-  if (!force && owner_of(folder) != owner) {
+  const std::string before = owner_of(folder);
+  if (!force && before != owner) {
     for (const std::string& file : files) {
       if (!formats::file_exists(folder + "/" + file)) continue;
       throw IoError(formats::shown(folder + "/" + file) +
@@ -63,7 +68,24 @@ void claim_folder(const std::string& folder, const std::string& owner,
                     "another folder, or --force to replace it");
     }
   }
+  if (before.empty()) mark_ = folder + kMark;
   formats::write_file(folder + kMark, nlohmann::json{{"owner", owner}}.dump() + "\n");
+}
+
+FolderClaim::~FolderClaim() {
+  if (mark_.empty()) return;
+  std::error_code error;
+  int64_t files = 0;
+  const std::filesystem::path folder = std::filesystem::path(mark_).parent_path();
+  for (auto it = std::filesystem::directory_iterator(folder, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    ++files;
+  }
+  if (error || files != 1) return;  // the run has left something
+  std::filesystem::remove(mark_, error);
+  for (const std::string& p : made_) {
+    if (!std::filesystem::remove(p, error)) return;
+  }
 }
 
 void check_output(const std::string& path, const std::vector<std::string>& inputs, bool force) {

@@ -7,11 +7,22 @@
 
 namespace varve::app {
 
-/// Readies a folder for a run. `owner` says whose it is ("recipe xor"), and stands in run.json
-/// there: a folder that holds one of `files` must be of an earlier run of the same owner, or
-/// `force` be set. Throws IoError.
-void claim_folder(const std::string& folder, const std::string& owner,
-                  const std::vector<std::string>& files, bool force);
+/// A folder readied for a run. Where the run fails before it has left anything there, what was made
+/// for it goes again.
+class FolderClaim {
+ public:
+  /// `owner` says whose it is ("recipe xor"), and stands in run.json there: a folder that holds one
+  /// of `files` must be of an earlier run of the same owner, or `force` be set. Throws IoError.
+  FolderClaim(const std::string& folder, const std::string& owner,
+              const std::vector<std::string>& files, bool force);
+  ~FolderClaim();
+  FolderClaim(const FolderClaim&) = delete;
+  FolderClaim& operator=(const FolderClaim&) = delete;
+
+ private:
+  std::string mark_;               // what it wrote; empty where it was there already
+  std::vector<std::string> made_;  // folders, the innermost first
+};
 
 /// Throws IoError where the file exists and `force` is not set, or where it is one of the inputs,
 /// under whatever name.

@@ -43,7 +43,7 @@ int run(const Options& o) {
   settings.data = o.data;
   settings.say = say;
   settings.callbacks = {watch_output()};
-  claim_folder(settings.out, "recipe " + o.name, recipes::output_files(), o.force);
+  const FolderClaim claim(settings.out, "recipe " + o.name, recipes::output_files(), o.force);
   return recipes::run(*recipe, settings) ? 0 : 1;
 }
 

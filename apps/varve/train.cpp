@@ -49,7 +49,7 @@ int train(const Options& o) {
         " examples to train on.\n");
     return 0;
   }
-  claim_folder(job.directory, "job " + job.name, job::output_files(), o.force);
+  const FolderClaim claim(job.directory, "job " + job.name, job::output_files(), o.force);
   job::train(job, {.say = say,
                    .callbacks = {watch_output()},
                    .resume = o.resume,

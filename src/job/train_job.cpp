@@ -79,6 +79,12 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
     out.history = p.model.fit(p.data.train, options);
   } catch (const NumericError& e) {
     throw NumericError(job.file + ": training stopped: " + e.message(), e.hint(), e.at());
+  } catch (const ShapeError& e) {
+    job.fail("model: " + e.message(), e.hint());
+  } catch (const IndexError& e) {
+    job.fail("train: " + e.message(), e.hint());
+  } catch (const ValueError& e) {
+    job.fail("train: " + e.message(), e.hint());
   }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   out.samples_per_second =
