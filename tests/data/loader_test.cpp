@@ -87,6 +87,42 @@ TEST(Loader, GoesOnFromAPositionAsIfItHadNotStopped) {
   EXPECT_THROW(after.seek({0, 6}), IndexError);
 }
 
+TEST(Loader, AnErrorInTheMakingOfABatchComesToTheCaller) {
+  for (int64_t prefetch : {0, 2}) {
+    const Dataset bad = numbers(9).map([](const Tensors& x) -> Tensors {
+      if (x.only().to_doubles()[0] == 6) throw ValueError("no sixth");
+      return x;
+    });
+    Loader loader(bad, {.batch_size = 3, .prefetch = prefetch});
+    std::vector<double> seen;
+    EXPECT_THROW(
+        {
+          for (const Batch& b : loader) seen.push_back(b.x().to_doubles()[0]);
+        },
+        ValueError);
+    EXPECT_EQ(seen, (std::vector<double>{0, 3}));
+  }
+}
+
+TEST(Loader, MakesBatchesAheadInTheBackground) {
+  // A loader that is thrown away in the middle leaves nothing running and nothing waiting.
+  for (int i = 0; i < 50; ++i) {
+    Loader loader(numbers(1000), {.batch_size = 10, .shuffle = true, .prefetch = 4});
+    int taken = 0;
+    for (const Batch& b : loader) {
+      EXPECT_EQ(b.size(), 10);
+      if (++taken == i % 7 + 1) break;
+    }
+  }
+  // Two at once do not disturb each other.
+  Loader a(numbers(40), {.batch_size = 4}), b(numbers(40), {.batch_size = 4});
+  auto other = b.begin();
+  for (const Batch& batch : a) {
+    EXPECT_EQ(batch.x().to_doubles(), other->x().to_doubles());
+    ++other;
+  }
+}
+
 TEST(Loader, RefusesAnEmptyBatchSize) {
   EXPECT_THROW(Loader(numbers(3), {.batch_size = 0}), ValueError);
 }
