@@ -137,7 +137,7 @@ TEST(Table, FaultsAreNamed) {
             "column: kind: expected one of \"auto\", \"number\", \"category\", \"ignore\", got "
             "\"ignored\"");
   EXPECT_EQ(message_of([] { Column::from_config(R"({"kind": "category", "missing": "mean"})"); }),
-            "column: missing: \"mean\" does not go with kind \"category\"");
+            "column.missing: \"mean\" does not go with kind \"category\"");
 }
 
 TEST(PrepareTable, SplitsByClassesAndFitsOnTheRest) {
