@@ -96,9 +96,9 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
   }
   evaluate_older(outputs, began);
   e.graph = ir::linearize(outputs, inputs);
-  e.plan =
-      std::make_unique<runtime::Plan>(runtime::optimize(e.graph, signature.set, signature.threads),
-                                      std::move(roles), signature.set, signature.threads);
+  ir::Graph optimized = runtime::optimize(e.graph, roles, signature.set, signature.threads);
+  e.plan = std::make_unique<runtime::Plan>(std::move(optimized), std::move(roles), signature.set,
+                                           signature.threads);
   e.spare.resize(e.assigned.size());
   return e;
 }

@@ -2,16 +2,19 @@
 
 #include "runtime/attach.h"
 #include "runtime/lower.h"
+#include "transform/batch.h"
 #include "transform/group.h"
 #include "transform/simplify.h"
 
 namespace varve::runtime {
 
-ir::Graph optimize(const ir::Graph& graph, backend::KernelSet set, int threads) {
+ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
+                   int threads) {
   if (set == backend::KernelSet::ref) return lower(graph, set, threads);
   // Before lowering, while composites are whole; after it, for what decompositions have in common.
   const ir::Graph lowered = transform::simplify(lower(transform::simplify(graph), set, threads));
-  return transform::group(attach(lowered, threads));
+  return transform::batch(transform::group(attach(lowered, threads)),
+                          static_cast<size_t>(roles.results), roles.assigned.size());
 }
 
 }  // namespace varve::runtime

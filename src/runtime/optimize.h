@@ -2,11 +2,13 @@
 #pragma once
 #include "backend/kernel.h"
 #include "ir/graph.h"
+#include "runtime/plan.h"
 
 namespace varve::runtime {
 
-/// Simplifies, lowers composites that no kernel takes, groups. Needs: a traced graph. Keeps:
-/// inputs, outputs and their order.
-ir::Graph optimize(const ir::Graph& graph, backend::KernelSet set, int threads);
+/// Simplifies, lowers composites that no kernel takes, groups, and runs updates of variables
+/// together. Needs: a traced graph. Keeps: inputs, outputs and their order.
+ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
+                   int threads);
 
 }  // namespace varve::runtime

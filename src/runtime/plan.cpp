@@ -1,9 +1,12 @@
 #include "runtime/plan.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "runtime/evaluate.h"
 #include "runtime/plan_builder.h"
 
@@ -101,14 +104,18 @@ template <class Bits>
 bool finite_bits(const void* p, int64_t n, Bits exponent) {
   const Bits* bits = static_cast<const Bits*>(p);
   constexpr int64_t kBlock = 4096;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
-    Bits bad = 0;
-    for (int64_t i = begin; i < end; ++i)
-      bad |= static_cast<Bits>((bits[i] & exponent) == exponent);
-    if (bad) return false;
-  }
-  return true;
+  std::atomic<bool> fine{true};
+  parallel_for(n, 8 * kBlock, [&](int64_t first, int64_t last) {
+    for (int64_t begin = first; begin < last && fine.load(std::memory_order_relaxed);
+         begin += kBlock) {
+      const int64_t end = std::min(last, begin + kBlock);
+      Bits bad = 0;
+      for (int64_t i = begin; i < end; ++i)
+        bad |= static_cast<Bits>((bits[i] & exponent) == exponent);
+      if (bad) fine.store(false, std::memory_order_relaxed);
+    }
+  });
+  return fine.load();
 }
 
 bool finite(const void* p, int64_t n, DType dtype) {

@@ -633,5 +633,45 @@ TEST(TileInterpreter, RandomProgramsGiveWhatTheirElementsGive) {
   }
 }
 
+TEST(TileInterpreter, SeveralProgramsGiveWhatEachGivesAlone) {
+  for (const uint32_t seed : {1u, 2u, 3u, 4u}) {
+    std::vector<Case> cases;
+    std::vector<TileProgram> programs;
+    for (uint32_t k = 0; k < 5; ++k) {
+      cases.push_back(random_case(seed * 100 + k));
+      fill(cases.back(), seed + k);
+      programs.push_back(cases.back().program);
+    }
+    for (const int threads : {1, 2, 3}) {
+      const TileKernel together(programs);
+      std::vector<std::vector<Array>> alone, outputs;
+      std::vector<const void*> in;
+      std::vector<void*> out;
+      for (Case& c : cases) {
+        alone.push_back(run(c, TileKernel(c.program), 1));
+        for (Array& a : c.operands) in.push_back(a.data());
+        outputs.emplace_back();
+        for (const tiling::Output& o : c.program.outputs)
+          outputs.back().emplace_back(o.dtype, o.strides, c.program.extents);
+      }
+      for (std::vector<Array>& list : outputs) {
+        for (Array& a : list) out.push_back(a.data());
+      }
+      const size_t bytes = together.scratch_bytes(threads);
+      std::vector<std::byte> memory(bytes + 64, std::byte{0xff});
+      void* scratch = memory.data();
+      size_t room = memory.size();
+      std::align(64, bytes, scratch, room);
+      set_thread_count(threads);
+      together.run(in.data(), out.data(), scratch, threads);
+      for (size_t c = 0; c < cases.size(); ++c) {
+        for (size_t k = 0; k < alone[c].size(); ++k)
+          ASSERT_EQ(outputs[c][k].bytes, alone[c][k].bytes) << seed << " program " << c;
+      }
+    }
+  }
+  set_thread_count(2);
+}
+
 }  // namespace
 }  // namespace varve::cpu

@@ -44,6 +44,30 @@ TEST(Jit, WhatWasPendingBeforeTheTraceIsComputedOnce) {
   EXPECT_EQ(f.info().plan().find("exp"), std::string::npos) << f.info().plan();
 }
 
+TEST(Jit, UpdatesRunTogetherAndReadOldValues) {
+  // Each new value depends on the other's old one, so neither may be overwritten too early.
+  Variable a(tensor({1.f, 2.f, 3.f})), b(tensor({10.f, 20.f, 30.f})), c(scalar(1, f32));
+  auto step = jit([&](const Tensor& x) {
+    const Tensor old = a.value();
+    a.assign(b.value() * 2 + x);
+    b.assign(old * 3 - b.value());
+    c.assign(c.value() * 2 + 1);
+    return x;
+  });
+  double want_a = 2, want_b = 20, want_c = 1;
+  for (int i = 0; i < 4; ++i) {
+    step(scalar(1, f32));
+    const double old = want_a;
+    want_a = want_b * 2 + 1;
+    want_b = old * 3 - want_b;
+    want_c = want_c * 2 + 1;
+    EXPECT_EQ(a.value().to_doubles()[1], want_a);
+    EXPECT_EQ(b.value().to_doubles()[1], want_b);
+    EXPECT_EQ(c.value().to_double(), want_c);
+  }
+  EXPECT_NE(step.info().plan().find(" tiles: "), std::string::npos) << step.info().plan();
+}
+
 TEST(Jit, ReturnsTreesAndArguments) {
   auto f = jit([](const Tensor& x) {
     return std::tuple{x, std::pair{x * 2, Tensors{x * 3, x}}, std::array{x, x}};

@@ -373,36 +373,65 @@ void finish(const Schedule& s, const Reduction& r, std::byte* shared, void* outp
 
 }  // namespace
 
-TileKernel::TileKernel(const tiling::TileProgram& program) {
-  tiling::validate(program);
-  schedule_ = make_schedule(program);
+TileKernel::TileKernel(std::span<const tiling::TileProgram> programs) {
+  size_t operands = 0, outputs = 0;
+  double work = 0;
+  for (const tiling::TileProgram& program : programs) {
+    tiling::validate(program);
+    Part part{make_schedule(program), operands, outputs, shared_scratch_, work, 0};
+    const Schedule& s = part.schedule;
+    operands += program.operands.size(), outputs += program.outputs.size();
+    work = part.end = work + s.nanoseconds;
+    units_ += s.units;
+    shared_scratch_ += s.shared_scratch;
+    thread_scratch_ = std::max<int64_t>(thread_scratch_, s.thread_scratch);
+    parts_.push_back(std::move(part));
+  }
 }
 
 int TileKernel::useful_threads(int threads) const {
-  const double by_work = schedule_.nanoseconds / kNanosecondsPerThread;
-  const int64_t most = std::min<int64_t>(threads, schedule_.units);
+  const double by_work = parts_.back().end / kNanosecondsPerThread;
+  const int64_t most = std::min<int64_t>(threads, units_);
   return static_cast<int>(std::clamp<int64_t>(static_cast<int64_t>(std::min(by_work, 1e6)), 1,
                                               std::max<int64_t>(most, 1)));
 }
 
 size_t TileKernel::scratch_bytes(int threads) const {
-  return static_cast<size_t>(schedule_.shared_scratch +
-                             useful_threads(threads) * schedule_.thread_scratch);
+  return static_cast<size_t>(shared_scratch_ + useful_threads(threads) * thread_scratch_);
+}
+
+/// Threads get equal shares of the work, whole units of it.
+int64_t TileKernel::first_unit(const Part& part, int64_t thread, int64_t team) const {
+  const int64_t units = part.schedule.units;
+  const double at = parts_.back().end * static_cast<double>(thread) / static_cast<double>(team);
+  if (thread == team || at >= part.end) return units;
+  if (at <= part.begin) return 0;
+  return static_cast<int64_t>(static_cast<double>(units) * (at - part.begin) /
+                              (part.end - part.begin));
 }
 
 void TileKernel::run(const void* const* operands, void* const* outputs, void* scratch,
                      int threads) const noexcept {
-  const Schedule& s = schedule_;
   auto* shared = static_cast<std::byte*>(scratch);
   const int64_t team = useful_threads(threads);
   parallel_for(team, 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      Worker worker(s, operands, outputs, shared + s.shared_scratch + t * s.thread_scratch, shared);
-      for (int64_t u = s.units * t / team; u < s.units * (t + 1) / team; ++u) worker.run_unit(u);
+      std::byte* own = shared + shared_scratch_ + t * thread_scratch_;
+      for (const Part& p : parts_) {
+        const int64_t first = first_unit(p, t, team), last = first_unit(p, t + 1, team);
+        if (first == last) continue;
+        Worker worker(p.schedule, operands + p.operands, outputs + p.outputs, own,
+                      shared + p.scratch);
+        for (int64_t u = first; u < last; ++u) worker.run_unit(u);
+      }
     }
   });
-  for (const Reduction& r : s.reductions) {
-    if (!r.immediate) finish(s, r, shared, outputs[r.output]);
+  for (const Part& p : parts_) {
+    for (const Reduction& r : p.schedule.reductions) {
+      if (!r.immediate)
+        finish(p.schedule, r, shared + p.scratch,
+               outputs[p.outputs + static_cast<size_t>(r.output)]);
+    }
   }
 }
 

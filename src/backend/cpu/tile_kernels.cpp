@@ -1,14 +1,27 @@
 // Groups and single elementwise ops as tile programs; groups of a product and its activation by
 // oneDNN.
+#include <algorithm>
 #include <string_view>
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/tile_interpreter.h"
+#include "base/math.h"
 #include "transform/tile_build.h"
 
 namespace varve::backend::cpu {
 namespace {
+
+/// Whether a program reads each element of an operand just where it writes that of an output.
+bool elementwise(const tiling::TileProgram& p, size_t operand, size_t output) {
+  const tiling::Operand& x = p.operands[operand];
+  const tiling::Output& y = p.outputs[output];
+  if (y.reduce != tiling::Reduce::none || size_of(x.dtype) != size_of(y.dtype)) return false;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    if (x.strides[axis] != y.strides[axis] && p.extents[axis] != 1) return false;
+  }
+  return true;
+}
 
 class Tile final : public Kernel {
  public:
@@ -22,17 +35,53 @@ class Tile final : public Kernel {
     kernel_.run(a.inputs, a.outputs, a.scratch, threads_);
   }
   bool in_place(int input, int output) const override {
-    const tiling::Operand& x = program_.operands[static_cast<size_t>(input)];
-    const tiling::Output& y = program_.outputs[static_cast<size_t>(output)];
-    if (y.reduce != tiling::Reduce::none || size_of(x.dtype) != size_of(y.dtype)) return false;
-    for (size_t axis = 0; axis < 3; ++axis) {
-      if (x.strides[axis] != y.strides[axis] && program_.extents[axis] != 1) return false;
-    }
-    return true;
+    return elementwise(program_, static_cast<size_t>(input), static_cast<size_t>(output));
   }
 
  private:
   tiling::TileProgram program_;
+  varve::cpu::TileKernel kernel_;
+  int threads_;
+};
+
+/// Several programs that do not read each other's outputs.
+class Tiles final : public Kernel {
+ public:
+  /// `sources`: for each operand of each program, which input of the kernel it is.
+  Tiles(std::vector<tiling::TileProgram> programs, std::vector<size_t> sources, int threads)
+      : programs_(std::move(programs)),
+        sources_(std::move(sources)),
+        kernel_(programs_),
+        threads_(threads) {}
+
+  int64_t scratch_bytes() const override {
+    return pointer_bytes() + static_cast<int64_t>(kernel_.scratch_bytes(threads_));
+  }
+  void run(const Arguments& a) const noexcept override {
+    auto** operands = reinterpret_cast<void**>(a.scratch);
+    for (size_t i = 0; i < sources_.size(); ++i) operands[i] = a.inputs[sources_[i]];
+    kernel_.run(operands, a.outputs, a.scratch + pointer_bytes(), threads_);
+  }
+  /// Programs run at the same time: no other one may read what is overwritten.
+  bool in_place(int input, int output) const override {
+    if (std::count(sources_.begin(), sources_.end(), static_cast<size_t>(input)) != 1) return false;
+    size_t operands = 0, outputs = 0;
+    for (const tiling::TileProgram& p : programs_) {
+      const auto o = static_cast<size_t>(output) - outputs;
+      for (size_t i = 0; o < p.outputs.size() && i < p.operands.size(); ++i) {
+        if (sources_[operands + i] == static_cast<size_t>(input)) return elementwise(p, i, o);
+      }
+      operands += p.operands.size(), outputs += p.outputs.size();
+    }
+    return false;
+  }
+
+ private:
+  int64_t pointer_bytes() const {
+    return round_up(static_cast<int64_t>(sources_.size() * sizeof(void*)), 64);
+  }
+  std::vector<tiling::TileProgram> programs_;
+  std::vector<size_t> sources_;
   varve::cpu::TileKernel kernel_;
   int threads_;
 };
@@ -72,6 +121,32 @@ Offer prepare_group(const Request& r) {
   return prepare_body(r, body_of(r));
 }
 
+/// Groups that do not read each other, made by transform::batch.
+Offer prepare_batch(const Request& r) {
+  const ir::Graph& body = body_of(r);
+  std::vector<tiling::TileProgram> programs;
+  std::vector<size_t> sources;
+  for (const ir::GraphNode& n : body.nodes) {
+    if (ir::is_input(n)) continue;
+    if (n.op->name != std::string_view("group")) return Offer::decline("holds other than groups");
+    std::vector<ir::Strides> strides;
+    for (ir::ValueId v : n.inputs) {
+      const auto at = std::find(body.inputs.begin(), body.inputs.end(), v.node);
+      if (at == body.inputs.end()) return Offer::decline("its groups read each other");
+      sources.push_back(static_cast<size_t>(at - body.inputs.begin()));
+      const Layout& x = r.inputs[sources.back()];
+      if (x.shape.size() == 0) return Offer::decline("takes no empty operands");
+      strides.push_back(x.strides);
+    }
+    transform::TileBuild built =
+        transform::build_tile(*n.attributes.get<ir::GraphRef>("body"), strides);
+    if (!built.program) return Offer::decline(built.why);
+    programs.push_back(std::move(*built.program));
+  }
+  if (programs.empty()) return Offer::decline("holds no groups");
+  return Offer(std::make_unique<Tiles>(std::move(programs), std::move(sources), r.threads));
+}
+
 /// A convolution or matrix product and the activation that alone reads it.
 Offer prepare_attached(const Request& r) {
   const ir::Graph& body = body_of(r);
@@ -97,6 +172,7 @@ Offer tile_kernel(const tiling::TileProgram& program, int threads) {
 std::vector<KernelRow> tile_kernels() {
   return {{"group", "onednn + activation", prepare_attached},
           {"group", "tile", prepare_group},
+          {"group", "tiles", prepare_batch},
           {"*", "tile", prepare_single}};
 }
 
