@@ -7,6 +7,7 @@
 #include "varve/derivatives.h"
 #include "varve/error.h"
 #include "varve/fields.h"
+#include "varve/files.h"
 #include "varve/gradcheck.h"
 #include "varve/jit.h"
 #include "varve/losses.h"
