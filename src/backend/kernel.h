@@ -69,6 +69,11 @@ class Kernel {
     (void)input, (void)output;
     return false;
   }
+  /// Whether an output may be a null pointer where nobody reads it.
+  virtual bool optional(int output) const {
+    (void)output;
+    return false;
+  }
 };
 
 /// A kernel, or why there is none.

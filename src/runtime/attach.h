@@ -1,5 +1,5 @@
 // Attaching: an activation that alone reads a convolution or matrix product becomes one node with
-// it.
+// it, and a max pooling that alone reads a relu.
 //   %2 = matmul %0, %1;  %3 = relu %2     ->     %3 = group %0, %1 {body = graph(...) { matmul;
 //   relu }}
 #pragma once
@@ -9,8 +9,8 @@
 namespace varve::runtime {
 
 /// Needs: a lowered graph. Keeps: values, inputs, outputs and their order. Joins a node of an op
-/// with the trait `epilogue` and the one pointwise node that reads it wherever a kernel takes the
-/// pair.
+/// with the trait `epilogue` and the one pointwise node that reads it, or relu and its max_pool,
+/// wherever a kernel takes the pair.
 ir::Graph attach(const ir::Graph& graph, int threads);
 
 }  // namespace varve::runtime

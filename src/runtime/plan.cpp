@@ -147,8 +147,9 @@ int Plan::unfinished_guard(const Context& context) const {
 
 namespace {
 std::string place_text(const Place& p) {
-  static constexpr const char* kinds[] = {"input ", "output ", "constant ", "arena+"};
+  static constexpr const char* kinds[] = {"input ", "output ", "constant ", "arena+", "nowhere"};
   const auto kind = static_cast<int>(p.kind);
+  if (p.kind == Place::Kind::none) return kinds[kind];
   return kinds[kind] + std::to_string(p.kind == Place::Kind::arena ? p.offset : p.index);
 }
 }  // namespace

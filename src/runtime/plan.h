@@ -25,7 +25,8 @@ struct PlanRoles {
 
 /// Where a value lies.
 struct Place {
-  enum class Kind { input, output, constant, arena } kind = Kind::arena;
+  /// none: a null pointer, for an output that nobody reads.
+  enum class Kind { input, output, constant, arena, none } kind = Kind::arena;
   int index = 0;       ///< input, output or constant number
   int64_t offset = 0;  ///< bytes, from the start of that input or of the arena
 };

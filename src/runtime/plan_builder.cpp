@@ -166,6 +166,15 @@ bool PlanBuilder::last_reader(const std::vector<Held>& in, size_t which, ir::Val
   return true;
 }
 
+bool PlanBuilder::is_read(ir::ValueId v) const {
+  const ir::Graph& g = plan_.graph_;
+  const auto has = [v](const std::vector<ir::ValueId>& list) {
+    return std::find(list.begin(), list.end(), v) != list.end();
+  };
+  return has(g.outputs) || std::any_of(g.nodes.begin(), g.nodes.end(),
+                                       [&](const ir::GraphNode& n) { return has(n.inputs); });
+}
+
 void PlanBuilder::schedule(int32_t n) {
   const auto index = static_cast<size_t>(n);
   const ir::GraphNode& node = plan_.graph_.nodes[index];
@@ -188,6 +197,11 @@ void PlanBuilder::schedule(int32_t n) {
       if (claim >= 0) {
         h.buffer = new_buffer(0);
         buffers_.back().place = {Place::Kind::output, claim, 0};
+        buffers_.back().fixed = true;
+      } else if (p.kernel->optional(static_cast<int>(o)) &&
+                 !is_read({n, static_cast<int32_t>(o)})) {
+        h.buffer = new_buffer(0);
+        buffers_.back().place = {Place::Kind::none, 0, 0};
         buffers_.back().fixed = true;
       } else if (!try_in_place(*p.kernel, in, out, h, static_cast<int>(o), n)) {
         h.buffer = new_buffer(h.layout.shape.size() * size_of(h.layout.dtype));

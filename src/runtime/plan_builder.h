@@ -44,6 +44,7 @@ class PlanBuilder {
                     const std::vector<Held>& taken, Held& out, int output, int32_t node);
   bool last_reader(const std::vector<Held>& in, size_t which, ir::ValueId v) const;
   bool overwritable(int assigned) const;
+  bool is_read(ir::ValueId v) const;
   void hold_guards();
   void touch(int buffer);
   Held& value(ir::ValueId v) {

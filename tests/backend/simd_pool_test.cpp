@@ -75,16 +75,16 @@ Reference reference(const PoolShape& p, const std::vector<float>& x, const std::
             const int64_t jj =
                 j * p.stride_width + t % p.window_width * p.dilation_width - p.pad_left;
             if (ii < 0 || ii >= p.height || jj < 0 || jj >= p.width) continue;
-            const float v = x[at(b, ii, jj, c)];
+            const float there = x[at(b, ii, jj, c)];
+            const float v = relu && there < 0 ? 0 : there;
             if (from < 0 || v > best || (std::isnan(v) && !std::isnan(best))) {
               best = v, place = t, from = static_cast<int64_t>(at(b, ii, jj, c));
             }
           }
-          const float shown = relu && best < 0 ? 0 : best;
           const size_t out = r.y.size();
-          r.y.push_back(shown);
+          r.y.push_back(relu && best < 0 ? 0 : best);
           r.places.push_back(static_cast<int32_t>(place));
-          if (from >= 0 && (!relu || shown > 0)) r.dx[static_cast<size_t>(from)] += dy[out];
+          if (from >= 0) r.dx[static_cast<size_t>(from)] += dy[out];
         }
       }
     }
@@ -109,7 +109,7 @@ void check(const PoolShape& p, bool relu, bool with_nan) {
   std::vector<Place> places(outputs + 1, Place{77});
   max_pool(p, x.data(), y.data(), places.data(), relu);
   max_pool_values(p, x.data(), values.data(), relu);
-  max_pool_gradient(p, dy.data(), places.data(), relu ? y.data() : nullptr, dx.data());
+  max_pool_gradient(p, dy.data(), places.data(), dx.data());
   for (size_t i = 0; i < outputs; ++i) {
     ASSERT_TRUE(y[i] == want.y[i] || (std::isnan(y[i]) && std::isnan(want.y[i]))) << i;
     ASSERT_TRUE(values[i] == y[i] || std::isnan(y[i]));

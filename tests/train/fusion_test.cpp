@@ -9,6 +9,7 @@
 #include "varve/nn/layers.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/pooling.h"
 #include "varve/ops/random.h"
 #include "varve/ops/reduction.h"
 
@@ -75,6 +76,19 @@ TEST(Fusion, ReluBeforeMaxPoolingIsMaskedAfterIt) {
   const std::string plan = step.info().plan();
   EXPECT_EQ(count(plan, "greater %0, %2 : bool[2, 9, 7, 4]"), 0) << plan;
   EXPECT_GE(count(plan, "bool[2, 4, 3, 4]"), 1) << plan;
+}
+
+TEST(Fusion, PoolingTakesAReluThatNoProductTakes) {
+  const Tensor x = random::normal(Key(6), {2, 6, 6, 5}).evaluate();
+  auto f = [](const Tensor& v) { return max_pool2d(relu(v), {.window = 3, .strides = 2}); };
+  auto infer = jit(f);
+  EXPECT_EQ(distance(infer(x), f(x)), 0);
+  EXPECT_EQ(count(infer.info().plan(), "relu + max pool"), 1) << infer.info().plan();
+  // Nobody asks for the places of the largest elements.
+  EXPECT_EQ(count(infer.info().plan(), "nowhere"), 1) << infer.info().plan();
+  auto loss = [&](const Tensor& v) { return sum(square(f(v))); };
+  auto gradient = jit(grad(loss));
+  EXPECT_EQ(distance(gradient(x), grad(loss)(x)), 0);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "backend/cpu/simd_pool.h"
 #include "backend/cpu/simd_softmax.h"
 #include "backend/cpu/tile_interpreter.h"
+#include "base/pointwise.h"
 #include "ir/dispatch.h"
 #include "ops/window.h"
 
@@ -51,21 +52,47 @@ std::optional<varve::cpu::PoolShape> pool_shape(const Request& r, const Shape& x
   return p;
 }
 
-Offer prepare_max_pool(const Request& r) {
+class MaxPool final : public Kernel {
+ public:
+  MaxPool(const varve::cpu::PoolShape& shape, bool relu, bool bytes)
+      : shape_(shape), relu_(relu), bytes_(bytes) {}
+  void run(const Arguments& a) const noexcept override {
+    const auto* x = static_cast<const float*>(a.inputs[0]);
+    auto* y = static_cast<float*>(a.outputs[0]);
+    if (a.outputs[1] == nullptr) {
+      varve::cpu::max_pool_values(shape_, x, y, relu_);
+    } else if (bytes_) {
+      varve::cpu::max_pool(shape_, x, y, static_cast<uint8_t*>(a.outputs[1]), relu_);
+    } else {
+      varve::cpu::max_pool(shape_, x, y, static_cast<int32_t*>(a.outputs[1]), relu_);
+    }
+  }
+  /// The places serve the gradient alone.
+  bool optional(int output) const override { return output == 1; }
+
+ private:
+  varve::cpu::PoolShape shape_;
+  bool relu_, bytes_;
+};
+
+Offer max_pool_kernel(const Request& r, bool relu) {
   if (auto why = dense_floats(r); !why.empty()) return Offer::decline(why);
   if (r.inputs[0].dtype != f32) return Offer::decline("has f32 only");
   const auto p = pool_shape(r, r.inputs[0].shape, r.outputs[0].shape);
   if (!p) return Offer::decline("has one and two axes only");
-  const bool bytes = r.outputs[1].dtype == u8;
-  return kernel([p = *p, bytes](const Arguments& a) {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
-    auto* y = static_cast<float*>(a.outputs[0]);
-    if (bytes) {
-      varve::cpu::max_pool(p, x, y, static_cast<uint8_t*>(a.outputs[1]), false);
-    } else {
-      varve::cpu::max_pool(p, x, y, static_cast<int32_t*>(a.outputs[1]), false);
-    }
-  });
+  return Offer(std::make_unique<MaxPool>(*p, relu, r.outputs[1].dtype == u8));
+}
+Offer prepare_max_pool(const Request& r) { return max_pool_kernel(r, false); }
+
+/// relu, and the max pooling that alone reads it.
+Offer prepare_relu_max_pool(const Request& r) {
+  const ir::Graph& body = *r.attributes.get<ir::GraphRef>("body");
+  if (body.nodes.size() != 3 || body.nodes[1].op->traits.pointwise != Pointwise::relu ||
+      body.nodes[2].op->name != std::string_view("max_pool")) {
+    return Offer::decline("is no relu and its pooling");
+  }
+  const ir::GraphNode& pool = body.nodes[2];
+  return max_pool_kernel({*pool.op, pool.attributes, r.inputs, r.outputs, r.threads}, true);
 }
 
 Offer prepare_max_pool_gradient(const Request& r) {
@@ -77,9 +104,9 @@ Offer prepare_max_pool_gradient(const Request& r) {
     const auto* dy = static_cast<const float*>(a.inputs[0]);
     auto* dx = static_cast<float*>(a.outputs[0]);
     if (bytes) {
-      varve::cpu::max_pool_gradient(p, dy, static_cast<const uint8_t*>(a.inputs[1]), nullptr, dx);
+      varve::cpu::max_pool_gradient(p, dy, static_cast<const uint8_t*>(a.inputs[1]), dx);
     } else {
-      varve::cpu::max_pool_gradient(p, dy, static_cast<const int32_t*>(a.inputs[1]), nullptr, dx);
+      varve::cpu::max_pool_gradient(p, dy, static_cast<const int32_t*>(a.inputs[1]), dx);
     }
   });
 }
@@ -202,6 +229,7 @@ Offer prepare_random(const Request& r) {
 std::vector<KernelRow> simd_kernels() {
   return {
       {"max_pool", "simd max pool", prepare_max_pool},
+      {"group", "simd relu + max pool", prepare_relu_max_pool},
       {"max_pool_gradient", "simd max pool", prepare_max_pool_gradient},
       {"softmax", "simd softmax",
        [](const Request& r) { return prepare_rows(r, varve::cpu::softmax_rows); }},

@@ -73,6 +73,10 @@ HWY_INLINE void store_some_places(VI v, Place* out, size_t n) {
   for (size_t k = 0; k < n; ++k) out[k] = static_cast<Place>(lanes[k]);
 }
 
+HWY_INLINE VF positive(VF v) {
+  return hn::IfThenElse(hn::Lt(v, hn::Zero(F32())), hn::Zero(F32()), v);
+}
+
 /// The largest of the window's elements in a vector of channels; `load` takes the tap's address.
 template <class Place, class Load>
 HWY_INLINE VF largest(const PoolShape& p, const Taps& down, const Taps& across, const float* image,
@@ -100,10 +104,6 @@ HWY_INLINE VF largest(const PoolShape& p, const Taps& down, const Taps& across, 
   return best;
 }
 
-HWY_INLINE VF positive(VF v) {
-  return hn::IfThenElse(hn::Lt(v, hn::Zero(F32())), hn::Zero(F32()), v);
-}
-
 /// One row of outputs.
 template <class Place>
 HWY_INLINE void pool_row(const PoolShape& p, const float* image, int64_t i, float* y, Place* places,
@@ -118,20 +118,26 @@ HWY_INLINE void pool_row(const PoolShape& p, const float* image, int64_t i, floa
     VI place;
     int64_t c = 0;
     for (; c + lanes <= p.channels; c += lanes) {
-      const auto load = [&](const float* at) HWY_ATTR { return hn::LoadU(d, at + c); };
+      const auto load = [&](const float* at) HWY_ATTR {
+        const VF v = hn::LoadU(d, at + c);
+        return relu ? positive(v) : v;
+      };
       const VF v = largest<Place>(p, down, across, image, load, place);
-      hn::StoreU(relu ? positive(v) : v, d, y + c);
+      hn::StoreU(v, d, y + c);
       if constexpr (!std::is_void_v<Place>) store_places(place, places + c);
     }
     if (const auto rest = static_cast<size_t>(p.channels - c); rest > 0) {
-      const auto load = [&](const float* at) HWY_ATTR { return load_some(d, at + c, rest, 0); };
+      const auto load = [&](const float* at) HWY_ATTR {
+        const VF v = load_some(d, at + c, rest, 0);
+        return relu ? positive(v) : v;
+      };
       const VF v = largest<Place>(p, down, across, image, load, place);
       // Within a row a vector may spill over into outputs that are written after.
       if ((p.out_width - j) * p.channels - c >= lanes) {
-        hn::StoreU(relu ? positive(v) : v, d, y + c);
+        hn::StoreU(v, d, y + c);
         if constexpr (!std::is_void_v<Place>) store_places(place, places + c);
       } else {
-        store_some(d, relu ? positive(v) : v, y + c, rest);
+        store_some(d, v, y + c, rest);
         if constexpr (!std::is_void_v<Place>) store_some_places(place, places + c, rest);
       }
     }
@@ -157,14 +163,12 @@ HWY_INLINE void each_output(int64_t x, int64_t stride, int64_t pad, int64_t dila
 /// into what comes later in the row (`room` elements), with zeros, which is then written after.
 template <bool kApart, class Place>
 HWY_INLINE void spread_tap(int64_t channels, int32_t place, const float* dy, const Place* places,
-                           const float* y, int64_t readable, int64_t room, float* dx) {
+                           int64_t readable, int64_t room, float* dx) {
   const F32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto part = [&](int64_t c) HWY_ATTR {
     const auto here = hn::RebindMask(d, hn::Eq(load_places(places + c), hn::Set(I32(), place)));
-    VF g = hn::IfThenElseZero(here, hn::LoadU(d, dy + c));
-    if (y != nullptr) g = hn::IfThenElseZero(hn::Gt(hn::LoadU(d, y + c), hn::Zero(d)), g);
-    return g;
+    return hn::IfThenElseZero(here, hn::LoadU(d, dy + c));
   };
   int64_t c = 0;
   for (; c + lanes <= channels; c += lanes) {
@@ -177,7 +181,7 @@ HWY_INLINE void spread_tap(int64_t channels, int32_t place, const float* dy, con
     return;
   }
   for (; c < channels; ++c) {
-    const float g = places[c] == place && (y == nullptr || y[c] > 0) ? dy[c] : 0;
+    const float g = places[c] == place ? dy[c] : 0;
     dx[c] = kApart ? g : dx[c] + g;
   }
 }
@@ -185,7 +189,7 @@ HWY_INLINE void spread_tap(int64_t channels, int32_t place, const float* dy, con
 /// Spreads the gradients of one row of outputs over the inputs at tap `down` of its windows.
 template <bool kApart, class Place>
 HWY_INLINE void spread_row(const PoolShape& p, int64_t down, const float* dy, const Place* places,
-                           const float* y, int64_t readable, float* dx) {
+                           int64_t readable, float* dx) {
   const int64_t end = p.width * p.channels;
   for (int64_t j = 0; j < p.out_width; ++j) {
     const Taps across =
@@ -194,8 +198,8 @@ HWY_INLINE void spread_row(const PoolShape& p, int64_t down, const float* dy, co
     for (int64_t t = across.first; t < across.last; ++t) {
       const auto place = static_cast<int32_t>(down * p.window_width + t);
       const int64_t to = (across.origin + t * p.dilation_width) * p.channels;
-      spread_tap<kApart>(p.channels, place, dy + from, places + from,
-                         y == nullptr ? nullptr : y + from, readable - from, end - to, dx + to);
+      spread_tap<kApart>(p.channels, place, dy + from, places + from, readable - from, end - to,
+                         dx + to);
     }
   }
 }
@@ -203,8 +207,7 @@ HWY_INLINE void spread_row(const PoolShape& p, int64_t down, const float* dy, co
 /// One row of inputs' gradients. `readable`: elements of dy from here to its end.
 template <class Place>
 HWY_INLINE void gradient_row(const PoolShape& p, const Spread& spread, const float* dy,
-                             const Place* places, const float* y, int64_t readable, int64_t row,
-                             float* dx) {
+                             const Place* places, int64_t readable, int64_t row, float* dx) {
   const int64_t position = (row + p.pad_top) / p.stride_height;
   const bool covered =
       position < p.out_height && row + p.pad_top - position * p.stride_height < p.window_height;
@@ -212,11 +215,10 @@ HWY_INLINE void gradient_row(const PoolShape& p, const Spread& spread, const flo
   each_output(row, p.stride_height, p.pad_top, p.dilation_height, p.window_height, p.out_height,
               [&](int64_t down, int64_t i) HWY_ATTR {
                 const int64_t at = i * p.out_width * p.channels;
-                const float* shown = y == nullptr ? nullptr : y + at;
                 if (spread.apart) {
-                  spread_row<true>(p, down, dy + at, places + at, shown, readable - at, dx);
+                  spread_row<true>(p, down, dy + at, places + at, readable - at, dx);
                 } else {
-                  spread_row<false>(p, down, dy + at, places + at, shown, readable - at, dx);
+                  spread_row<false>(p, down, dy + at, places + at, readable - at, dx);
                 }
               });
 }
@@ -235,14 +237,12 @@ void pool_row_values(const PoolShape& p, const float* image, int64_t i, float* y
   pool_row<void>(p, image, i, y, nullptr, relu);
 }
 void gradient_row_u8(const PoolShape& p, const Spread& spread, const float* dy,
-                     const uint8_t* places, const float* y, int64_t readable, int64_t row,
-                     float* dx) {
-  gradient_row(p, spread, dy, places, y, readable, row, dx);
+                     const uint8_t* places, int64_t readable, int64_t row, float* dx) {
+  gradient_row(p, spread, dy, places, readable, row, dx);
 }
 void gradient_row_i32(const PoolShape& p, const Spread& spread, const float* dy,
-                      const int32_t* places, const float* y, int64_t readable, int64_t row,
-                      float* dx) {
-  gradient_row(p, spread, dy, places, y, readable, row, dx);
+                      const int32_t* places, int64_t readable, int64_t row, float* dx) {
+  gradient_row(p, spread, dy, places, readable, row, dx);
 }
 
 }  // namespace varve::cpu::HWY_NAMESPACE
@@ -299,7 +299,7 @@ void max_pool_values(const PoolShape& p, const float* x, float* y, bool relu) no
 }
 
 template <class Place>
-void max_pool_gradient(const PoolShape& p, const float* dy, const Place* places, const float* y,
+void max_pool_gradient(const PoolShape& p, const float* dy, const Place* places,
                        float* dx) noexcept {
   const auto row = [&] {
     if constexpr (sizeof(Place) == 1)
@@ -312,15 +312,12 @@ void max_pool_gradient(const PoolShape& p, const float* dy, const Place* places,
   parallel_for(p.batch * p.height, grain(width, p.window_height), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t at = r / p.height * outputs;
-      row(p, spread, dy + at, places + at, y == nullptr ? nullptr : y + at, p.batch * outputs - at,
-          r % p.height, dx + r * width);
+      row(p, spread, dy + at, places + at, p.batch * outputs - at, r % p.height, dx + r * width);
     }
   });
 }
-template void max_pool_gradient(const PoolShape&, const float*, const uint8_t*, const float*,
-                                float*) noexcept;
-template void max_pool_gradient(const PoolShape&, const float*, const int32_t*, const float*,
-                                float*) noexcept;
+template void max_pool_gradient(const PoolShape&, const float*, const uint8_t*, float*) noexcept;
+template void max_pool_gradient(const PoolShape&, const float*, const int32_t*, float*) noexcept;
 
 }  // namespace varve::cpu
 #endif

@@ -17,17 +17,16 @@ struct PoolShape {
 };
 
 /// y = the largest element of each window, -inf where it sees nothing; places = its place in the
-/// window, row-major; the first of equal ones, NaN before all. With `relu`, y = max(y, 0), NaN
-/// staying. Place is uint8_t (windows of up to 256) or int32_t.
+/// window, row-major; the first of equal ones, NaN before all. With `relu`, of max(x, 0) instead of
+/// x, NaN staying. Place is uint8_t (windows of up to 256) or int32_t.
 template <class Place>
 void max_pool(const PoolShape& p, const float* x, float* y, Place* places, bool relu) noexcept;
 /// As above, without places.
 void max_pool_values(const PoolShape& p, const float* x, float* y, bool relu) noexcept;
 
-/// dx = the sum of dy over the windows in which an input is the one at the place. With `y`, the
-/// result of a forward pass with relu, only dy where y > 0 counts.
+/// dx = the sum of dy over the windows in which an input is the one at the place.
 template <class Place>
-void max_pool_gradient(const PoolShape& p, const float* dy, const Place* places, const float* y,
+void max_pool_gradient(const PoolShape& p, const float* dy, const Place* places,
                        float* dx) noexcept;
 
 }  // namespace varve::cpu
