@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "report/training_files.h"
+
 namespace varve::recipes {
 
 Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings,
@@ -33,7 +35,7 @@ Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings
   out.settings = {
       {"data", fmt::format("MNIST, {} digits for training, {} for testing", mnist.train.size(),
                            mnist.test.size())},
-      {"optimizer", model.optimizer().config()},
+      {"optimizer", report::settings_text(model.optimizer().config())},
       {"batch size", std::to_string(options.batch_size.value)},
       {"epochs", fmt::format("{} of {}", history.epochs(), options.epochs.value)},
       {"validation", fmt::format("{:.0f} % of the training part", options.validation_split * 100)},

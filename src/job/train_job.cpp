@@ -10,6 +10,7 @@
 #include "formats/atomic_file.h"
 #include "report/svg.h"
 #include "report/training_files.h"
+#include "report/training_report.h"
 #include "varve/nn/network.h"
 #include "varve/ops/random.h"
 #include "varve/report.h"
@@ -120,13 +121,14 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Job& job, con
   std::vector<std::pair<std::string, std::string>> out{
       {"job", job.file},
       {"data", parts},
-      {"optimizer", p.model.optimizer().config()},
-      {"loss", job.train.loss.config()},
+      {"optimizer", report::settings_text(p.model.optimizer().config())},
+      {"loss", report::settings_text(job.train.loss.config())},
       {"batch size", std::to_string(job.train.batch_size.value)},
       {"epochs", fmt::format("{} of {}", r.history.epochs(), job.train.epochs.value)},
       {"seed", std::to_string(job.seed)}};
   if (!job.train.class_weight.empty()) out.emplace_back("class weight", job.train.class_weight);
-  for (const Json& callback : job.train.callbacks) out.emplace_back("callback", callback.dump());
+  for (const Json& callback : job.train.callbacks)
+    out.emplace_back("callback", report::settings_text(callback.dump()));
   const auto stopped = r.history.params.find("stopped");
   if (stopped != r.history.params.end() && !stopped->second.empty())
     out.emplace_back("stopped", stopped->second);
@@ -138,7 +140,8 @@ std::vector<report::Tile> tiles_of(const PreparedJob& p, const Reached& r) {
   std::vector<report::Tile> out;
   for (const auto& [name, value] : scores.values()) {
     const bool share = name != "loss" && value >= 0 && value <= 1 && !p.data.class_names.empty();
-    out.push_back({name, share ? report::percent_text(value) : fmt::format("{:.4g}", value),
+    out.push_back({report::heading_text(name),
+                   share ? report::percent_text(value) : fmt::format("{:.4g}", value),
                    "on the " + part + " part"});
   }
   out.push_back({"Parameters", report::figure(static_cast<double>(p.model.parameter_count()))});

@@ -105,7 +105,7 @@ std::vector<GalleryItem> worst_mistakes(const Judged& judged, const Dataset& dat
     const auto at = static_cast<size_t>(i);
     out.push_back({picture_of_sample(data, i),
                    "said " + name(judged.said[at]) + ", is " + name(judged.truth[at]),
-                   fmt::format("{:.1f}\u00a0% sure; {}: {:.1f}\u00a0%", judged.sure[at] * 100,
+                   fmt::format("{:.1f}\u00a0% sure\n{}: {:.1f}\u00a0%", judged.sure[at] * 100,
                                name(judged.truth[at]), judged.of_truth[at] * 100)});
   }
   return out;

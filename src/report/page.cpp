@@ -37,7 +37,8 @@ figure.chart svg { display: block; max-width: 100%; height: auto; }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; image-rendering: pixelated; border-radius: 4px; display: block; border: 1px solid var(--rule); }
 .gallery figcaption { font-size: 13px; line-height: 1.4; margin-top: 6px; }
-.gallery .detail { color: var(--muted); }
+.gallery .detail { color: var(--muted); white-space: pre-line; }
+.pictures pre { margin: 0; max-width: 100%; }
 .table { overflow-x: auto; margin: 14px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: 13px; }
@@ -126,6 +127,12 @@ void Page::paragraph(std::string_view text) { body_ += "<p>" + xml(text) + "</p>
 void Page::pictures(const std::vector<std::string>& svgs) {
   body_ += "<div class=\"pictures\">\n";
   for (const std::string& svg : svgs) body_ += "<figure class=\"chart\">" + svg + "</figure>\n";
+  body_ += "</div>\n";
+}
+
+void Page::picture_and_text(std::string_view svg, std::string_view text) {
+  body_ += "<div class=\"pictures\">\n<figure class=\"chart\">" + std::string(svg) + "</figure>\n";
+  if (!text.empty()) preformatted(text);
   body_ += "</div>\n";
 }
 

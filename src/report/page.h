@@ -32,6 +32,8 @@ class Page {
   void paragraph(std::string_view text);
   /// SVG pictures side by side where there is room.
   void pictures(const std::vector<std::string>& svgs);
+  /// A picture, and beside it text as it stands.
+  void picture_and_text(std::string_view svg, std::string_view text);
   /// Small pictures, enlarged without smoothing.
   void gallery(const std::vector<GalleryItem>& items);
   /// Columns that hold numbers are set to the right.

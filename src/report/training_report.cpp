@@ -19,14 +19,6 @@ bool is_share(const Curve& curve) {
   return false;
 }
 
-// "top_k" as "Top k".
-std::string heading(std::string name) {
-  std::replace(name.begin(), name.end(), '_', ' ');
-  if (!name.empty() && name[0] >= 'a' && name[0] <= 'z')
-    name[0] = static_cast<char>(name[0] - 'a' + 'A');
-  return name;
-}
-
 Series series(const std::string& name, const Curve& curve) {
   Series out{name, {}, curve.values};
   for (size_t i = 1; i <= curve.values.size(); ++i) out.x.push_back(static_cast<double>(i));
@@ -53,6 +45,13 @@ std::string error_bars(const ConfusionMatrix& m) {
 
 }  // namespace
 
+std::string heading_text(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  if (!name.empty() && name[0] >= 'a' && name[0] <= 'z')
+    name[0] = static_cast<char>(name[0] - 'a' + 'A');
+  return name;
+}
+
 std::vector<std::string> learning_curves(const std::vector<Curve>& history) {
   std::vector<std::pair<std::string, std::vector<const Curve*>>> groups;
   for (const Curve& curve : history) {
@@ -67,7 +66,8 @@ std::vector<std::string> learning_curves(const std::vector<Curve>& history) {
                         [](const auto& g) { return g.first == "loss"; });
   std::vector<std::string> out;
   for (const auto& [name, curves] : groups) {
-    LineChart chart{.title = heading(name), .x_label = "epoch", .percent = is_share(*curves[0])};
+    LineChart chart{
+        .title = heading_text(name), .x_label = "epoch", .percent = is_share(*curves[0])};
     for (const Curve* c : curves) {
       chart.series.push_back(
           series(c->name.starts_with(kValidation) ? "validation" : "training", *c));
@@ -106,9 +106,8 @@ std::string training_page(const TrainingReport& report) {
   }
   if (report.network) {
     page.section("The network");
-    page.pictures({draw_graph(*report.network)});
+    page.picture_and_text(draw_graph(*report.network), report.summary);
   }
-  if (!report.summary.empty()) page.preformatted(report.summary);
   if (!report.settings.empty()) {
     page.section("How it was made");
     std::vector<std::vector<std::string>> rows;

@@ -32,6 +32,9 @@ struct TrainingReport {
   std::vector<std::pair<std::string, std::string>> settings = {};
 };
 
+/// "top_k" as "Top k".
+std::string heading_text(std::string name);
+
 /// One chart a quantity, training and validation together, "loss" first.
 std::vector<std::string> learning_curves(const std::vector<Curve>& history);
 
