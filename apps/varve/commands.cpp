@@ -19,7 +19,7 @@ constexpr std::array kCommands{
         "A job file names the data, the layers, and how they are trained; paths in it are\n"
         "relative to its folder. The least that works, for a table with a column \"species\":\n\n"
         "  [data]\n"
-        "  kind = \"csv\"                      # or idx (pictures), npz (arrays)\n"
+        "  kind = \"csv\"                      # or image_folder, idx, npz\n"
         "  path = \"iris.csv\"\n"
         "  target = \"species\"\n"
         "  split = { validation = 0.1, test = 0.2, stratify = true }\n\n"

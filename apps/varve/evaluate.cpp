@@ -47,7 +47,7 @@ Action declare_evaluate(Arguments& arguments) {
   arguments.positional("MODEL", o->model, "The model file.");
   arguments.positional("DATA", o->data,
                        "A CSV table with the target, a .npz file, an IDX file (with --labels), a "
-                       "job file (its test part), or the folder of MNIST.");
+                       "job file (its test part), a folder of pictures by class, or MNIST's.");
   arguments.text("--inputs", "NAME", o->inputs, "Array of a .npz file; by default x_test or x.");
   arguments.text("--targets", "NAME", o->targets, "Array of a .npz file; by default y_test or y.");
   arguments.text("--labels", "FILE", o->labels, "The labels of an IDX file of images.");

@@ -1,7 +1,6 @@
 // varve predict: what a trained model says of pictures, rows of tables, and arrays.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -10,9 +9,9 @@
 #include "formats/atomic_file.h"
 #include "formats/csv.h"
 #include "formats/file.h"
-#include "formats/npy.h"
 #include "job/apply.h"
 #include "output.h"
+#include "varve/files.h"
 
 namespace varve::app {
 namespace {
@@ -57,14 +56,6 @@ std::string csv_line(int64_t row, const Answer& answer, int64_t top) {
   return out + "\n";
 }
 
-formats::Array to_array(const Tensor& t) {
-  formats::Array out(t.dtype(), t.shape());
-  if (t.dtype() != f32) throw DTypeError("predict: the model gives no f32 numbers");
-  const std::span<const float> values = t.span<float>();
-  std::copy(values.begin(), values.end(), out.span<float>().begin());
-  return out;
-}
-
 bool all_pictures(const std::vector<std::string>& files) {
   bool pictures = false, others = false;
   for (const std::string& file : files) {
@@ -101,7 +92,7 @@ int predict(const Options& o) {
                               : application.array(file, o.array);
   const Tensor output = application.model().predict(samples);
   if (o.out.ends_with(".npy")) {
-    formats::write_npy(o.out, to_array(output));
+    write_npy(o.out, output);
     return 0;
   }
   const std::vector<Answer> answers = application.answers(output);

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "data/arrays.h"
 #include "formats/file.h"
 #include "formats/idx.h"
 #include "formats/image.h"
@@ -18,6 +19,7 @@
 #include "nn/config.h"
 #include "report/judge.h"
 #include "train/training.h"
+#include "varve/files.h"
 #include "varve/nn/network.h"
 #include "varve/warnings.h"
 
@@ -28,7 +30,7 @@ using formats::Array;
 
 // A picture at a time is read: many files take no more memory than their samples.
 Dataset dataset_of(const Array& samples, const data::ImagePreparation& p) {
-  return Dataset(tensor_from_bytes(samples.bytes.data(), samples.dtype, samples.shape), {},
+  return Dataset(data::to_tensor(samples), {},
                  {.prepare = p.prepare(), .preprocessing = p.to_json()});
 }
 
@@ -156,6 +158,25 @@ Dataset Application::array(const std::string& file, const std::string& array) co
   return checked(inputs_of(a, by), file);
 }
 
+Dataset Application::folder(const std::string& path) const {
+  for (const char* mnist : {"/t10k-images-idx3-ubyte", "/t10k-images-idx3-ubyte.gz", "/mnist"}) {
+    if (formats::file_exists(path + mnist)) return datasets::mnist(path).test;
+  }
+  const data::ImagePreparation p = preparation(path);
+  const Dataset pictures =
+      datasets::image_folder(path, {.height = p.height, .width = p.width, .channels = p.channels});
+  if (pictures.class_names() != model_.class_names()) {
+    const auto list = [](const std::vector<std::string>& names) {
+      std::string out;
+      for (const std::string& n : names) out += (out.empty() ? "" : ", ") + escaped(n);
+      return escaped(out, 500);
+    };
+    throw FormatError(formats::shown(path) + ": expected folders for the classes " +
+                      list(model_.class_names()) + ", got " + list(pictures.class_names()));
+  }
+  return pictures;
+}
+
 Dataset Application::labelled(const std::string& file, const std::string& inputs,
                               const std::string& targets, const std::string& labels) const {
   if (file.ends_with(".toml")) {
@@ -166,7 +187,7 @@ Dataset Application::labelled(const std::string& file, const std::string& inputs
     }
     return *data.judged();
   }
-  if (is_folder(file)) return datasets::mnist(file).test;
+  if (is_folder(file)) return folder(file);
   const bool classes = !model_.class_names().empty();
   const double by = preprocessing_type() == "image" ? preparation(file).divide_by : 1;
   if (!labels.empty()) {
@@ -189,7 +210,7 @@ Dataset Application::labelled(const std::string& file, const std::string& inputs
     default:
       throw FormatError(formats::shown(file) + ": there are no targets to evaluate with",
                         "a table with the target, a .npz of inputs and targets, an IDX file with "
-                        "--labels, a job file, or the folder of MNIST");
+                        "--labels, a job file, the folder of MNIST, or one of pictures by class");
   }
 }
 

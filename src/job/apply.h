@@ -38,8 +38,9 @@ class Application {
   Dataset pictures(const std::vector<std::string>& files, bool invert) const;
   Dataset table(const std::string& file) const;
   Dataset array(const std::string& file, const std::string& array) const;
-  /// With targets, to evaluate on. A folder is one of MNIST's four files, of which the test part is
-  /// taken; a .toml file is a job, whose test (else validation) part is taken.
+  /// With targets, to evaluate on. A folder holds MNIST's four files, of which the test part is
+  /// taken, or pictures in folders named after their classes; a .toml file is a job, whose test
+  /// (else validation) part is taken.
   Dataset labelled(const std::string& file, const std::string& inputs, const std::string& targets,
                    const std::string& labels) const;
 
@@ -50,6 +51,7 @@ class Application {
   data::ImagePreparation preparation(const std::string& file) const;
   std::pair<TablePreprocessing, Table> read_table(const std::string& file) const;
   Dataset checked(const Dataset& samples, const std::string& file) const;
+  Dataset folder(const std::string& path) const;
   std::string preprocessing_type() const;
   Model model_;
   std::string name_;

@@ -84,6 +84,17 @@ CsvData read_csv(const Json& object) {
   return out;
 }
 
+ImageFolderData read_image_folder(const Json& object) {
+  ImageFolderData out;
+  config::read(object, "data", [&](Fields& f) { out.fields(f); }, {"kind", "split"});
+  require(out.path, "data.path");
+  if (out.image_size[0] == 0)
+    throw ConfigError("data.image_size: missing", "for example image_size = [96, 96]");
+  if (out.channels == 2) throw ConfigError("data.channels: expected 1 (grey) or 3 (colour), got 2");
+  check_choice(out.on_bad_sample, "data.on_bad_sample", {"error", "skip"});
+  return out;
+}
+
 void require_both(const std::string& one, const char* one_path, const std::string& other,
                   const char* other_path) {
   if (one.empty() == other.empty()) return;
@@ -94,11 +105,12 @@ void require_both(const std::string& one, const char* one_path, const std::strin
 DataSection read_data(const Json& object) {
   DataSection out;
   const auto kind = object.find("kind");
-  if (kind == object.end()) throw ConfigError("data.kind: missing", "choices: csv, idx, npz");
+  if (kind == object.end())
+    throw ConfigError("data.kind: missing", "choices: csv, idx, image_folder, npz");
   if (!kind->is_string())
     throw ConfigError("data.kind: expected string, got " + escaped(kind->dump()));
   out.kind = kind->get<std::string>();
-  check_choice(out.kind, "data.kind", {"csv", "idx", "npz"});
+  check_choice(out.kind, "data.kind", {"csv", "idx", "image_folder", "npz"});
   bool own_test = false;
   if (out.kind == "csv") {
     out.csv = read_csv(object);
@@ -110,6 +122,8 @@ DataSection read_data(const Json& object) {
     check_choice(out.idx.scale, "data.scale", {"unit", "none"});
     require_both(out.idx.test_images, "data.test_images", out.idx.test_labels, "data.test_labels");
     own_test = !out.idx.test_images.empty();
+  } else if (out.kind == "image_folder") {
+    out.image_folder = read_image_folder(object);
   } else {
     config::read(object, "data", [&](Fields& f) { out.npz.fields(f); }, {"kind", "split"});
     require(out.npz.path, "data.path");
@@ -319,6 +333,15 @@ void NpzData::fields(Fields& f) {
   f("test_inputs", test_inputs, "The same for testing.");
   f("test_targets", test_targets, "The same for testing.");
   f("scale", scale, "unit: bytes 0..255 become 0..1; none.");
+}
+
+void ImageFolderData::fields(Fields& f) {
+  f("path", path, "A folder with a folder of pictures for each class.");
+  f("image_size", image_size, "Height and width that pictures are brought to.",
+    {.min = 1, .max = 16384});
+  f("channels", channels, "3, or 1 for grey.", {.min = 1, .max = 3});
+  f("on_bad_sample", on_bad_sample,
+    "error: a picture that cannot be read is named; skip: left out, up to 1 %.");
 }
 
 void TrainSection::fields(Fields& f) {

@@ -1,6 +1,6 @@
 // Job files: data, model and training as TOML, read into plain structs and checked on the way.
 //
-//     format_version = 1        [data]  kind = "csv" | "idx" | "npz", paths, target, split, columns
+//     format_version = 1        [data]  kind = "csv" | "idx" | "npz" | "image_folder", path, split
 //     name = "churn"            [model] layers = [{ type = "dense", units = 64 }, ...] or zoo
 //     seed = 7                  [train] optimizer, loss, metrics, batch_size, epochs, callbacks ...
 //                               [output] directory
@@ -75,11 +75,21 @@ struct NpzData {
   void fields(Fields& f);
 };
 
+/// Pictures in folders named after their classes.
+struct ImageFolderData {
+  std::string path = {};
+  Extents<2> image_size = {};
+  Dim channels = 3;
+  std::string on_bad_sample = "error";
+  void fields(Fields& f);
+};
+
 struct DataSection {
   std::string kind = {};
   CsvData csv = {};
   IdxData idx = {};
   NpzData npz = {};
+  ImageFolderData image_folder = {};
   Split split = {};
 };
 

@@ -1,15 +1,16 @@
 #include "job/job_data.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <tuple>
 
 #include "base/error.h"
+#include "data/arrays.h"
 #include "data/image_preparation.h"
 #include "formats/file.h"
 #include "formats/idx.h"
 #include "formats/npy.h"
 #include "formats/text.h"
+#include "varve/files.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -22,12 +23,9 @@ using formats::Array;
 // Labels above this are no classes but numbers.
 constexpr int64_t kMostClasses = 100000;
 
-Tensor to_tensor(const Array& array, const Shape& shape) {
-  constexpr uintptr_t kAlignment = 64;
-  if (reinterpret_cast<uintptr_t>(array.bytes.data()) % kAlignment == 0) {
-    return tensor_from_shared(array.bytes.shared(), array.bytes.data(), array.dtype, shape);
-  }
-  return tensor_from_bytes(array.bytes.data(), array.dtype, shape);
+Tensor to_tensor(Array array, const Shape& shape) {
+  array.shape = shape;
+  return data::to_tensor(array);
 }
 
 // What the library says of options goes to the place of the job file that they stand in.
@@ -144,6 +142,20 @@ Dataset joined(const Dataset& inputs, const Tensor& targets, std::vector<std::st
   return Dataset(inputs.stored_inputs(), targets, std::move(options));
 }
 
+// Splits test and validation part off the training part.
+void split_parts(const Job& job, JobData& out) {
+  const Split& split = job.data.split;
+  const SplitOptions how{.seed = job.seed, .stratify = split.stratify};
+  const auto split_off = [&](double share) {
+    const TrainTest parts =
+        blame(job, "data.split", [&] { return varve::split(out.train, share, how); });
+    out.train = parts.train;
+    return parts.test;
+  };
+  if (split.test > 0) out.test = split_off(split.test);
+  if (split.validation > 0) out.validation = split_off(split.validation / (1 - split.test));
+}
+
 struct ArrayPart {
   Array inputs, targets;
   std::string targets_name;
@@ -164,16 +176,7 @@ JobData split_arrays(const Job& job, const ArrayPart& train, const std::optional
   out.train = joined(inputs_of(train.inputs, by), y, out.class_names, train.targets_name);
   if (test)
     out.test = joined(inputs_of(test->inputs, by), test_y, out.class_names, test->targets_name);
-  const Split& split = job.data.split;
-  const SplitOptions how{.seed = job.seed, .stratify = split.stratify};
-  const auto split_off = [&](double share) {
-    const TrainTest parts =
-        blame(job, "data.split", [&] { return varve::split(out.train, share, how); });
-    out.train = parts.train;
-    return parts.test;
-  };
-  if (split.test > 0) out.test = split_off(split.test);
-  if (split.validation > 0) out.validation = split_off(split.validation / (1 - split.test));
+  split_parts(job, out);
   return out;
 }
 
@@ -216,6 +219,21 @@ JobData load_npz(const Job& job) {
   return split_arrays(job, train, test, npz.scale);
 }
 
+JobData load_image_folder(const Job& job) {
+  const ImageFolderData& folder = job.data.image_folder;
+  JobData out;
+  out.train = blame(job, "data", [&] {
+    return datasets::image_folder(job.resolve(folder.path),
+                                  {.height = folder.image_size[0],
+                                   .width = folder.image_size[1],
+                                   .channels = folder.channels,
+                                   .on_bad_sample = folder.on_bad_sample});
+  });
+  out.class_names = out.train.class_names();
+  split_parts(job, out);
+  return out;
+}
+
 }  // namespace
 
 Dataset inputs_of(const formats::Array& array, double divide_by) {
@@ -244,9 +262,11 @@ Dataset with_targets(const Dataset& inputs, const formats::Array& targets, bool 
 }
 
 JobData load_data(const Job& job) {
-  JobData out = job.data.kind == "csv"   ? load_csv(job)
-                : job.data.kind == "idx" ? load_idx(job)
-                                         : load_npz(job);
+  const std::string& kind = job.data.kind;
+  JobData out = kind == "csv"   ? load_csv(job)
+                : kind == "idx" ? load_idx(job)
+                : kind == "npz" ? load_npz(job)
+                                : load_image_folder(job);
   if (out.train.size() == 0) job.fail("data: training set is empty");
   return out;
 }

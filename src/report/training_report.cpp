@@ -82,10 +82,13 @@ std::string training_page(const TrainingReport& report) {
   Page page(report.title, report.subtitle);
   if (!report.tiles.empty()) page.tiles(report.tiles);
   if (!report.history.empty()) {
-    page.section(
-        "How it learned",
-        "Figures of the training part are means over each epoch, while the weights still change; "
-        "those of the validation part are taken at its end.");
+    const bool validation =
+        std::any_of(report.history.begin(), report.history.end(),
+                    [](const Curve& c) { return c.name.starts_with(kValidation); });
+    page.section("How it learned",
+                 std::string("Figures of the training part are means over each epoch, while the "
+                             "weights still change") +
+                     (validation ? "; those of the validation part are taken at its end." : "."));
     page.pictures(learning_curves(report.history));
   }
   if (report.confusion) {

@@ -126,6 +126,58 @@ TEST(Train, ColourAndSizeOfAPictureDoNotMatter) {
               StartsWith(folder / "bar.png" + ": 0 ("));
 }
 
+TEST(Train, PicturesInFoldersOfTheirClasses) {
+  const Folder folder;
+  Dice dice;
+  for (const char* name : {"across", "down"}) {
+    std::filesystem::create_directories(folder / "bars" + std::string("/") + name);
+    for (int64_t i = 0; i < 20; ++i) {
+      formats::Array picture(u8, Shape{9, 9, 3});
+      std::fill(picture.span<uint8_t>().begin(), picture.span<uint8_t>().end(), uint8_t{20});
+      const int64_t at = dice(9);
+      for (int64_t k = 0; k < 9; ++k) {
+        const int64_t pixel = *name == 'a' ? at * 9 + k : k * 9 + at;
+        for (int64_t c = 0; c < 3; ++c)
+          picture.span<uint8_t>()[static_cast<size_t>(pixel * 3 + c)] = 240;
+      }
+      formats::write_png(folder / "bars/" + name + "/" + std::to_string(i) + ".png", picture);
+    }
+  }
+  write(folder / "bars.toml", R"(
+[data]
+kind = "image_folder"
+path = "bars"
+image_size = 9
+channels = 1
+split = { test = 0.25, stratify = true }
+[model]
+layers = [
+  { type = "conv2d", filters = 4, kernel_size = 3, activation = "relu" },
+  { type = "global_max_pool2d" },
+  { type = "dense", units = "classes" },
+]
+[train]
+optimizer = { type = "adam", learning_rate = 0.05 }
+loss = { type = "cross_entropy", from_logits = true }
+metrics = ["accuracy"]
+batch_size = 10
+epochs = 30
+[output]
+directory = "out"
+)");
+  expect_ok(varve({"train", folder / "bars.toml"}));
+  const std::string model = folder / "out/model.safetensors";
+  EXPECT_THAT(varve({"predict", model, folder / "bars/down/3.png"}).out,
+              HasSubstr("3.png: down ("));
+  const Ran scores = varve({"evaluate", model, folder / "bars", "--json"});
+  expect_ok(scores);
+  EXPECT_EQ(nlohmann::json::parse(scores.out)["samples"], 40);
+  EXPECT_GT(nlohmann::json::parse(scores.out)["accuracy"], 0.9);
+  std::filesystem::rename(folder / "bars/down", folder / "bars/up");
+  EXPECT_THAT(varve({"evaluate", model, folder / "bars"}).err,
+              HasSubstr("expected folders for the classes across, down, got across, up"));
+}
+
 TEST(Train, NumbersAreLearnedToo) {
   const Folder folder;
   write_line(folder, 200);

@@ -196,6 +196,13 @@ INSTANTIATE_TEST_SUITE_P(
                "epochs = 2\ncallbacks = [{ type = \"early_stopping\", monitor = \"acuracy\" }]",
                "job.toml:18:41: train.callbacks[0].monitor: \"acuracy\" is not measured",
                "did you mean \"accuracy\"?"},
+        BadJob{"B081", "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"",
+               "kind = \"image_folder\"\npath = \"p\"", "job.toml:3:2: data.image_size: missing",
+               "image_size = [96, 96]"},
+        BadJob{
+            "B081", "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"",
+            "kind = \"image_folder\"\npath = \"p\"\nimage_size = [9, 0]",
+            "job.toml:6:1: data.image_size: expected integer 1..16384 or a list of 2, got [9,0]"},
         BadJob{"B128", "seed = 3", "format_version = 2",
                "job.toml:2:1: format_version: this Varve reads up to 1, got 2", "newer Varve"}),
     [](const auto& info) { return std::string(info.param.id) + "_" + std::to_string(info.index); });
