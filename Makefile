@@ -14,7 +14,7 @@ export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
 .PHONY: help install-dependencies configure build demo test sanitize recipes bare bench format \
-  format-check check-layers check-clang style snippets data-note clean
+  format-check check-layers check-clang style docs data-note clean
 
 help:
 	@echo 'make build         the library, $(BUILD)/varve and $(BUILD)/varve-bench'
@@ -24,6 +24,7 @@ help:
 	@echo 'make recipes       every recipe on three seeds; writes docs/recipes.md'
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
 	@echo 'make bench         the benchmarks'
+	@echo 'make docs          writes anew what documents show of the code'
 	@echo 'make format        clang-format over all sources (format-check only looks)'
 	@echo 'make check-clang   clang reads everything that g++ compiles'
 	@echo 'make style         figures on file sizes, function sizes, tests'
@@ -68,7 +69,11 @@ check-layers: install-dependencies
 check-clang: configure
 	python3 tools/check_clang.py --build $(BUILD) --jobs $(JOBS)
 
-snippets: install-dependencies
+# What documents show of the code: snippets of examples, the reference pages out of the tables.
+docs: configure
+	cmake --build $(BUILD) -j$(JOBS) --target test_ops test_train
+	VARVE_WRITE_DOCS=1 $(BUILD)/test_ops --gtest_brief=1 --gtest_filter='OpReference.*'
+	VARVE_WRITE_DOCS=1 $(BUILD)/test_train --gtest_brief=1 --gtest_filter='Components.*'
 	python3 tools/snippets.py --write
 
 format: install-dependencies

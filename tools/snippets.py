@@ -135,7 +135,7 @@ def main():
     for fault in faults:
         print(fault + (" (written)" if options.write and fault not in left else ""))
     if left:
-        sys.exit("snippets: the documents differ from the code; `make snippets` writes them anew")
+        sys.exit("snippets: the documents differ from the code; `make docs` writes them anew")
 
 
 if __name__ == "__main__":

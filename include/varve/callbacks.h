@@ -33,28 +33,28 @@ class TrainState {
   /// A number by name: "loss" and metrics so far in this epoch; at its end "val_loss" and so on,
   /// and "learning_rate". Throws IndexError with the names that there are.
   double log(std::string_view name) const;
-  bool has_log(std::string_view name) const;
-  Logs logs() const;
+  bool has_log(std::string_view name) const;  ///< whether `log` knows it
+  Logs logs() const;                          ///< all of them
   /// Counted from 0.
   int64_t epoch() const;
-  int64_t epochs() const;
+  int64_t epochs() const;  ///< asked for
   /// Updates made in this training before the current batch; at the end of a batch, with it.
   int64_t step() const;
   /// The batch within the epoch, from 0, and how many there are.
   int64_t batch() const;
-  int64_t batches() const;
+  int64_t batches() const;  ///< in an epoch
   /// Samples trained on in this epoch so far, and each second.
   int64_t samples() const;
-  double samples_per_second() const;
+  double samples_per_second() const;  ///< in this epoch
   /// Seconds since the epoch began.
   double seconds() const;
-  Model& model() const;
-  Optimizer& optimizer() const;
-  const History& history() const;
+  Model& model() const;            ///< that is trained
+  Optimizer& optimizer() const;    ///< that trains it
+  const History& history() const;  ///< of the epochs that ended
   /// Ends training after this batch (epoch, where an epoch ends).
   void stop(std::string why);
-  bool stopped() const;
-  const std::string& why_stopped() const;
+  bool stopped() const;                    ///< whether `stop` was called
+  const std::string& why_stopped() const;  ///< what it was given
   /// Writes a checkpoint from which `fit` with FitOptions::resume goes on to the same bits.
   /// Throws IoError.
   void save_checkpoint(const std::string& path) const;
@@ -78,12 +78,12 @@ class Callback {
   Callback(Callback&&) = default;
   Callback(const Callback&) = delete;
   virtual ~Callback() = default;
-  virtual void on_train_begin(TrainState&) {}
-  virtual void on_train_end(TrainState&) {}
-  virtual void on_epoch_begin(TrainState&) {}
-  virtual void on_epoch_end(TrainState&) {}
-  virtual void on_batch_begin(TrainState&) {}
-  virtual void on_batch_end(TrainState&) {}
+  virtual void on_train_begin(TrainState&) {}  ///< once, before the first epoch
+  virtual void on_train_end(TrainState&) {}    ///< once, also where training was stopped
+  virtual void on_epoch_begin(TrainState&) {}  ///< before its first batch
+  virtual void on_epoch_end(TrainState&) {}    ///< after validation
+  virtual void on_batch_begin(TrainState&) {}  ///< before a step
+  virtual void on_batch_end(TrainState&) {}    ///< after a step
   /// What a checkpoint keeps of the callback; given back when training is resumed. A callback with
   /// a memory of its own (a patience that runs out) must keep it here.
   virtual std::string state() const { return {}; }
@@ -121,6 +121,7 @@ struct Better {
   enum class Kind { by_name, smaller, larger };
   Kind kind = Kind::by_name;
   consteval Better(const char* name) : kind(kind_of(name)) {}
+  /// Whether larger numbers of that name are better.
   bool larger(std::string_view monitored) const;
   std::string config() const;
   /// Throws ConfigError with the choices.
@@ -204,6 +205,7 @@ struct Hooks {
                                    on_epoch_end = {}, on_batch_begin = {}, on_batch_end = {};
   std::shared_ptr<Callback> make() const;
 };
+/// A function at the end of every epoch.
 struct OnEpochEnd {
   std::function<void(TrainState&)> call = {};
   std::shared_ptr<Callback> make() const;
@@ -218,6 +220,7 @@ struct Progress {
 /// Types: checkpoint, csv_logger, early_stopping, model_checkpoint, reduce_lr_on_plateau. Throws
 /// ConfigError.
 CallbackRef from_config(std::string_view json);
+/// The types that `from_config` knows, sorted.
 std::vector<std::string> names();
 
 }  // namespace callbacks

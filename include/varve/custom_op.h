@@ -36,6 +36,7 @@ class Elements {
   void* data_;
 };
 
+/// What an operation of your own is made of; see custom_op.
 struct CustomOp {
   std::string name = {};
   /// Types of the outputs from those of the inputs; throws varve errors for what it does not take.

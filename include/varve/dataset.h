@@ -26,7 +26,7 @@ struct Batch {
 
   /// The only input, the only target. Throw ValueError where there are several or none.
   const Tensor& x() const { return inputs.only(); }
-  const Tensor& y() const { return targets.only(); }
+  const Tensor& y() const { return targets.only(); }  ///< see x
   /// How many examples.
   int64_t size() const { return inputs[0].shape()[0]; }
 };
@@ -54,6 +54,7 @@ class Dataset {
   Dataset(Tensors inputs, Tensors targets = {}, DatasetOptions options = {});
 
   int64_t size() const;
+  /// Empty where none were given.
   const std::vector<std::string>& class_names() const;
   /// See DatasetOptions; empty after `map`, which it would not know of.
   const std::string& preprocessing() const;
@@ -64,7 +65,7 @@ class Dataset {
   }
   /// The first n, and all but the first n; n is cut at size(). Throws ValueError below 0.
   Dataset take(int64_t n) const;
-  Dataset skip(int64_t n) const;
+  Dataset skip(int64_t n) const;  ///< see take
   /// With a function applied to the inputs of every batch, after those already there:
   /// `images.map([](const Tensors& x) { return Tensors(x.only() / 255); })`.
   Dataset map(Preparation f) const;
@@ -84,9 +85,9 @@ class Dataset {
   /// What compiled steps gather from: the tensors as stored, and which of their rows are the
   /// examples, in order.
   const Tensors& stored_inputs() const;
-  const Tensors& stored_targets() const;
-  const Tensor& stored_weights() const;
-  std::span<const int64_t> rows() const;
+  const Tensors& stored_targets() const;  ///< see stored_inputs
+  const Tensor& stored_weights() const;  ///< see stored_inputs
+  std::span<const int64_t> rows() const;  ///< see stored_inputs
   /// Applies the functions given to `map` and `DatasetOptions::prepare`.
   Tensors prepare(const Tensors& stored_inputs) const;
   /// The rows at these positions as stored, not prepared.
@@ -139,10 +140,12 @@ struct LoaderOptions {
 /// (seed, e), so a position says all that is needed to go on.
 class Loader {
  public:
+  /// Where a walk stands: `batch` is the next one of `epoch`, both from 0.
   struct Position {
     int64_t epoch = 0, batch = 0;
     bool operator==(const Position&) const = default;
   };
+  /// Gives the batches of one epoch in turn; valid as long as the loader.
   class iterator {
    public:
     const Batch& operator*() const;

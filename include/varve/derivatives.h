@@ -24,8 +24,8 @@ class Grads {
   Tensor operator[](const Variable& variable) const;
   /// Euclidean norm of all gradients together, f32.
   Tensor global_norm() const;
-  const Variables& variables() const { return variables_; }
-  const std::vector<Tensor>& gradients() const { return gradients_; }
+  const Variables& variables() const { return variables_; }  ///< in the order they were asked for
+  const std::vector<Tensor>& gradients() const { return gradients_; }  ///< in the same order
   size_t size() const { return variables_.size(); }
 
  private:
@@ -33,21 +33,26 @@ class Grads {
   std::vector<Tensor> gradients_;
 };
 
+/// What value_and_grad(f) gives: f's value and its derivative by each of N arguments.
 template <size_t N>
 struct ValueAndGrads {
   Tensor value;
   std::array<Tensor, N> grads;
 };
+/// What value_and_grad(f, variables) gives.
 struct ValueAndGradsOf {
   Tensor value;
   Grads grads;
 };
+/// What jvp gives, one tangent an output.
 struct ValueAndTangents {
   Tensors value, tangents;
 };
+/// What vjp gives, one cotangent an argument.
 struct ValueAndCotangents {
   Tensors value, cotangents;
 };
+/// A function of several tensors that gives several: the form for jvp, vjp and gradcheck.
 using TensorsFunction = std::function<Tensors(const Tensors&)>;
 
 namespace detail {

@@ -1,7 +1,6 @@
 // room: base
 // Errors: every failure Varve reports is a varve::Error that says what happened, what was expected,
 // what came, how to mend it and where the value was made.
-// room: base
 #pragma once
 #include <cstdint>
 #include <stdexcept>
@@ -16,6 +15,7 @@ struct Where {
   const char* file = "";
   int line = 0;
 
+  /// The line that calls the function whose default argument this is.
   static constexpr Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     return {file, line};
   }
@@ -29,8 +29,8 @@ class Error : public std::runtime_error {
  public:
   explicit Error(std::string message, std::string hint = {}, std::string at = {});
 
-  const std::string& message() const { return message_; }
-  const std::string& hint() const { return hint_; }
+  const std::string& message() const { return message_; }  ///< what happened, expected, came
+  const std::string& hint() const { return hint_; }        ///< how to mend it, or empty
   /// "train.cpp:41 (layer \"dense_1\")", or empty.
   const std::string& at() const { return at_; }
 

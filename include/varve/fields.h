@@ -35,7 +35,9 @@ struct RealRule {
 /// its JSON text: `"relu"` or `{"type": "leaky_relu", "negative_slope": 0.2}`.
 class ChoiceField {
  public:
+  /// Its JSON text. Throws UnsupportedError for a function of one's own.
   virtual std::string config() const = 0;
+  /// Sets it from such a text. Throws ConfigError.
   virtual void set_config(std::string_view json) = 0;
 
  protected:
@@ -54,6 +56,7 @@ struct FunctionField {
 
 /// One visited member.
 struct Field {
+  /// A pointer to the member, by its type.
   using Value =
       std::variant<Dim*, int*, Real*, bool*, std::string*, Shape*, DType*, Padding*, DataFormat*,
                    Extents<1>*, Extents<2>*, Extents<3>*, std::vector<int>*,
@@ -70,6 +73,7 @@ struct Field {
 class Fields {
  public:
   virtual ~Fields() = default;
+  /// Called once a member, in order; visitors override it.
   virtual void visit(const Field& field) = 0;
 
   void operator()(const char* name, Dim& value, const char* doc, IntRule rule = {});

@@ -131,7 +131,7 @@ class Jit {
     }
   }
 
-  CompiledInfo info() const { return CompiledInfo(compiled_); }
+  CompiledInfo info() const { return CompiledInfo(compiled_); }  ///< traces, plan and profile
 
  private:
   template <size_t N>

@@ -77,6 +77,7 @@ class Loss {
   Tensor per_sample(const Tensor& prediction, const Tensor& target) const;
   /// "cross_entropy"; "loss" for a lambda.
   std::string name() const;
+  /// Whether predictions are scores before the softmax; empty where the function does not say.
   std::optional<bool> from_logits() const;
   /// JSON: `"mse"`, `{"type": "huber", "delta": 2}`. Throws UnsupportedError for a lambda.
   std::string config() const;
@@ -105,6 +106,7 @@ class Losses {
 
   /// The only one; empty where they are given by output.
   const Loss& one() const { return one_; }
+  /// By the names of the outputs; empty where there is one for all.
   const std::vector<std::pair<std::string, Loss>>& by_output() const { return by_output_; }
   explicit operator bool() const { return one_ || !by_output_.empty(); }
 

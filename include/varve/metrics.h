@@ -89,7 +89,7 @@ class Metric {
   void update(const Tensor& prediction, const Tensor& target, const Tensor& weights = {});
   /// The number for all batches since `reset`; NaN where there were none.
   double result() const;
-  void reset();
+  void reset();  ///< forgets all batches
   /// The totals, f64; not defined before the first update.
   Variable totals() const;
   /// Goes on from totals that were kept.
@@ -197,12 +197,12 @@ struct MeanOf {
   double result(std::span<const double> totals) const;
   void fields(Fields& f);
 };
-using MeanSquaredError = MeanOf<losses::MeanSquaredError>;
-using MeanAbsoluteError = MeanOf<losses::MeanAbsoluteError>;
-using Huber = MeanOf<losses::Huber>;
+using MeanSquaredError = MeanOf<losses::MeanSquaredError>;    ///< mean of (p - y)^2
+using MeanAbsoluteError = MeanOf<losses::MeanAbsoluteError>;  ///< mean of |p - y|
+using Huber = MeanOf<losses::Huber>;                          ///< mean of losses::Huber
 /// These take logits where the spec or the model's loss says so.
 using CrossEntropy = MeanOf<losses::CrossEntropy>;
-using BinaryCrossEntropy = MeanOf<losses::BinaryCrossEntropy>;
+using BinaryCrossEntropy = MeanOf<losses::BinaryCrossEntropy>;  ///< as CrossEntropy
 /// sqrt(mean (p - y)^2), over all elements together.
 struct RootMeanSquaredError {
   std::string name = {};

@@ -108,6 +108,7 @@ class History {
   /// "seconds", "optimizer", "stopped".
   std::map<std::string, std::string> params;
 
+  /// One epoch more; names that are new get NaN for the epochs before.
   void append(const Logs& logs);
   /// {"loss": [...], ...}; null for NaN.
   std::string to_json() const;
@@ -125,7 +126,7 @@ class Scores {
   explicit Scores(Logs values) : values_(std::move(values)) {}
   /// Throws IndexError with the names that there are.
   double operator[](std::string_view name) const;
-  const Logs& values() const { return values_; }
+  const Logs& values() const { return values_; }  ///< all of them
   /// "loss 0.0412, accuracy 0.9876"
   std::string to_string() const;
   /// Prints that line to standard output.
@@ -148,8 +149,8 @@ class Model : public Layer {
   /// Sets optimizer, loss and metrics, and forgets what was there. Throws ValueError where losses
   /// or metrics are given for an output that does not exist.
   void compile(CompileOptions options);
-  bool compiled() const;
-  Optimizer optimizer() const;
+  bool compiled() const;        ///< whether it has a loss or a step of its own
+  Optimizer optimizer() const;  ///< that of compile
 
   /// Trains. Each step is compiled once for a batch size and replayed. A step whose loss, gradients
   /// or statistics are not finite throws NumericError that names epoch, step and the operation or
@@ -176,7 +177,7 @@ class Model : public Layer {
   /// Names of classes 0, 1, ...; like the metadata "preprocessing" set by `fit` from the dataset
   /// where there are none yet.
   std::vector<std::string> class_names() const;
-  void set_class_names(const std::vector<std::string>& names);
+  void set_class_names(const std::vector<std::string>& names);  ///< see class_names
 
   /// Writes one safetensors file: weights under their paths; architecture, compile settings and
   /// metadata as JSON. Atomic. Throws IoError; UnsupportedError, naming the layer, for functions of
@@ -184,6 +185,7 @@ class Model : public Layer {
   void save(std::string_view path) const;
   /// Reads it back, compiled as it was where that could be written. Throws IoError, FormatError.
   static Model load(std::string_view path, LoadOptions options = {});
+  /// Writes the weights alone, for other programs or another architecture. Atomic. Throws IoError.
   void save_weights(std::string_view path) const;
   /// Reads weights into this model, which must be built. Without `partial`, nothing is loaded
   /// unless all fits: FormatError lists what is missing, unexpected or different.
@@ -200,7 +202,7 @@ class Sequential : public Model {
   Sequential();
   Sequential(std::initializer_list<Layer> layers);
   explicit Sequential(std::vector<Layer> layers);
-  void add(const Layer& layer);
+  void add(const Layer& layer);  ///< appends it
 };
 
 }  // namespace varve

@@ -114,8 +114,9 @@ class Optimizer {
   Variable step() const;
   /// "adam".
   std::string name() const;
-  const Schedule& schedule() const;
+  const Schedule& schedule() const;  ///< of the learning rate
 
+  /// A variable of the optimizer's own.
   struct NamedState {
     std::string path;  ///< "step", "learning_rate", "m.conv2d_1.kernel"
     Variable variable;

@@ -27,6 +27,7 @@ struct ScheduleOf final : ScheduleRule {
 }  // namespace detail
 
 class Schedule;
+/// Anything but a number that is called with the step and gives a rate.
 template <class F>
 concept ScheduleFunction =
     !Number<F> && !std::same_as<F, Schedule> && std::is_invocable_r_v<double, const F&, int64_t>;
@@ -41,7 +42,7 @@ class Schedule {
       : Schedule(std::make_shared<detail::ScheduleOf<F>>(std::move(f)), where) {}
 
   double operator()(int64_t step) const { return rule_ ? rule_->apply(step) : constant_; }
-  bool is_constant() const { return rule_ == nullptr; }
+  bool is_constant() const { return rule_ == nullptr; }  ///< made of a number
   /// JSON: `0.001`, `{"type": "cosine", "initial": 0.1, "steps": 1000}`. Throws UnsupportedError
   /// for a function of your own.
   std::string config() const;

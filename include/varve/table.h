@@ -32,10 +32,11 @@ class Table {
  public:
   /// Reads a CSV file, plain or gzip. Throws IoError, FormatError (line and column named).
   static Table read(std::string_view path, const TableReadOptions& options = {});
+  /// The same from text.
   static Table parse(std::string_view text, const TableReadOptions& options = {});
 
-  int64_t rows() const;
-  const std::vector<std::string>& columns() const;
+  int64_t rows() const;                             ///< without the header
+  const std::vector<std::string>& columns() const;  ///< their names, in order
   bool has(std::string_view column) const;
   /// A cell as text; empty where missing. Throws IndexError, FormatError.
   std::string cell(int64_t row, std::string_view column) const;
@@ -94,15 +95,16 @@ class TablePreprocessing {
   /// none of the known ones, with a warning.
   Tensor inputs(const Table& table) const;
 
-  int64_t features() const;
+  int64_t features() const;  ///< numbers a row gives
   /// "age", "plan=basic", ...
   std::vector<std::string> feature_names() const;
-  bool is_classification() const;
-  const std::vector<std::string>& class_names() const;
-  const std::string& target() const;
+  bool is_classification() const;                       ///< whether the target is classes
+  const std::vector<std::string>& class_names() const;  ///< of classes 0, 1, ...
+  const std::string& target() const;                    ///< the column that is predicted
   /// How the table was read that it was fitted to; later ones are read alike.
   const TableReadOptions& reading() const;
 
+  /// All that was learned, for model files.
   std::string to_json() const;
   /// Throws FormatError.
   static TablePreprocessing from_json(std::string_view json);
@@ -113,6 +115,7 @@ class TablePreprocessing {
   std::shared_ptr<const detail::TablePreprocessingState> state_;
 };
 
+/// How a table is split; the rest is for training.
 struct TableSplit {
   Real validation = 0, test = 0;  ///< shares of all rows
   bool stratify = false;

@@ -31,6 +31,7 @@ class Tensor {
 
   /// Whether it holds anything.
   bool defined() const { return cell_ != nullptr; }
+  /// Known without evaluating. Throw ValueError where the tensor holds nothing.
   const Shape& shape() const;
   DType dtype() const;
   int rank() const { return shape().rank(); }
@@ -62,7 +63,7 @@ class Tensor {
   std::string to_string() const;
 
   explicit Tensor(std::shared_ptr<detail::Cell> cell) : cell_(std::move(cell)) {}
-  const std::shared_ptr<detail::Cell>& cell() const { return cell_; }
+  const std::shared_ptr<detail::Cell>& cell() const { return cell_; }  ///< for Varve itself
 
  private:
   void require_one() const;
@@ -93,6 +94,7 @@ Tensor tensor_from_bytes(const void* bytes, DType dtype, const Shape& shape);
 Tensor tensor_from_shared(std::shared_ptr<const void> owner, const void* bytes, DType dtype,
                           const Shape& shape);
 
+/// How a variable is made.
 struct VariableMade {
   std::string name = {};
   bool trainable = true;
@@ -109,11 +111,13 @@ class Variable {
            VariableMade made = {});
 
   bool defined() const { return state_ != nullptr; }
-  const std::string& name() const;
+  const std::string& name() const;  ///< as it was made; empty for none
   const Shape& shape() const;
   DType dtype() const;
+  /// Whether `Layer::trainable` lists it; nothing else depends on it.
   bool trainable() const;
-  void set_trainable(bool trainable);
+  void set_trainable(bool trainable);  ///< see trainable
+  /// A snapshot: later assignments do not change it.
   Tensor value() const;
   /// Throws ShapeError or DTypeError where the tensor's type differs from the variable's.
   void assign(const Tensor& value);
@@ -127,6 +131,7 @@ class Variable {
  private:
   std::shared_ptr<detail::VariableState> state_;
 };
+/// Several variables, in order.
 using Variables = std::vector<Variable>;
 
 /// What operations take: a Tensor, a Variable (its value) or a number, and the caller's line. A
@@ -136,6 +141,11 @@ class Operand {
   Operand(const Tensor& tensor, Where where = Where::here()) : value_(tensor), where_(where) {}
   Operand(const Variable& variable, Where where = Where::here())
       : value_(variable.value()), where_(where) {}
+  /// What a model gave, where that is one tensor (ValueError otherwise):
+  /// `argmax(model.predict(x))`.
+  template <class T>
+  requires requires { typename T::IsOutputs; }
+  Operand(const T& outputs, Where where = Where::here()) : value_(outputs.only()), where_(where) {}
   Operand(Number auto number, Where where = Where::here()) : where_(where) {
     using N = decltype(number);
     if constexpr (std::is_same_v<N, bool>) {
@@ -147,14 +157,14 @@ class Operand {
     }
   }
 
-  bool is_tensor() const { return std::holds_alternative<Tensor>(value_); }
+  bool is_tensor() const { return std::holds_alternative<Tensor>(value_); }  ///< else a number
   /// The tensor; a number becomes one of its default type (bool, i64, f32).
   Tensor tensor() const;
   /// The number as a tensor of rank 0 of the given type; a tensor unchanged.
   Tensor as(DType dtype) const;
   /// bool_, i64 or f32 for a number; the tensor's type.
   DType dtype() const;
-  const Where& where() const { return where_; }
+  const Where& where() const { return where_; }  ///< the caller's line
 
  private:
   std::variant<Tensor, bool, int64_t, double> value_;
@@ -173,10 +183,10 @@ class Tensors {
   const Tensor& operator[](size_t i) const;
   /// The only one. Throws ValueError where there are more or none.
   const Tensor& only() const;
-  size_t size() const { return list_.size(); }
+  size_t size() const { return list_.size(); }  ///< how many
   auto begin() const { return list_.begin(); }
   auto end() const { return list_.end(); }
-  const std::vector<Tensor>& list() const { return list_; }
+  const std::vector<Tensor>& list() const { return list_; }  ///< all of them
 
  private:
   std::vector<Tensor> list_;
@@ -193,7 +203,7 @@ class Key {
   Key fold_in(uint64_t number) const;
   /// A new key that depends on the name.
   Key fold_in(std::string_view name) const;
-  const Tensor& bits() const { return bits_; }
+  const Tensor& bits() const { return bits_; }  ///< u64 [2]: seed and stream
 
  private:
   Tensor bits_;

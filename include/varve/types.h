@@ -1,6 +1,5 @@
 // room: base
 // Sizes and element types: Dim, Real, Extents, Shape, DType.
-// room: base
 #pragma once
 #include <array>
 #include <concepts>
@@ -12,8 +11,10 @@
 
 namespace varve {
 
+/// Any integer type but bool and char: what sizes are given by.
 template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char>;
+/// Any number: what tensors are combined with.
 template <class T>
 concept Number = std::integral<T> || std::floating_point<T>;
 
@@ -42,7 +43,7 @@ struct Extents {
   constexpr Extents(Dim a, Dim b) requires(N == 2) : v{a, b} {}
   constexpr Extents(Dim a, Dim b, Dim c) requires(N == 3) : v{a, b, c} {}
   constexpr int64_t operator[](int i) const { return v[static_cast<size_t>(i)]; }
-  std::vector<int64_t> list() const { return {v.begin(), v.end()}; }
+  std::vector<int64_t> list() const { return {v.begin(), v.end()}; }  ///< one an axis
   bool operator==(const Extents&) const = default;
 };
 
@@ -59,8 +60,10 @@ int64_t size_of(DType dtype);
 const char* name_of(DType dtype);
 /// The inverse of name_of. Throws ValueError with the list of names.
 DType parse_dtype(std::string_view name);
+/// f16, bf16, f32 and f64.
 constexpr bool is_floating(DType d) { return d >= DType::f16; }
-constexpr bool is_integer(DType d) { return d > DType::bool_ && d < DType::f16; }
+constexpr bool is_integer(DType d) { return d > DType::bool_ && d < DType::f16; }  ///< u8 ... i64
+/// Types that hold negative numbers.
 constexpr bool is_signed(DType d) {
   return is_floating(d) || d == DType::i8 || d == DType::i16 || d == DType::i32 || d == DType::i64;
 }
@@ -82,6 +85,7 @@ struct BFloat16 {
   operator float() const;
 };
 
+/// The element type that stands for a C++ type.
 template <class T>
 struct DTypeOf;  // defined for the 13 element types only
 template <>
@@ -136,10 +140,12 @@ template <>
 struct DTypeOf<double> {
   static constexpr DType value = DType::f64;
 };
+/// The C++ types of elements: bool, the fixed-width integers, Float16, BFloat16, float, double.
 template <class T>
 concept Element = requires {
   DTypeOf<T>::value;
 };
+/// dtype_of<float> is f32.
 template <Element T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
@@ -151,12 +157,12 @@ class Shape {
   Shape(std::initializer_list<Dim> dims);
   explicit Shape(std::vector<int64_t> dims) : dims_(std::move(dims)) {}
 
-  int rank() const { return static_cast<int>(dims_.size()); }
+  int rank() const { return static_cast<int>(dims_.size()); }  ///< how many axes
   /// The size of an axis; negative axes count from the end. Throws IndexError.
   int64_t operator[](int axis) const;
   /// Product of all sizes. Throws ShapeError where it passes 2^63.
   int64_t size() const;
-  const std::vector<int64_t>& dims() const { return dims_; }
+  const std::vector<int64_t>& dims() const { return dims_; }  ///< all sizes
   auto begin() const { return dims_.begin(); }
   auto end() const { return dims_.end(); }
   /// "[2, 3]".

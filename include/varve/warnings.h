@@ -7,6 +7,7 @@
 
 namespace varve {
 
+/// What a warning is handed to. It may be called from any thread.
 using WarningHandler = std::function<void(const std::string&)>;
 
 /// Replaces the handler and returns the one before; an empty handler restores the default, which

@@ -26,6 +26,7 @@ struct LoadReport {
   std::vector<std::string> unexpected;  ///< `file has "fc3.kernel" F32[10,10]: not in the model`
   std::vector<std::string> different;   ///< `"fc1.kernel": model F32[784,128], file F32[784,256]`
   std::vector<std::string> not_finite;  ///< `tensor "fc1.kernel": nan at [3, 7]`, one a tensor
+  /// Whether all fits.
   bool complete() const { return missing.empty() && unexpected.empty() && different.empty(); }
   /// All of it, at most ten lines of each kind.
   std::string to_string() const;

@@ -4,13 +4,9 @@
 #include <cstdint>
 
 #include "base/function_ref.h"
+#include "varve/threads.h"
 
 namespace varve {
-
-/// Threads that parallel work uses; at first OpenMP's own number.
-int thread_count();
-/// Throws ValueError outside 1..1024.
-void set_thread_count(int n);
 
 /// Calls body(begin, end) on disjoint ranges that cover [0, n), in parallel where n > grain.
 /// Ranges are multiples of `grain` long (but the last). `body` must not throw.

@@ -121,6 +121,13 @@ struct Run {
     const std::string parent = dot == std::string::npos ? "" : w.path.substr(0, dot);
     Made& beside = made_[parent];
     for (const Tensor& t : w.inputs) add_producers(t, beside, row.from);
+    if (w.layer->type == "input") {  // in a sequence: it gives what the model is given
+      for (const Tensor& t : w.outputs) {
+        beside[t.cell().get()] = row.from.front();
+        kept_.push_back(t);
+      }
+      return;
+    }
     for (const Tensor& t : w.outputs) {
       row.outputs.push_back(ir::type_of(t));
       beside[t.cell().get()] = static_cast<int>(rows.size());

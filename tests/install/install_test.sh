@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs a build into a stage, moves the stage, and builds and runs every example against it: with
-# find_package, and once more with pkg-config (of these the last is run). Usage: install_test.sh SOURCE BUILD CXX
+# Installs a build into a stage, moves the stage, and builds and runs every example against it with
+# find_package; one of them also as the README shows, with CMake and with pkg-config.
+# Usage: install_test.sh SOURCE BUILD CXX
 set -euo pipefail
 source=$1 build=$2 cxx=$3
 work=$build/install_test
@@ -22,21 +23,26 @@ cd "$work/run"
 for example in "$source"/examples/*.cpp; do
   name=$(basename "$example" .cpp)
   echo "== $name"
-  "$work/cmake/$name" | tee "$work/output/$name.txt"
+  "$work/cmake/bin/$name" | tee "$work/output/$name.txt"
 done
 # What the documents show as output is what the examples print.
 python3 "$source/tools/snippets.py" --root "$source" --outputs "$work/output"
 
-echo "== pkg-config"
+echo "== a project of one file, with CMake and without"
+mkdir "$work/app"
+cp "$source/examples/consumer/CMakeLists.txt" "$work/app/"
+cp "$source/examples/first.cpp" "$work/app/main.cpp"
+cd "$work/app"
+cmake -B build -G Ninja -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_PREFIX_PATH="$stage" >>"$work/configure.log"
+cmake --build build
 PKG_CONFIG_PATH=$(dirname "$(find "$stage" -name varve.pc)")
 export PKG_CONFIG_PATH
-flags=$(pkg-config --cflags --libs varve)
-for example in "$source"/examples/*.cpp; do
-  name=$(basename "$example" .cpp)
-  # shellcheck disable=SC2086  # the flags are words
-  "$cxx" -std=c++20 "$example" $flags -o "$work/$name"
-done
-"$work/$name" >"$work/output/pkg-config.txt"
+g++() { command "$cxx" "$@"; }
+# shellcheck disable=SC2046  # the flags are words
+# [pkg-config]
+g++ -std=c++20 main.cpp $(pkg-config --cflags --libs varve) -o app
+# [/pkg-config]
+./app >"$work/output/pkg-config.txt"
 
 # The other compiler has to take the public headers too; linking with its OpenMP is not ours to ask.
 if command -v clang++ >/dev/null; then

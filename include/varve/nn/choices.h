@@ -98,7 +98,7 @@ class Activation {
       : Activation(std::make_shared<detail::ActivationOf<S>>(std::move(spec)), where) {}
 
   Tensor operator()(const Tensor& x) const { return function_ ? function_(x) : x; }
-  bool is_linear() const { return !function_; }
+  bool is_linear() const { return !function_; }  ///< does nothing
   /// JSON: `"relu"`, `{"type": "elu", "alpha": 0.5}`. Throws UnsupportedError for a function.
   std::string config() const;
   static Activation from_config(std::string_view json);
@@ -184,7 +184,7 @@ namespace nn {
 struct Fans {
   double in = 1, out = 1;
 };
-Fans fans(const Shape& shape);
+Fans fans(const Shape& shape);  ///< of a weight of this shape
 
 /// N(mean, stddev).
 struct RandomNormal {
@@ -213,6 +213,7 @@ struct VarianceScaling {
   Tensor make(const Key& key, const Shape& shape, DType dtype) const;
   void fields(Fields& f);
 };
+/// The same number everywhere.
 struct Constant {
   Real value = 0;
   Tensor make(const Key& key, const Shape& shape, DType dtype) const;
@@ -247,8 +248,8 @@ struct L1L2 {
 
 /// The names that `Activation`, `Initializer` and `Regularizer` know, sorted.
 std::vector<std::string> activation_names();
-std::vector<std::string> initializer_names();
-std::vector<std::string> regularizer_names();
+std::vector<std::string> initializer_names();  ///< see activation_names
+std::vector<std::string> regularizer_names();  ///< see activation_names
 
 }  // namespace nn
 }  // namespace varve

@@ -85,6 +85,7 @@ struct Rescaling {
 /// A function of one's own, of a tensor or of several. It has no weights and cannot be saved: for
 /// either write a layer struct.   nn::Lambda{[](const Tensor& x) { return x * x; }}
 struct Lambda {
+  /// Takes a function of a Tensor or of Tensors.
   class Function {
    public:
     Function() = default;
@@ -128,6 +129,7 @@ struct SpatialDropout1D {
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
+/// SpatialDropout1D for two spatial axes.
 struct SpatialDropout2D {
   Real rate = 0.5;
   DataFormat data_format = "channels_last";
@@ -136,6 +138,7 @@ struct SpatialDropout2D {
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
+/// SpatialDropout1D for three spatial axes.
 struct SpatialDropout3D {
   Real rate = 0.5;
   DataFormat data_format = "channels_last";

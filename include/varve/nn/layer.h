@@ -25,10 +25,12 @@ template <class S>
 concept MultiLayerSpec = requires(const S& s, const Tensors& x, Scope& c) {
   { s.call(x, c) } -> std::convertible_to<Tensors>;
 };
+/// A spec whose `call` takes one tensor.
 template <class S>
 concept SingleLayerSpec = requires(const S& s, const Tensor& x, Scope& c) {
   { s.call(x, c) } -> std::convertible_to<Tensors>;
 };
+/// A spec of either kind.
 template <class S>
 concept LayerSpec = MultiLayerSpec<S> || SingleLayerSpec<S>;
 
@@ -109,12 +111,14 @@ std::unique_ptr<Spec> hold(S spec) {
 /// What several tensors give: one tensor or several.
 class Outputs : public Tensors {
  public:
+  using IsOutputs = void;  ///< marks the type: one tensor of them is an operand
   using Tensors::Tensors;
   Outputs(Tensors tensors) : Tensors(std::move(tensors)) {}
   /// The only one (ValueError).
   operator Tensor() const { return only(); }
 };
 
+/// A variable and where it stands.
 struct NamedVariable {
   std::string path;  ///< "encoder.dense_1.kernel", from the layer that was asked
   Variable variable;
@@ -130,7 +134,7 @@ struct NamedVariable {
 /// a dot is matched with all below it.
 class Layer {
  public:
-  using IsLayer = void;
+  using IsLayer = void;  ///< marks the type for templates
 
   template <class S>
   requires requires { &S::call; }
@@ -157,6 +161,7 @@ class Layer {
   /// Variables whose path matches, each once, in the order of the layers. Throws ValueError where
   /// the layer was neither built nor called yet.
   Variables variables(std::string_view glob = "*") const;
+  /// The same with their paths.
   std::vector<NamedVariable> named_variables(std::string_view glob = "*") const;
   /// Those of them that are trained.
   Variables trainable(std::string_view glob = "*") const;
@@ -166,7 +171,7 @@ class Layer {
   /// Stops (starts again) training the matching variables; a matching batch norm goes on with its
   /// running statistics as they are. Throws IndexError where nothing matches.
   void freeze(std::string_view glob = "*");
-  void unfreeze(std::string_view glob = "*");
+  void unfreeze(std::string_view glob = "*");  ///< see freeze
 
   /// A deep copy: same spec, parts of its own, variables with the same values.
   Layer clone() const;
@@ -178,7 +183,7 @@ class Layer {
   /// The same for a layer of several tensors.
   void build_many(const std::vector<Shape>& samples, DType dtype = f32,
                   Where where = Where::here());
-  bool built() const;
+  bool built() const;  ///< whether its variables are known
 
   /// Seed and counter (u64[2]) of the random numbers of calls of this layer. Counted up by each
   /// call that uses them.
@@ -223,7 +228,7 @@ class Call;
 ///     };
 class Scope {
  public:
-  bool training() const;
+  bool training() const;  ///< whether the model is being trained
   /// Whether the layer was frozen as a whole.
   bool frozen() const;
   /// A random key: another one at each use, in each call and at each step.
@@ -248,7 +253,7 @@ class Scope {
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   detail::Call& call() { return call_; }
-  detail::LayerState& layer() { return layer_; }
+  detail::LayerState& layer() { return layer_; }  ///< for Varve itself
 
  private:
   detail::Call& call_;

@@ -44,12 +44,14 @@ struct Average {
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
+/// The largest of each element.
 struct Maximum {
   std::string name = {};
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
+/// The least of each element.
 struct Minimum {
   std::string name = {};
   Tensor call(const Tensors& x, Scope& s) const;

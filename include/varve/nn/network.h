@@ -34,8 +34,8 @@ struct Port {
   std::string name;
   OpenType type;
 };
-std::vector<Port> inputs_of(const Layer& model);
-std::vector<Port> outputs_of(const Layer& model);
+std::vector<Port> inputs_of(const Layer& model);   ///< in the order of a call
+std::vector<Port> outputs_of(const Layer& model);  ///< in the order of a call
 
 /// One call of a layer inside a model.
 struct LayerCall {

@@ -29,8 +29,9 @@ class Index {
   Index(NewAxis n) : value_(n) {}
   Index(const Tensor& t) : value_(t) {}
 
+  /// The kinds of index.
   using Value = std::variant<int64_t, Slice, Ellipsis, NewAxis, Tensor>;
-  const Value& value() const { return value_; }
+  const Value& value() const { return value_; }  ///< what it was made of
 
  private:
   Value value_;
@@ -69,15 +70,18 @@ Tensor gather_nd(const Operand& x, const Operand& indices);
 /// shape, or broadcast to it. Where an element is named twice, set keeps the last in row-major
 /// order, and the gradient goes to that one alone.
 Tensor scatter_add(const Operand& x, const Operand& indices, const Operand& updates, int axis);
-Tensor scatter_set(const Operand& x, const Operand& indices, const Operand& updates, int axis);
+Tensor scatter_set(const Operand& x, const Operand& indices, const Operand& updates,
+                   int axis);  ///< see scatter_add
 /// The same where `take_along_axis(x, indices, axis)` would read.
 Tensor scatter_add_along_axis(const Operand& x, const Operand& indices, const Operand& updates,
                               int axis);
+/// As scatter_add_along_axis; the last update of an element stays.
 Tensor scatter_set_along_axis(const Operand& x, const Operand& indices, const Operand& updates,
                               int axis);
 /// The same where `gather_nd(x, indices)` would read.
 Tensor scatter_nd_add(const Operand& x, const Operand& indices, const Operand& updates);
-Tensor scatter_nd_set(const Operand& x, const Operand& indices, const Operand& updates);
+Tensor scatter_nd_set(const Operand& x, const Operand& indices,
+                      const Operand& updates);  ///< see scatter_add
 /// out[s] = sum of the x[i] with segments[i] = s, over the first axis; `count` segments.
 Tensor segment_sum(const Operand& x, const Operand& segments, Dim count);
 

@@ -42,6 +42,7 @@ struct BatchNormOptions {
   Tensor scale = {}, offset = {};  ///< of shape [channels]; empty: 1 and 0
   Real epsilon = 1e-3;
 };
+/// What batch_norm gives.
 struct BatchNorm {
   Tensor output;
   Tensor mean, variance;  ///< of the batch, of shape [channels]; the variance divided by the count

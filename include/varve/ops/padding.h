@@ -27,6 +27,7 @@ void data_format_must_be_channels_last_or_channels_first();
 /// A literal is checked while compiling; files use `parse`.
 struct Padding {
   enum class Kind : uint8_t { valid, same, causal, sides };
+  /// Elements before and after one axis.
   struct Side {
     int64_t low = 0, high = 0;
     constexpr Side() = default;

@@ -21,26 +21,28 @@ Tensor maximum(const Operand& a, const Operand& b);
 Tensor minimum(const Operand& a, const Operand& b);  ///< The smaller; as maximum.
 Tensor atan2(const Operand& y, const Operand& x);    ///< Angle of the point (x, y), in (-pi, pi].
 
-Tensor equal(const Operand& a, const Operand& b);  ///< a == b, as bool; NaN equals nothing
-Tensor not_equal(const Operand& a, const Operand& b);
-Tensor less(const Operand& a, const Operand& b);
-Tensor less_equal(const Operand& a, const Operand& b);
-Tensor greater(const Operand& a, const Operand& b);
-Tensor greater_equal(const Operand& a, const Operand& b);
+Tensor equal(const Operand& a, const Operand& b);          ///< a == b, as bool; NaN equals nothing
+Tensor not_equal(const Operand& a, const Operand& b);      ///< a != b, as bool; true for NaN
+Tensor less(const Operand& a, const Operand& b);           ///< a < b, as bool; false for NaN
+Tensor less_equal(const Operand& a, const Operand& b);     ///< a <= b
+Tensor greater(const Operand& a, const Operand& b);        ///< a > b
+Tensor greater_equal(const Operand& a, const Operand& b);  ///< a >= b
 /// Truth of both, as bool; any number other than 0 is true.
 Tensor logical_and(const Operand& a, const Operand& b);
-Tensor logical_or(const Operand& a, const Operand& b);
-Tensor logical_xor(const Operand& a, const Operand& b);
-Tensor logical_not(const Operand& x);
+Tensor logical_or(const Operand& a, const Operand& b);   ///< one is true
+Tensor logical_xor(const Operand& a, const Operand& b);  ///< exactly one is true
+Tensor logical_not(const Operand& x);                    ///< x is 0
 /// Bit by bit, integers and bools only (DTypeError).
 Tensor bitwise_and(const Operand& a, const Operand& b);
-Tensor bitwise_or(const Operand& a, const Operand& b);
-Tensor bitwise_xor(const Operand& a, const Operand& b);
-Tensor bitwise_not(const Operand& x);
+Tensor bitwise_or(const Operand& a, const Operand& b);   ///< a | b
+Tensor bitwise_xor(const Operand& a, const Operand& b);  ///< a ^ b
+Tensor bitwise_not(const Operand& x);                    ///< ~x; of bool: not x
 /// Integers only; counts outside 0..width-1 give 0 (right: the sign).
 Tensor left_shift(const Operand& a, const Operand& count);
-Tensor right_shift(const Operand& a, const Operand& count);
+Tensor right_shift(const Operand& a, const Operand& count);  ///< floor(a / 2^count)
 
+/// The operators are the functions: + add, - subtract, * multiply, / divide, % remainder, the
+/// comparisons, & | ^ ~ bit by bit, ! logical_not. Not && and ||: these could not be lazy.
 Tensor operator+(const Operand& a, const Operand& b);
 Tensor operator-(const Operand& a, const Operand& b);
 Tensor operator*(const Operand& a, const Operand& b);
@@ -60,39 +62,39 @@ Tensor operator!(const Operand& x);
 Tensor operator!(const Tensor& x);  // beside Tensor's own conversion to bool
 Tensor operator~(const Operand& x);
 
-Tensor negative(const Operand& x);
-Tensor abs(const Operand& x);
-Tensor sign(const Operand& x);  ///< -1, 0 or 1; NaN stays
-Tensor square(const Operand& x);
-Tensor reciprocal(const Operand& x);
-Tensor sqrt(const Operand& x);
-Tensor rsqrt(const Operand& x);  ///< 1 / sqrt(x)
-Tensor exp(const Operand& x);
-Tensor expm1(const Operand& x);  ///< exp(x) - 1, exact near 0
-Tensor log(const Operand& x);
-Tensor log1p(const Operand& x);  ///< log(1 + x), exact near 0
-Tensor log2(const Operand& x);
-Tensor sin(const Operand& x);
-Tensor cos(const Operand& x);
-Tensor tan(const Operand& x);
-Tensor asin(const Operand& x);
-Tensor acos(const Operand& x);
-Tensor atan(const Operand& x);
-Tensor sinh(const Operand& x);
-Tensor cosh(const Operand& x);
-Tensor tanh(const Operand& x);
-Tensor asinh(const Operand& x);
-Tensor acosh(const Operand& x);
-Tensor atanh(const Operand& x);
-Tensor erf(const Operand& x);  ///< 2/sqrt(pi) * integral of exp(-t^2) over [0, x]
-Tensor erfc(const Operand& x);
-Tensor floor(const Operand& x);
-Tensor ceil(const Operand& x);
-Tensor trunc(const Operand& x);
-Tensor round(const Operand& x);  ///< halves go to the even neighbour
-Tensor is_nan(const Operand& x);
-Tensor is_finite(const Operand& x);
-Tensor is_inf(const Operand& x);
+Tensor negative(const Operand& x);    ///< -x; unsigned integers wrap
+Tensor abs(const Operand& x);         ///< |x|; derivative 0 at 0
+Tensor sign(const Operand& x);        ///< -1, 0 or 1; NaN stays
+Tensor square(const Operand& x);      ///< x * x
+Tensor reciprocal(const Operand& x);  ///< 1 / x
+Tensor sqrt(const Operand& x);        ///< NaN below 0; derivative infinite at 0
+Tensor rsqrt(const Operand& x);       ///< 1 / sqrt(x)
+Tensor exp(const Operand& x);         ///< e^x
+Tensor expm1(const Operand& x);       ///< exp(x) - 1, exact near 0
+Tensor log(const Operand& x);         ///< natural logarithm; -inf at 0, NaN below
+Tensor log1p(const Operand& x);       ///< log(1 + x), exact near 0
+Tensor log2(const Operand& x);        ///< log(x) / log(2)
+Tensor sin(const Operand& x);         ///< of an angle in radians
+Tensor cos(const Operand& x);         ///< of an angle in radians
+Tensor tan(const Operand& x);         ///< sin(x) / cos(x)
+Tensor asin(const Operand& x);        ///< in [-pi/2, pi/2]; NaN outside [-1, 1]
+Tensor acos(const Operand& x);        ///< in [0, pi]; NaN outside [-1, 1]
+Tensor atan(const Operand& x);        ///< in (-pi/2, pi/2)
+Tensor sinh(const Operand& x);        ///< (exp(x) - exp(-x)) / 2
+Tensor cosh(const Operand& x);        ///< (exp(x) + exp(-x)) / 2
+Tensor tanh(const Operand& x);        ///< sinh(x) / cosh(x)
+Tensor asinh(const Operand& x);       ///< log(x + sqrt(x^2 + 1))
+Tensor acosh(const Operand& x);       ///< log(x + sqrt(x^2 - 1)); NaN below 1
+Tensor atanh(const Operand& x);       ///< log((1 + x) / (1 - x)) / 2; NaN outside [-1, 1]
+Tensor erf(const Operand& x);         ///< 2/sqrt(pi) * integral of exp(-t^2) over [0, x]
+Tensor erfc(const Operand& x);        ///< 1 - erf(x), exact where erf is near 1
+Tensor floor(const Operand& x);       ///< largest integer not above x
+Tensor ceil(const Operand& x);        ///< least integer not below x
+Tensor trunc(const Operand& x);       ///< the integer part
+Tensor round(const Operand& x);       ///< halves go to the even neighbour
+Tensor is_nan(const Operand& x);      ///< as bool
+Tensor is_finite(const Operand& x);   ///< neither NaN nor infinite, as bool
+Tensor is_inf(const Operand& x);      ///< plus or minus infinity, as bool
 
 /// a where the condition is true, else b. Gradients flow only through the branch taken.
 Tensor where(const Operand& condition, const Operand& a, const Operand& b);

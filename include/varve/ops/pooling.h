@@ -51,6 +51,6 @@ struct GlobalPoolOptions {
 /// The mean, or the largest, over all spatial axes: [batch, spatial..., channels] -> [batch,
 /// channels]. Throws ShapeError below rank 3, ValueError for the largest of no elements.
 Tensor global_average_pool(const Operand& x, const GlobalPoolOptions& options = {});
-Tensor global_max_pool(const Operand& x, const GlobalPoolOptions& options = {});
+Tensor global_max_pool(const Operand& x, const GlobalPoolOptions& options = {});  ///< as above
 
 }  // namespace varve

@@ -25,7 +25,7 @@ Tensor broadcast_to(const Operand& x, const Shape& shape);
 
 /// Axes in another order: output axis i is input axis axes[i]; empty reverses them all.
 Tensor transpose(const Operand& x, const std::vector<int>& axes = {});
-Tensor swap_axes(const Operand& x, int a, int b);
+Tensor swap_axes(const Operand& x, int a, int b);  ///< transpose with two axes exchanged
 /// Takes axis `from` out and puts it in as output axis `to`.
 Tensor move_axis(const Operand& x, int from, int to);
 
@@ -44,6 +44,7 @@ Tensor flip(const Operand& x, const std::vector<int>& axes = {});
 /// Elements moved along an axis by `shift`, those that fall off come back at the other end.
 Tensor roll(const Operand& x, Dim shift, int axis);
 
+/// How much `pad` adds to an axis.
 struct PadWidth {
   Dim before = 0, after = 0;  ///< negative: elements are cut off
 };
@@ -107,13 +108,14 @@ Tensor tril(const Operand& x, Dim offset = 0);
 /// Zeros below diagonal number `offset`.
 Tensor triu(const Operand& x, Dim offset = 0);
 
-Tensor zeros(const Shape& shape, DType dtype = f32);
-Tensor ones(const Shape& shape, DType dtype = f32);
+Tensor zeros(const Shape& shape, DType dtype = f32);  ///< every element 0
+Tensor ones(const Shape& shape, DType dtype = f32);   ///< every element 1
 /// Every element is `value`, a number or a tensor of one element.
 Tensor full(const Shape& shape, const Operand& value, DType dtype = f32);
 Tensor zeros_like(const Operand& x);  ///< zeros of x's shape and type
-Tensor ones_like(const Operand& x);
-Tensor full_like(const Operand& x, const Operand& value);
+Tensor ones_like(const Operand& x);   ///< ones of x's shape and type
+Tensor full_like(const Operand& x,
+                 const Operand& value);  ///< `value`, cast to x's type, in x's shape
 /// 1 where column = row + offset, else 0; columns = -1: as many as rows.
 Tensor eye(Dim rows, Dim columns = -1, Dim offset = 0, DType dtype = f32);
 

@@ -1,0 +1,169 @@
+// The programs in examples/ do what the documents say of them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+namespace varve {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+/// A program's output, run in a folder of its own that is gone afterwards.
+struct Ran {
+  std::string out, err;
+  std::vector<std::string> files;
+  int code = -1;
+};
+
+Ran run(const std::string& name) {
+  std::string folder = fs::temp_directory_path() / "varve-example-XXXXXX";
+  EXPECT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string command =
+      "cd '" + folder + "' && '" VARVE_EXAMPLES "/" + name + "' >out.txt 2>err.txt";
+  const int status = std::system(command.c_str());
+  Ran ran{.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+  const auto read = [&](const char* file) {
+    std::stringstream text;
+    text << std::ifstream(fs::path(folder) / file).rdbuf();
+    return text.str();
+  };
+  ran.out = read("out.txt");
+  ran.err = read("err.txt");
+  for (const auto& entry : fs::directory_iterator(folder))
+    ran.files.push_back(entry.path().filename());
+  fs::remove_all(folder);
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.err;
+  return ran;
+}
+
+/// The number behind a text, where it occurs for the last time.
+double number_after(const std::string& text, const std::string& before) {
+  const size_t at = text.rfind(before);
+  if (at == text.npos) {
+    ADD_FAILURE() << "\"" << before << "\" is not in:\n" << text;
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return std::strtod(text.c_str() + at + before.size(), nullptr);
+}
+
+TEST(Examples, TheFirstProgramReadsDigits) {
+  const Ran ran = run("first");
+  EXPECT_THAT(ran.out, HasSubstr("parameters    27,210, all of them trained"));
+  EXPECT_GT(number_after(ran.out, "val_accuracy "), 0.96);
+  EXPECT_GT(number_after(ran.out, "accuracy "), 0.96);
+  EXPECT_THAT(ran.out, HasSubstr("the first test picture is a 7"));
+  EXPECT_THAT(ran.files, testing::Contains("digits.safetensors"));
+}
+
+TEST(Examples, LayersShareWeightsAndAreFoundByName) {
+  const Ran ran = run("layers");
+  EXPECT_THAT(ran.out, HasSubstr("scores.kernel    [64, 10]"));
+  EXPECT_THAT(ran.out, HasSubstr("4 of 6 variables are trained"));
+  EXPECT_THAT(ran.out, HasSubstr("the same weights: yes"));
+  EXPECT_THAT(ran.out, HasSubstr("zeros: 0 without training, about half with it: yes"));
+}
+
+TEST(Examples, TwoInputsWithASkipConnectionLearnWhatNeedsBoth) {
+  const Ran ran = run("functional");
+  EXPECT_THAT(ran.out, HasSubstr("concatenate"));
+  EXPECT_GT(number_after(ran.out, "validation accuracy: "), 0.95);
+}
+
+TEST(Examples, ALayerOfYourOwnIsSavedAndLoaded) {
+  const Ran ran = run("custom_layer");
+  EXPECT_THAT(ran.out, HasSubstr("residual_1.up.kernel         [32, 128]"));
+  EXPECT_THAT(ran.out, HasSubstr("Residual(units=128)"));
+  EXPECT_THAT(ran.out, HasSubstr("the loaded model gives the same bits: yes"));
+  EXPECT_THAT(ran.out, HasSubstr("residual: units: expected integer >= 1, got 0"));
+}
+
+TEST(Examples, ALossAMetricAndAnOptimizerOfYourOwnTrain) {
+  const Ran ran = run("custom_loss");
+  EXPECT_GT(number_after(ran.out, "accuracy "), 0.97);
+  EXPECT_LT(number_after(ran.out, "distance "), 0.2);
+}
+
+TEST(Examples, ACallbackOfYourOwnStopsTraining) {
+  const Ran ran = run("callback");
+  EXPECT_THAT(ran.out, HasSubstr(": target reached"));
+  EXPECT_THAT(ran.files, testing::IsSupersetOf({"training.csv", "best.safetensors"}));
+}
+
+TEST(Examples, ATrainingLoopOfYourOwnIsCompiledOnce) {
+  const Ran ran = run("training_loop");
+  EXPECT_THAT(ran.out, HasSubstr("traced 1 time(s), 300 updates"));
+  EXPECT_GT(number_after(ran.out, "test accuracy: "), 0.9);
+}
+
+TEST(Examples, DerivativesAreThoseOfTheFormulas) {
+  const Ran ran = run("derivatives");
+  EXPECT_THAT(ran.out, HasSubstr("after 1000 steps the gradient is about zero"));
+  EXPECT_THAT(ran.out, HasSubstr("sin''(1) = -0.841471, -sin(1) = -0.841471"));
+  EXPECT_THAT(ran.out, HasSubstr("d/da: 0.479426 forward, 0.479426 reverse; d/db: 1.755165"));
+  EXPECT_THAT(ran.out, HasSubstr("passed straight through: 4"));
+  EXPECT_THAT(ran.out, HasSubstr("gradcheck: 4 entries agree"));
+}
+
+TEST(Examples, DataAreSplitLoadedAndPrepared) {
+  const Ran ran = run("data");
+  EXPECT_THAT(ran.out, HasSubstr("800 for training, 200 for testing"));
+  EXPECT_THAT(ran.out, HasSubstr("[128, 4] [128, 4] [128, 4] [128, 4] [128, 4] [128, 4] [32, 4]"));
+  EXPECT_THAT(ran.out, HasSubstr("800 + 200  800 + 200  800 + 200  800 + 200  800 + 200"));
+  EXPECT_THAT(ran.out, HasSubstr("[2, 28, 28, 1], u8 stored"));
+  EXPECT_THAT(ran.out, HasSubstr("plan=basic"));
+  EXPECT_THAT(ran.out, HasSubstr("4 rows for training"));
+}
+
+TEST(Examples, ModelsAreSavedLoadedAndResumed) {
+  const Ran ran = run("files");
+  EXPECT_THAT(ran.out, HasSubstr("the same bits: yes; class 1 is \"above\""));
+  EXPECT_THAT(ran.out, HasSubstr("\"head.kernel\": model F32[16,5], file F32[16,2]"));
+  EXPECT_THAT(ran.out, HasSubstr("left as they were: 2"));
+  EXPECT_THAT(ran.out, HasSubstr("a resumed training ends with the same bits: yes"));
+}
+
+TEST(Examples, MistakesAreNamed) {
+  const Ran ran = run("debugging");
+  EXPECT_THAT(ran.out, HasSubstr("matmul: inner dimensions differ"));
+  EXPECT_THAT(ran.out, HasSubstr("hint: did you mean \"relu\"?"));
+  EXPECT_THAT(ran.out, HasSubstr("w is still"));
+  EXPECT_THAT(ran.err, HasSubstr("h: f32[2] [2, 4]"));
+  EXPECT_THAT(ran.out, HasSubstr("predictions: mean"));
+  EXPECT_THAT(ran.out, HasSubstr("by differences"));
+}
+
+TEST(Examples, AFunctionIsTracedOnceAShape) {
+  const Ran ran = run("performance");
+  EXPECT_THAT(ran.out, HasSubstr("traced 2 times"));
+}
+
+TEST(Examples, AnOperationOfYourOwnDifferentiates) {
+  const Ran ran = run("custom_op");
+  EXPECT_THAT(ran.out, HasSubstr("sum of cubes 36, gradient f32[3] [3, 12, 27]"));
+}
+
+TEST(Examples, TwoModelsLearnInOneStep) {
+  const Ran ran = run("two_models");
+  EXPECT_NEAR(number_after(ran.out, "made: mean "), 3, 0.5);
+  EXPECT_NEAR(number_after(ran.out, "standard deviation "), 0.5, 0.3);
+}
+
+TEST(Examples, EveryProgramIsTested) {
+  std::stringstream text;
+  text << std::ifstream(VARVE_SOURCE_DIR "/tests/examples/examples_test.cpp").rdbuf();
+  for (const auto& entry : fs::directory_iterator(VARVE_SOURCE_DIR "/examples")) {
+    if (entry.path().extension() != ".cpp") continue;
+    EXPECT_THAT(text.str(), HasSubstr("run(\"" + entry.path().stem().string() + "\")"));
+  }
+}
+
+}  // namespace
+}  // namespace varve

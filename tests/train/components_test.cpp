@@ -1,0 +1,189 @@
+// docs/components.md lists what files and options can name, with every member; it is made of the
+// same `fields` that files are read by.
+//     VARVE_WRITE_DOCS=1 build/test_train --gtest_filter='Components.*'      writes it anew
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "nn/config.h"
+#include "nn/registry.h"
+#include "varve/callbacks.h"
+#include "varve/losses.h"
+#include "varve/metrics.h"
+#include "varve/nn/layers.h"
+#include "varve/optim.h"
+#include "varve/schedules.h"
+
+namespace varve {
+namespace {
+
+/// Rows of a table: member, default, what it is.
+class Rows final : public Fields {
+ public:
+  explicit Rows(std::ostream& out) : out_(&out) {}
+  void visit(const Field& field) override {
+    std::string value = "function";
+    if (!std::holds_alternative<FunctionField>(field.value)) {
+      const config::Json json = config::write("", [&](Fields& f) { f.visit(field); });
+      value = json.empty() ? "none" : json.begin().value().dump();
+    }
+    if (!any_) *out_ << "\n| member | default | |\n| --- | --- | --- |\n";
+    any_ = true;
+    *out_ << "| `" << field.name << "` | `" << value << "` | " << field.doc << " |\n";
+  }
+
+ private:
+  std::ostream* out_;
+  bool any_ = false;
+};
+
+/// A spec's rows, under its name.
+template <class S>
+void write(std::ostream& out, const std::string& name, S spec) {
+  out << "\n### " << name << "\n";
+  Rows rows(out);
+  detail::visit_fields(spec, rows);
+}
+
+/// Sections of one kind of choice; notes the names for the test of completeness.
+class Kind {
+ public:
+  Kind(std::ostream& out, const char* title, const char* text) : out_(&out) {
+    out << "\n## " << title << "\n\n" << text << "\n";
+  }
+  template <class S>
+  Kind& add(const std::string& name, S spec) {
+    names_.insert(name);
+    write(*out_, name, std::move(spec));
+    return *this;
+  }
+  /// Other names for the same.
+  Kind& also(std::initializer_list<const char*> names) {
+    names_.insert(names.begin(), names.end());
+    return *this;
+  }
+  void covers(const std::vector<std::string>& known) const {
+    for (const std::string& name : known) EXPECT_TRUE(names_.count(name)) << name;
+  }
+
+ private:
+  std::ostream* out_;
+  std::set<std::string> names_;
+};
+
+void write_layers(std::ostream& out) {
+  out << "\n## Layers\n\n`nn::Dense{.units = 10}` in code, `{ type = \"dense\", units = 10 }` in "
+         "job files. What each computes stands\nin the headers `include/varve/nn/*_layers.h`.\n";
+  for (const std::string& type : nn::layer_types()) {
+    const std::unique_ptr<detail::Spec> spec = nn::make_spec(type);
+    // Networks are lists of layers, and not written member by member.
+    if (type == "model" || type == "sequential" || !spec) continue;
+    out << "\n### " << type << "\n";
+    Rows rows(out);
+    spec->fields(rows);
+  }
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& n : names) out += (out.empty() ? "`" : ", `") + n + "`";
+  return out + ".\n";
+}
+
+void write_choices(std::ostream& out) {
+  out << "\n## Activations\n\nBy name: " << list_of(nn::activation_names())
+      << "\nWith members of their own: `leaky_relu`, `elu`, `relu`, `softmax`, as the layers of "
+         "these names.\n";
+  out << "\n## Initializers\n\nBy name: " << list_of(nn::initializer_names());
+  write(out, "random_normal", nn::RandomNormal{});
+  write(out, "random_uniform", nn::RandomUniform{});
+  write(out, "truncated_normal", nn::TruncatedNormal{});
+  write(out, "variance_scaling", nn::VarianceScaling{});
+  write(out, "constant", nn::Constant{});
+  write(out, "orthogonal", nn::Orthogonal{});
+  out << "\n## Regularizers\n\nBy name: " << list_of(nn::regularizer_names());
+  write(out, "l1", nn::L1{});
+  write(out, "l2", nn::L2{});
+  write(out, "l1_l2", nn::L1L2{});
+}
+
+void write_training(std::ostream& out) {
+  Kind(out, "Losses", "Formulas: `include/varve/losses.h`.")
+      .add("cross_entropy", losses::CrossEntropy{})
+      .add("binary_cross_entropy", losses::BinaryCrossEntropy{})
+      .add("mean_squared_error", losses::MeanSquaredError{})
+      .also({"mse"})
+      .add("mean_absolute_error", losses::MeanAbsoluteError{})
+      .also({"mae", "l1"})
+      .add("huber", losses::Huber{})
+      .add("hinge", losses::Hinge{})
+      .add("categorical_hinge", losses::CategoricalHinge{})
+      .covers(losses::names());
+  Kind(out, "Metrics", "Formulas: `include/varve/metrics.h`.")
+      .add("accuracy", metrics::Accuracy{})
+      .add("top_k", metrics::TopK{})
+      .add("f1", metrics::F1{})
+      .add("precision", metrics::Precision{})
+      .add("recall", metrics::Recall{})
+      .add("mean_squared_error", metrics::MeanSquaredError{})
+      .also({"mse"})
+      .add("mean_absolute_error", metrics::MeanAbsoluteError{})
+      .also({"mae"})
+      .add("root_mean_squared_error", metrics::RootMeanSquaredError{})
+      .also({"rmse"})
+      .add("r2", metrics::R2{})
+      .add("auc", metrics::AUC{})
+      .add("huber", metrics::Huber{})
+      .add("cross_entropy", metrics::CrossEntropy{})
+      .add("binary_cross_entropy", metrics::BinaryCrossEntropy{})
+      .add("mean", metrics::Mean{})
+      .covers(metrics::names());
+  Kind(out, "Optimizers", "Formulas: `include/varve/optim.h`.")
+      .add("sgd", optim::SGD{})
+      .add("rmsprop", optim::RMSProp{})
+      .add("adam", optim::Adam{})
+      .add("adamw", optim::AdamW{})
+      .covers(optim::names());
+  Kind(out, "Learning-rate schedules", "Formulas: `include/varve/schedules.h`.")
+      .add("cosine", schedules::Cosine{})
+      .add("step_decay", schedules::StepDecay{})
+      .add("exponential", schedules::Exponential{})
+      .add("inverse_time", schedules::InverseTime{})
+      .add("warmup", schedules::Warmup{})
+      .add("one_cycle", schedules::OneCycle{})
+      .covers(schedules::names());
+  Kind(out, "Callbacks", "See `include/varve/callbacks.h`.")
+      .add("early_stopping", callbacks::EarlyStopping{})
+      .add("model_checkpoint", callbacks::ModelCheckpoint{})
+      .add("checkpoint", callbacks::Checkpoint{})
+      .add("csv_logger", callbacks::CSVLogger{})
+      .add("reduce_lr_on_plateau", callbacks::ReduceLROnPlateau{})
+      .covers(callbacks::names());
+}
+
+std::string reference() {
+  std::ostringstream out;
+  out << "# Layers, losses, metrics, optimizers, callbacks\n\nMade of the specs' `fields` by "
+         "`tests/train/components_test.cpp`; `make docs` writes it.\n\nThe names are those of "
+         "job files, of the command line and of strings in C++ (`.loss = \"mse\"`). Members\nare "
+         "the same everywhere: `optim::Adam{.learning_rate = 0.01}` is `{ type = \"adam\", "
+         "learning_rate = 0.01 }`.\nDefaults are shown as JSON.\n";
+  write_layers(out);
+  write_choices(out);
+  write_training(out);
+  return out.str();
+}
+
+TEST(Components, AreWhatTheDocumentSays) {
+  const std::string path = VARVE_SOURCE_DIR "/docs/components.md", text = reference();
+  if (std::getenv("VARVE_WRITE_DOCS")) std::ofstream(path) << text;
+  std::stringstream found;
+  found << std::ifstream(path).rdbuf();
+  EXPECT_TRUE(found.str() == text) << path << " is out of date; `make docs` writes it anew";
+}
+
+}  // namespace
+}  // namespace varve
