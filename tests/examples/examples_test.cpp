@@ -1,14 +1,11 @@
 // The programs in examples/ do what the documents say of them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <regex>
-#include <sstream>
+#include <limits>
+
+#include "apps/program.h"
 
 namespace varve {
 namespace {
@@ -16,31 +13,21 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-/// A program's output, run in a folder of its own that is gone afterwards.
+/// What a program printed and the files it left, run in a folder of its own.
 struct Ran {
   std::string out, err;
   std::vector<std::string> files;
-  int code = -1;
 };
 
 Ran run(const std::string& name) {
-  std::string folder = fs::temp_directory_path() / "varve-example-XXXXXX";
-  EXPECT_NE(mkdtemp(folder.data()), nullptr);
+  const app::Folder folder;
   const std::string command =
-      "cd '" + folder + "' && '" VARVE_EXAMPLES "/" + name + "' >out.txt 2>err.txt";
+      "cd '" + folder.path() + "' && '" VARVE_EXAMPLES "/" + name + "' >out.txt 2>err.txt";
   const int status = std::system(command.c_str());
-  Ran ran{.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1};
-  const auto read = [&](const char* file) {
-    std::stringstream text;
-    text << std::ifstream(fs::path(folder) / file).rdbuf();
-    return text.str();
-  };
-  ran.out = read("out.txt");
-  ran.err = read("err.txt");
-  for (const auto& entry : fs::directory_iterator(folder))
+  Ran ran{app::read(folder / "out.txt"), app::read(folder / "err.txt"), {}};
+  for (const auto& entry : fs::directory_iterator(folder.path()))
     ran.files.push_back(entry.path().filename());
-  fs::remove_all(folder);
-  EXPECT_EQ(ran.code, 0) << ran.out << ran.err;
+  EXPECT_EQ(status, 0) << ran.out << ran.err;
   return ran;
 }
 
@@ -157,12 +144,34 @@ TEST(Examples, TwoModelsLearnInOneStep) {
 }
 
 TEST(Examples, EveryProgramIsTested) {
-  std::stringstream text;
-  text << std::ifstream(VARVE_SOURCE_DIR "/tests/examples/examples_test.cpp").rdbuf();
+  const std::string text = app::read(VARVE_SOURCE_DIR "/tests/examples/examples_test.cpp");
   for (const auto& entry : fs::directory_iterator(VARVE_SOURCE_DIR "/examples")) {
     if (entry.path().extension() != ".cpp") continue;
-    EXPECT_THAT(text.str(), HasSubstr("run(\"" + entry.path().stem().string() + "\")"));
+    EXPECT_THAT(text, HasSubstr("run(\"" + entry.path().stem().string() + "\")"));
   }
+}
+
+TEST(ExampleJobs, TheTableTrainsAndPredictsRawRows) {
+  const app::Folder folder;
+  const std::string job = VARVE_SOURCE_DIR "/examples/jobs/churn.toml", out = folder / "churn";
+  const app::Ran train = app::varve({"train", job, "--out", out});
+  ASSERT_EQ(train.code, 0) << train.err;
+  const app::Ran evaluate = app::varve({"evaluate", out + "/model.safetensors", job});
+  ASSERT_EQ(evaluate.code, 0) << evaluate.err;
+  EXPECT_THAT(evaluate.out, HasSubstr("accuracy"));
+  app::write(folder / "new.csv",
+             "customer_id,plan,age,months,calls\n1,basic,,2,9\n2,pro,40,58,0\n");
+  const app::Ran predict = app::varve({"predict", out + "/model.safetensors", folder / "new.csv"});
+  ASSERT_EQ(predict.code, 0) << predict.err;
+  const size_t yes = predict.out.find("yes"), no = predict.out.find("no");
+  EXPECT_LT(yes, no) << predict.out;
+}
+
+TEST(ExampleJobs, TheDigitsAreInOrder) {
+  const app::Ran check =
+      app::varve({"train", VARVE_SOURCE_DIR "/examples/jobs/digits.toml", "--check"});
+  ASSERT_EQ(check.code, 0) << check.err;
+  EXPECT_THAT(check.out, HasSubstr("34,826"));
 }
 
 }  // namespace

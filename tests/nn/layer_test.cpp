@@ -260,6 +260,14 @@ TEST(Layer, PenaltiesAreCollectedOncePerVariable) {
   EXPECT_EQ(losses[1].to_double(), 0.5 * 9 * 4);
 }
 
+TEST(Layer, WhatItGivesIsAnOperandWhereItIsOneTensor) {
+  const Outputs one = Outputs(Tensors(tensor({1.f, 2.f})));
+  EXPECT_EQ(sum(one).to_double(), 3);
+  EXPECT_TRUE(bool(all(one == one)));
+  const Outputs two = Outputs(Tensors{tensor({1.f}), tensor({2.f})});
+  EXPECT_EQ(message_of<ValueError>([&] { sum(two); }), "expected one tensor, got 2");
+}
+
 TEST(Layer, PrintsItsFieldsThatAreNotAtTheirDefault) {
   EXPECT_EQ(Layer(nn::Dense{10, "relu"}).to_string(), "Dense(units=10, activation=\"relu\")");
   EXPECT_EQ(Layer(nn::MaxPool2D{}).to_string(), "MaxPool2D()");
