@@ -13,13 +13,17 @@ Sequential network(int64_t classes) {
 int main() {
   Tensor x = random::normal(Key(1), {400, 4});
   Tensor y = cast(sum(x, {.axes = {1}}) > 0, i64);
-  const CompileOptions how{.optimizer = "adam",
-                           .loss = losses::CrossEntropy{.from_logits = true},
-                           .metrics = {"accuracy"}};
+  // Made anew for each model: an optimizer is a handle, and models that are given the same one
+  // share its state.
+  auto how = [] {
+    return CompileOptions{.optimizer = "adam",
+                          .loss = losses::CrossEntropy{.from_logits = true},
+                          .metrics = {"accuracy"}};
+  };
 
   // [model]
   Model model = network(2);
-  model.compile(how);
+  model.compile(how());
   model.fit(x, y, {.epochs = 3, .seed = 1, .progress = false});
   model.set_class_names({"below", "above"});
   model.save("model.safetensors");  // weights, architecture, settings, class names
@@ -46,16 +50,19 @@ int main() {
   // [resume]
   random::seed(3);
   Model whole = network(2), broken = whole.clone();
-  whole.compile(how);
-  whole.fit(x, y, {.epochs = 4, .seed = 1, .progress = false});
+  whole.compile(how());
+  FitOptions options{.epochs = 4,
+                     .callbacks = {callbacks::Checkpoint{"checkpoint.safetensors"}},
+                     .seed = 1,
+                     .progress = false};
+  whole.fit(x, y, options);
 
-  broken.compile(how);
-  broken.fit(x, y,
-             {.epochs = 2,
-              .callbacks = {callbacks::Checkpoint{"checkpoint.safetensors"}},
-              .seed = 1,
-              .progress = false});
-  broken.fit(x, y, {.epochs = 4, .seed = 1, .progress = false, .resume = "checkpoint.safetensors"});
+  broken.compile(how());
+  options.epochs = 2;
+  broken.fit(x, y, options);  // ... and the power fails
+  options.epochs = 4;
+  options.resume = "checkpoint.safetensors";
+  broken.fit(x, y, options);
   same = bool(all(whole.predict(x) == broken.predict(x)));
   std::printf("a resumed training ends with the same bits: %s\n", same ? "yes" : "no");
   // [/resume]

@@ -13,6 +13,7 @@ int main() {
   h = nn::Add{}({h, nn::Conv2D{.filters = 8, .padding = "same"}(h)});  // the skip connection
   h = nn::Flatten{}(relu(h));  // functions and operators may stand between layers
   Tensor both = nn::Concatenate{}({h, nn::Dense{.units = 8, .activation = "relu"}(table)});
+  both = nn::Dense{.units = 16, .activation = "relu"}(both);
   Model model({image, table}, nn::Dense{.units = 2, .name = "class"}(both));
   model.summary();
   // [/model]

@@ -7,8 +7,8 @@ using namespace varve;
 
 int main() {
   // [plan]
-  Tensor w = random::normal(Key(1), {64, 32}), b = zeros({32});
-  auto layer = jit([&](const Tensor& x) { return sum(gelu(matmul(x, w) + b), {.axes = {1}}); });
+  Variable w(random::normal(Key(1), {64, 32})), b(zeros({32}));
+  auto layer = jit([&](const Tensor& x) { return sum(relu(matmul(x, w) + b), {.axes = {1}}); });
   layer(ones({16, 64}));
   layer(ones({16, 64}));  // replayed
   layer(ones({5, 64}));   // another shape: another trace and a plan of its own

@@ -14,8 +14,8 @@ int main() {
   // [step]
   Sequential generator{nn::Input{.shape = {noise}}, nn::Dense{16, "tanh"}, nn::Dense{1}};
   Sequential critic{nn::Input{.shape = {1}}, nn::Dense{32, "relu"}, nn::Dense{1}};
-  Optimizer g = optim::Adam{.learning_rate = 2e-3, .beta_1 = 0.5};
-  Optimizer c = optim::Adam{.learning_rate = 4e-3, .beta_1 = 0.5};
+  Optimizer g = optim::Adam{.learning_rate = 1e-3, .beta_1 = 0.5};
+  Optimizer c = optim::Adam{.learning_rate = 2e-3, .beta_1 = 0.5};
   Loss loss = losses::BinaryCrossEntropy{.from_logits = true};
   Variable noise_key(tensor<uint64_t>({7, 0}), {.name = "noise_key", .trainable = false});
 
@@ -35,7 +35,7 @@ int main() {
     return {{"critic", critic_loss}, {"generator", generator_loss}};
   };
   generator.compile({.train_step = step});
-  generator.fit(numbers, {.batch_size = 128, .epochs = 40, .seed = 1, .progress = false});
+  generator.fit(numbers, {.batch_size = 128, .epochs = 150, .seed = 1, .progress = false});
   // [/step]
 
   Tensor made = generator.predict(random::normal(Key(9), {2000, noise}));

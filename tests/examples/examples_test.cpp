@@ -122,7 +122,7 @@ TEST(Examples, MistakesAreNamed) {
   EXPECT_THAT(ran.out, HasSubstr("matmul: inner dimensions differ"));
   EXPECT_THAT(ran.out, HasSubstr("hint: did you mean \"relu\"?"));
   EXPECT_THAT(ran.out, HasSubstr("w is still"));
-  EXPECT_THAT(ran.err, HasSubstr("h: f32[2] [2, 4]"));
+  EXPECT_THAT(ran.err, HasSubstr("h: f32[2]\n[2, 4]"));
   EXPECT_THAT(ran.out, HasSubstr("predictions: mean"));
   EXPECT_THAT(ran.out, HasSubstr("by differences"));
 }
@@ -134,13 +134,13 @@ TEST(Examples, AFunctionIsTracedOnceAShape) {
 
 TEST(Examples, AnOperationOfYourOwnDifferentiates) {
   const Ran ran = run("custom_op");
-  EXPECT_THAT(ran.out, HasSubstr("sum of cubes 36, gradient f32[3] [3, 12, 27]"));
+  EXPECT_THAT(ran.out, HasSubstr("sum of cubes 36, gradient f32[3]\n[3, 12, 27]"));
 }
 
 TEST(Examples, TwoModelsLearnInOneStep) {
   const Ran ran = run("two_models");
   EXPECT_NEAR(number_after(ran.out, "made: mean "), 3, 0.5);
-  EXPECT_NEAR(number_after(ran.out, "standard deviation "), 0.5, 0.3);
+  EXPECT_NEAR(number_after(ran.out, "standard deviation "), 0.5, 0.4);
 }
 
 TEST(Examples, EveryProgramIsTested) {
