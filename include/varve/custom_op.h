@@ -55,8 +55,9 @@ struct CustomOp {
 std::function<Tensors(const Tensors&)> custom_op(CustomOp op);
 
 namespace debug {
-/// Returns x and shows it on standard error as "label: f32[2]" and its elements: at once, or, in a compiled
-/// step, when the step ends. No derivative flows through what is shown; the returned x is x itself.
+/// Returns x and shows it on standard error as "label: f32[2]" and its elements: at once, or, in a
+/// compiled step, when the step ends. No derivative flows through what is shown; the returned x is
+/// x itself.
 Tensor print(const Tensor& x, const std::string& label = "");
 }  // namespace debug
 
