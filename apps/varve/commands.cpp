@@ -39,6 +39,7 @@ constexpr std::array kCommands{
         "learned of the training rows travels in the model. Leaves in the output's folder:\n"
         "model.safetensors, report.html, history.csv, curves.svg, model.svg, result.json.\n\n"
         "Examples:\n"
+        "  varve train --keys                       lists all that a job file may say\n"
         "  varve train iris.toml --check            reads everything, trains nothing\n"
         "  varve train iris.toml\n"
         "  varve train iris.toml --epochs 5 --set train.batch_size=16 --out runs/short\n"

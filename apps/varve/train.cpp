@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "command.h"
 #include "console.h"
+#include "job/reference.h"
 #include "job/train_job.h"
 #include "output.h"
 #include "varve/report.h"
@@ -17,7 +18,7 @@ struct Options {
   std::vector<std::string> sets;
   int64_t epochs = 0, seed = -1;
   double learning_rate = 0;
-  bool check = false, force = false, allow_older = false;
+  bool check = false, keys = false, force = false, allow_older = false;
 };
 
 // All changes of the job as KEY=VALUE.
@@ -40,6 +41,13 @@ std::vector<std::string> changes(const Options& o) {
 }
 
 int train(const Options& o) {
+  if (o.keys) {
+    say(job::reference());
+    return 0;
+  }
+  if (o.job.empty()) {
+    throw UsageError("JOB: missing", "usage: varve train [OPTIONS] JOB; varve help train explains");
+  }
   job::Job job = job::read_job(o.job, changes(o));
   if (!o.out.empty()) job.directory = o.out;
   if (o.check) {
@@ -62,7 +70,7 @@ int train(const Options& o) {
 
 Action declare_train(Arguments& arguments) {
   auto o = std::make_shared<Options>();
-  arguments.positional("JOB", o->job, "The job file (TOML).");
+  arguments.positional("JOB", o->job, "The job file (TOML).", false);
   arguments.texts("--set", "KEY=VALUE", o->sets,
                   "Changes a value of the job: --set model.layers[0].units=128.");
   arguments.integer("--epochs", "N", o->epochs, 1, INT32_MAX, "The same as --set train.epochs=N.");
@@ -77,6 +85,7 @@ Action declare_train(Arguments& arguments) {
   arguments.text("--init-from", "MODEL", o->initial, "Begins with the weights of a model file.");
   arguments.conflict("--resume", "--init-from");
   arguments.flag("--check", o->check, "Reads job and data, shows the network, trains nothing.");
+  arguments.flag("--keys", o->keys, "Lists all that a job file may say, with the defaults.");
   arguments.flag("--force", o->force, "Replaces what others left in DIR.");
   return [o] { return train(*o); };
 }

@@ -67,15 +67,19 @@ class Show final : public Callback {
   }
   static void draw(const TrainState& s) {
     const int64_t done = s.batch() + 1, all = s.batches();
-    constexpr int64_t kBar = 20;
-    const auto filled = static_cast<size_t>(kBar * done / all);
+    // A narrow terminal has room for the numbers rather than for the bar.
+    const int64_t bar = width() < 100 ? 10 : 20;
+    const auto filled = static_cast<size_t>(bar * done / all);
     const double left = s.seconds() / static_cast<double>(done) * static_cast<double>(all - done);
     std::string line = fmt::format("Epoch {}/{}  {}/{} [{}{}] {:.0f} samples/s  ETA {}{}",
                                    s.epoch() + 1, s.epochs(), done, all, std::string(filled, '='),
-                                   std::string(kBar - filled, ' '), s.samples_per_second(),
-                                   time_text(left), logs_text(s.logs()));
+                                   std::string(static_cast<size_t>(bar) - filled, ' '),
+                                   s.samples_per_second(), time_text(left), logs_text(s.logs()));
     // A line that wraps could not be drawn over.
-    line.resize(std::min(line.size(), width() - 1));
+    if (line.size() >= width()) {
+      line.resize(width() - 1);
+      if (const size_t gap = line.rfind("  "); gap != line.npos) line.resize(gap);
+    }
     std::printf("\r\x1b[K%s", line.c_str());
     std::fflush(stdout);
   }

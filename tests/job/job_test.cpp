@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "base/error.h"
 #include "formats/file.h"
+#include "job/reference.h"
+#include "varve/zoo.h"
 
 namespace varve::job {
 namespace {
@@ -94,6 +98,27 @@ TEST(Job, ExamplesAreInOrder) {
     const std::string path = std::string(VARVE_SOURCE_DIR) + "/examples/jobs/" + name + ".toml";
     EXPECT_EQ(read_job(path).seed, 7u) << path;
   }
+}
+
+TEST(Reference, NamesEverythingThatAJobMaySay) {
+  const std::string text = reference();
+  const auto named = [&](const std::string& name) {
+    return text.find("\n  " + name + " ") != text.npos ||
+           text.find("\n  " + name + "\n") != text.npos;
+  };
+  for (const auto& names : {callbacks::names(), zoo::names(), optim::names(), losses::names(),
+                            metrics::names(), schedules::names()}) {
+    for (const std::string& name : names) EXPECT_TRUE(named(name)) << name;
+  }
+  for (const char* name :
+       {"dense", "conv2d", "batch_size", "test_path", "stratify", "on_bad_sample", "separator"}) {
+    EXPECT_TRUE(named(name)) << name;
+  }
+  EXPECT_THAT(text, HasSubstr("dense                   units, activation = \"linear\""));
+  size_t widest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, line.size());
+  EXPECT_LE(widest, 110u);
 }
 
 struct BadJob {
