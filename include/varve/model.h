@@ -162,6 +162,9 @@ class Model : public Layer {
   Scores evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options = {});
   /// The outputs for all samples, in inference mode; none for none, of a model that was built.
   Outputs predict(const Tensors& x, PredictOptions options = {});
+  Outputs predict(std::initializer_list<Tensor> x, PredictOptions options = {}) {
+    return predict(Tensors(x), options);
+  }
   Outputs predict(const Dataset& data, PredictOptions options = {});
   /// The same for raw rows, by the preprocessing that the model was trained with. Throws ValueError
   /// where it has none for tables.

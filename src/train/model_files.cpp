@@ -26,6 +26,7 @@ std::string compile_config(const Training& t) {
         object["output_metrics"][name].push_back(Json::parse(m.config()));
       }
     }
+    if (o.run_eagerly) object["run_eagerly"] = true;
     return object.dump();
   } catch (const UnsupportedError&) {
     return {};  // it must be compiled again after loading
@@ -43,6 +44,7 @@ CompileOptions read_compile_options(std::string_view json) {
     }
   };
   o.optimizer = Optimizer::from_config(object.at("optimizer").dump());
+  o.run_eagerly = object.value("run_eagerly", false);
   if (object.contains("loss")) o.loss = Loss::from_config(object["loss"].dump());
   std::vector<std::pair<std::string, Loss>> by_output;
   each("losses", [&](const std::string& name, const Json& value) {

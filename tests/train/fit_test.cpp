@@ -172,6 +172,35 @@ TEST(Fit, TrainsSeveralOutputsWithLossesByName) {
             "compile: loss: there is no output \"kinds\"");
 }
 
+TEST(Fit, TrainsSeveralInputsASharedLayerAndASkipConnection) {
+  std::vector<History> histories;
+  for (bool eager : {false, true}) {
+    Tensor a = nn::Input{.shape = {2}, .name = "a"}, b = nn::Input{.shape = {2}, .name = "b"};
+    Layer shared = nn::Dense{.units = 6, .activation = "tanh", .kernel_initializer = 0.3};
+    Tensor h = shared(a) + shared(b);
+    h = h + nn::Dense{.units = 6, .activation = "relu", .kernel_initializer = 0.1}(h);
+    Model model({a, b}, nn::Dense{.units = 2, .kernel_initializer = 0.2, .name = "out"}(
+                            nn::Concatenate{}({h, a})));
+    EXPECT_EQ(model.parameter_count(), (2 * 6 + 6) + (6 * 6 + 6) + (8 * 2 + 2));
+    CompileOptions o = for_classes();
+    o.run_eagerly = eager;
+    model.compile(o);
+    const Tensor x = two_classes(60).stored_inputs()[0];
+    const Dataset data({x, x * 2}, two_classes(60).stored_targets());
+    histories.push_back(
+        model.fit(data, {.batch_size = 8, .epochs = 20, .seed = 1, .progress = false}));
+    EXPECT_GT(model.evaluate(data)["accuracy"], 0.9);
+    const std::string path = testing::TempDir() + "varve_two_inputs.safetensors";
+    model.save(path);
+    EXPECT_EQ(Tensor(Model::load(path).predict({x, x * 2})).to_doubles(),
+              Tensor(model.predict({x, x * 2})).to_doubles());
+    EXPECT_THROW(model.fit(x, two_classes(60).stored_targets(), {.progress = false}), Error);
+  }
+  for (size_t e = 0; e < 20; ++e) {
+    EXPECT_NEAR(histories[0]["loss"][e], histories[1]["loss"][e], 1e-4);
+  }
+}
+
 TEST(Fit, ANaNStopsBeforeAnythingChanges) {
   for (bool eager : {false, true}) {
     Sequential model = classifier();
