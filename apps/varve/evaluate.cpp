@@ -16,11 +16,11 @@ namespace {
 struct Options {
   std::string model, data, inputs, targets, labels;
   int64_t batch = 128;
-  bool json = false;
+  bool json = false, finite = false;
 };
 
 int evaluate(const Options& o) {
-  job::Application application(o.model);
+  job::Application application(o.model, {.require_finite = o.finite});
   Model& model = application.model();
   if (!model.compiled()) {
     throw ConfigError(
@@ -52,6 +52,7 @@ Action declare_evaluate(Arguments& arguments) {
   arguments.text("--targets", "NAME", o->targets, "Array of a .npz file; by default y_test or y.");
   arguments.text("--labels", "FILE", o->labels, "The labels of an IDX file of images.");
   arguments.integer("--batch", "N", o->batch, 1, INT32_MAX, "Samples at a time; 128.");
+  arguments.flag("--require-finite", o->finite, "NaN among the weights is an error.");
   arguments.flag("--json", o->json, "As JSON, for programs.");
   return [o] { return evaluate(*o); };
 }

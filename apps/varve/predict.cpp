@@ -20,7 +20,7 @@ struct Options {
   std::string model, out, array;
   std::vector<std::string> files;
   int64_t top = 1;
-  bool invert = false, force = false;
+  bool invert = false, finite = false, force = false;
 };
 
 using job::Answer;
@@ -84,7 +84,7 @@ int predict(const Options& o) {
   if (!pictures && o.files.size() > 1)
     throw UsageError("unexpected argument \"" + escaped(o.files[1]) + "\"",
                      "only of pictures several can be given");
-  job::Application application(o.model);
+  job::Application application(o.model, {.require_finite = o.finite});
   const std::string& file = o.files[0];
   const Dataset samples = pictures ? application.pictures(o.files, o.invert)
                           : job::kind_of(file) == job::FileKind::table
@@ -125,6 +125,7 @@ Action declare_predict(Arguments& arguments) {
                  "For pictures of dark on light where training had the other.");
   arguments.text("--array", "NAME", o->array, "Which array of a .npz file.");
   arguments.text("--out,-o", "FILE", o->out, "Writes .csv, or .npy with the numbers as they are.");
+  arguments.flag("--require-finite", o->finite, "NaN among the weights is an error.");
   arguments.flag("--force", o->force, "Replaces FILE.");
   return [o] { return predict(*o); };
 }

@@ -57,6 +57,7 @@ int train(const Options& o) {
         " examples to train on.\n");
     return 0;
   }
+  if (!o.initial.empty()) check_output(job.directory + "/model.safetensors", {o.initial}, true);
   const FolderClaim claim(job.directory, "job " + job.name, job::output_files(), o.force);
   job::train(job, {.say = say,
                    .callbacks = {watch_output()},

@@ -2,14 +2,16 @@
 // 2 for usage; and nothing that was there before is lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "apps/jobs.h"
 #include "apps/program.h"
 #include "formats/npy.h"
-#include "formats/png.h"
+#include "varve/model.h"
 
 namespace varve::app {
 namespace {
@@ -223,6 +225,22 @@ TEST_F(Trained, OutputsThatExistOrAreInputs) {  // B089, B090
   EXPECT_EQ(varve({"train", in("line.toml"), "--epochs", "1", "--out", other / "own"}).code, 0);
   EXPECT_EQ(varve({"train", in("line.toml"), "--epochs", "1", "--out", other / "own"}).code, 0);
 
+  // A model that is read cannot be the one that is written.
+  const Ran own = varve({"train", in("line.toml"), "--epochs", "1", "--out", other / "own",
+                         "--init-from", other / "own/model.safetensors"});
+  expect_error(own, 1);
+  EXPECT_THAT(own.err, HasSubstr("own/model.safetensors: is the input"));
+
+  // Folders that are not there.
+  const std::string nowhere = other / "no/such/folder/";
+  EXPECT_THAT(refused({"plot", line(), "-o", nowhere + "x.svg"}, 1).err,
+              HasSubstr("save to " + nowhere + "x.svg: No such file or directory"));
+  EXPECT_THAT(refused({"predict", line(), in("line.csv"), "-o", nowhere + "x.csv"}, 1).err,
+              HasSubstr("x.csv: No such file or directory"));
+  std::filesystem::create_directory(other / "x.svg");
+  EXPECT_THAT(refused({"plot", line(), "-o", other / "x.svg", "--force"}, 1).err,
+              HasSubstr("x.svg: is a directory"));
+
   // The input under another name.
   write(other / "in.csv", "x\n1\n");
   std::filesystem::create_symlink(other / "in.csv", other / "link.csv");
@@ -259,6 +277,11 @@ TEST_F(Trained, NeitherHomeNorLanguageNorStreamsAreNeededToPredict) {  // B095
     close(STDIN_FILENO);
   };
   EXPECT_EQ(varve({"predict", pictures(), png()}, {.prepare = bare}).code, 0);
+  const auto few_files = [] {
+    const rlimit limit{8, 8};
+    setrlimit(RLIMIT_NOFILE, &limit);
+  };
+  EXPECT_EQ(varve({"predict", pictures(), png()}, {.prepare = few_files}).code, 0);
   const auto streamless = [] {
     for (int fd : {0, 1, 2}) close(fd);
   };
@@ -294,6 +317,20 @@ TEST_F(Trained, ModelsThatAreDamagedOrOfANewerVarve) {  // B126, B128
   newer[newer.find(version) + version.size() - 2] = '9';
   EXPECT_THAT(said_of(other, newer), HasSubstr("format version: this Varve reads up to 1"));
   EXPECT_THAT(said_of(other, ""), HasSubstr("too short"));
+}
+
+TEST_F(Trained, WeightsThatAreNoNumbersAreToldAndRefusedWhereAsked) {  // B026
+  const Folder other;
+  Model model = Model::load(line());
+  model.variable("dense_1.bias").assign(tensor({std::numeric_limits<float>::quiet_NaN()}));
+  model.save(other / "nan.safetensors");
+  const Ran ran = varve({"predict", other / "nan.safetensors", in("line.csv")});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.err, HasSubstr("warning: "));
+  const Ran strict =
+      varve({"predict", other / "nan.safetensors", in("line.csv"), "--require-finite"});
+  expect_error(strict, 1);
+  EXPECT_THAT(strict.err, HasSubstr("tensor \"dense_1.bias\": nan at [0]"));
 }
 
 TEST_F(Trained, CheckpointsThatAreDamagedOrOfSomethingElse) {  // B126, B128

@@ -23,9 +23,9 @@ class Dice {
   uint64_t state_ = 1;
 };
 
-/// One of examples/jobs, as it stands.
+/// One of tests/apps/jobs, as it stands.
 inline void copy_job(const std::string& name, const std::string& to) {
-  std::filesystem::copy_file(std::string(VARVE_SOURCE_DIR) + "/examples/jobs/" + name + ".toml",
+  std::filesystem::copy_file(std::string(VARVE_SOURCE_DIR) + "/tests/apps/jobs/" + name + ".toml",
                              to);
 }
 
@@ -43,7 +43,7 @@ inline void write_customers(const std::string& path, int64_t rows) {
   write(path, text);
 }
 
-/// Pictures of 12 x 12 by the names that examples/jobs/idx.toml expects: a bar down (class 0),
+/// Pictures of 12 x 12 by the names that jobs/idx.toml expects: a bar down (class 0),
 /// across (1), aslant (2), with specks.
 inline void write_pictures(const Folder& folder, int64_t train, int64_t test) {
   Dice dice;

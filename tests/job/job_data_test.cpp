@@ -190,6 +190,12 @@ TEST(PreparedJob, LayersThatDoNotFitAreNamedWithTheirJob) {  // B097, B098, B101
   };
   EXPECT_THAT(message("{ type = \"conv2d\", filters = 4, kernel_size = 7 }"),
               HasSubstr("job.toml:6:1: model.layers: conv2d: kernel 7x7 larger than input 5x5"));
+  EXPECT_THAT(message("{ type = \"conv2d\", filters = 4, strides = 0 }"),  // B099
+              HasSubstr("model.layers[0].strides: expected integer >= 1 or a list of 2, got 0"));
+  EXPECT_THAT(message("{ type = \"softmax\", axis = 7 }"),  // B100
+              HasSubstr("job.toml:6:1: model.layers: "));
+  EXPECT_THAT(message("{ type = \"embedding\", input_dim = 9, output_dim = 2 }"),  // B104
+              HasSubstr("job.toml:6:1: model.layers: "));
   EXPECT_THAT(message("{ type = \"reshape\", target_shape = [4] }"),
               HasSubstr("job.toml:6:1: model.layers: "));
   EXPECT_THAT(message("{ type = \"flatten\" }, { type = \"dense\", units = 2 }"),
