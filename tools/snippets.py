@@ -14,7 +14,8 @@ indentation; without `#name` against the whole file. With --write differing bloc
   <!-- output: first -->
 
 is held against DIR/first.txt, what that example printed; figures may differ, for they are times and
-losses of the machine that ran it. Exits with 1 if a block differs.
+losses of the machine that ran it. Links to files, and paths like `src/ir/op.h`, must exist. Exits with 1
+if a block differs or a path is missing.
 """
 import argparse
 import os
@@ -25,6 +26,8 @@ import textwrap
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 OUTPUT = re.compile(r"^\s*<!--\s*output:\s*([\w-]+)\s*-->\s*$")
 FIGURE = re.compile(r"\d+([.,]\d+)*(e[+-]?\d+)?")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+PATH = re.compile(r"`((?:src|include|tests|tools|bench|examples|cmake|recipes|docs|apps)/[\w./-]*\w)`")
 COMMENT = re.compile(r"^\s*<!--\s*snippet:\s*([^\s#]+)(?:#([\w-]+))?\s*-->\s*$")
 MARKER = re.compile(r"^\s*(?://|#)\s*\[/?[\w-]+\]\s*$")
 LANGUAGE = {".cpp": "cpp", ".h": "cpp", ".toml": "toml", ".txt": "cmake", ".cmake": "cmake", ".sh": "sh", ".csv": "",
@@ -100,6 +103,21 @@ def refreshed(root, document, lines, outputs=None):
     return out, faults
 
 
+def dead_paths(root, document, lines):
+    """A fault for each link and each path of the tree, outside code blocks, that leads nowhere."""
+    inside = False
+    for number, line in enumerate(lines, 1):
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        if inside:
+            continue
+        links = [x for x in LINK.findall(re.sub(r"`[^`]*`", "", line)) if not re.match(r"\w+:", x)]
+        beside = os.path.join(root, os.path.dirname(document))
+        gone = [x for x in links if not os.path.exists(os.path.join(beside, x))]
+        gone += [x for x in PATH.findall(line) if not os.path.exists(os.path.join(root, x))]
+        yield from (f"{document}:{number}: {x} does not exist" for x in gone)
+
+
 def documents(root):
     yield from (name for name in TOP if os.path.exists(os.path.join(root, name)))
     for where, folders, names in os.walk(os.path.join(root, "docs")):
@@ -115,6 +133,7 @@ def check(root, write=False, outputs=None):
             text = f.read()
         lines, found = refreshed(root, document, text.split("\n"), outputs)
         faults += found
+        faults += dead_paths(root, document, lines)
         if write and found:
             with open(path, "w", encoding="utf-8") as f:
                 f.write("\n".join(lines))

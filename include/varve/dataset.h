@@ -86,7 +86,7 @@ class Dataset {
   /// examples, in order.
   const Tensors& stored_inputs() const;
   const Tensors& stored_targets() const;  ///< see stored_inputs
-  const Tensor& stored_weights() const;  ///< see stored_inputs
+  const Tensor& stored_weights() const;   ///< see stored_inputs
   std::span<const int64_t> rows() const;  ///< see stored_inputs
   /// Applies the functions given to `map` and `DatasetOptions::prepare`.
   Tensors prepare(const Tensors& stored_inputs) const;

@@ -32,7 +32,7 @@ void write_idx(std::string_view path, const Tensor& x);
 /// All tensors of a safetensors file by name. Throws FormatError for types of 8-bit and smaller
 /// floating point. Weights of a model: see weights.h.
 std::map<std::string, Tensor> read_safetensors(std::string_view path);
-/// Writes them with a checksum each; `metadata` is text by name. Throws IoError.
+/// Atomic; `metadata` is text by name. Throws IoError.
 void write_safetensors(std::string_view path, const std::map<std::string, Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -71,6 +71,13 @@ class Snippets(unittest.TestCase):
         snippets.check(self.root, write=True, outputs=outputs)
         self.assertIn("```\nepoch 1  loss 0.25\nsaved 12,345 bytes\n```", self.read("README.md"))
 
+    def test_links_and_paths_that_lead_nowhere_are_named(self):
+        self.write("docs/a.md", "[here](../README.md#top) and `examples/first.cpp`\n[gone](b.md), `src/none.h`\n"
+                   "```cpp\n[](int x) {}\n```\n[far](https://example.org)\n")
+        self.write("README.md", "")
+        self.assertEqual(snippets.check(self.root),
+                         ["docs/a.md:2: b.md does not exist", "docs/a.md:2: src/none.h does not exist"])
+
     def test_a_missing_region_or_file_is_named(self):
         self.write("README.md",
                    "<!-- snippet: examples/first.cpp#gone -->\n<!-- snippet: examples/none.cpp#training -->\n")
