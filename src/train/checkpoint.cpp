@@ -72,6 +72,17 @@ Json states_of(const std::vector<CallbackRef>& callbacks) {
   return states;
 }
 
+// A checkpoint is a good one: a run that has gone wrong does not overwrite it.
+void require_finite(const std::string& path, const std::string& kept, const char* what,
+                    const std::string& name, const Variable& variable) {
+  if (!is_floating(variable.dtype())) return;
+  for (double x : variable.value().to_doubles()) {
+    if (std::isfinite(x)) continue;
+    throw NumericError("save to " + formats::shown(path) + ": " + what + " \"" + escaped(name) +
+                       "\" is not finite; " + kept + " kept");
+  }
+}
+
 // Keeps the file before as "<path>.old"; `path` itself is there at every instant.
 void keep_older(const std::string& path) {
   if (!formats::file_exists(path)) return;
@@ -117,11 +128,17 @@ void FitRun::save_checkpoint(const std::string& path) {
                  {"optimizer", training_.optimizer.name()},
                  {"data", fingerprint()}};
   const Json states = broken_off ? states_when_broken_off_ : states_of(options_.callbacks);
+  const std::string kept = last_checkpoint_.empty() ? "previous file"
+                                                    : "previous checkpoint step " +
+                                                          std::to_string(last_checkpoint_step_);
   std::vector<io::NamedTensor> tensors;
   for (const NamedVariable& v : model_.named_variables()) {
+    // What nobody trains may hold infinity on purpose (a mask).
+    if (v.variable.trainable()) require_finite(path, kept, "variable", v.path, v.variable);
     tensors.push_back({"model." + v.path, v.variable.value()});
   }
   for (const auto& s : training_.optimizer.state()) {
+    require_finite(path, kept, "optimizer state", s.path, s.variable);
     tensors.push_back({"optimizer." + s.path, s.variable.value()});
   }
   tensors.push_back({"random_state", model_.random_state().value()});
@@ -137,9 +154,7 @@ void FitRun::save_checkpoint(const std::string& path) {
        {kModelKey, described(model_)},
        {kHistoryKey, written(history_, history_.epochs() - (broken_off ? 1 : 0)).dump()},
        {kCallbacksKey, states.dump()}},
-      last_checkpoint_.empty()
-          ? "previous file"
-          : "previous checkpoint step " + std::to_string(last_checkpoint_step_));
+      kept);
   last_checkpoint_ = path;
   last_checkpoint_step_ = step_;
 }

@@ -443,6 +443,25 @@ TEST(NotFinite, IsFoundInTheStepWhereItComesAndNothingIsSpoilt) {
   }
 }
 
+TEST(NotFinite, WeightsAreNoCheckpoint) {
+  const Folder folder("spoilt");
+  const std::string path = folder / "c.safetensors";
+  Sequential model = convnet();
+  model.compile(with("adam"));
+  const callbacks::Hooks spoil{.on_epoch_end = [&](TrainState& s) {
+    if (s.epoch() != 1) return;
+    model.variable("dense_1.bias").assign(tensor({0.f, std::numeric_limits<float>::quiet_NaN()}));
+  }};
+  EXPECT_EQ(message_of([&] {
+              model.fit(pictures(16), {.batch_size = 8,
+                                       .epochs = 3,
+                                       .callbacks = {spoil, callbacks::Checkpoint{.path = path}},
+                                       .progress = false});
+            }),
+            "save to " + path +
+                ": variable \"dense_1.bias\" is not finite; previous checkpoint step 2 kept");
+}
+
 TEST(BitRot, OfACheckpointIsAlwaysFound) {  // B126
   const Folder folder("rot");
   const std::string path = folder / "c.safetensors", damaged = folder / "d.safetensors";
