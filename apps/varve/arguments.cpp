@@ -157,8 +157,7 @@ void Arguments::take_positionals(const std::vector<std::string>& arguments) {
     if (row.required && next == left.end())
       throw UsageError(row.what + ": missing", "usage: " + usage());
     while (next != left.end()) {
-      if (next->empty())
-        throw UsageError(row.what + ": expected a value, got an empty text");
+      if (next->empty()) throw UsageError(row.what + ": expected a value, got an empty text");
       parser_->given[row.what].push_back(*next++);
       if (!row.many) break;
     }

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -12,27 +13,30 @@
 namespace varve::app {
 namespace {
 
-// Holds the process number, which exec keeps and no child shares: it says that the settings are
-// made.
+// Says that the settings are made: the process number, which exec keeps and no child shares, and
+// the processors that there were; a bound thread sees only its own.
 constexpr const char* kSettled = "VARVE_THREADS_SETTLED";
+int found_processors = 0;
 
-}  // namespace
-
-int available_processors() {
+int count_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  const int n = CPU_COUNT(&set);
-  return n < 1 ? 1 : n;
+  return std::max(CPU_COUNT(&set), 1);
 }
 
+}  // namespace
+
+int available_processors() { return found_processors > 0 ? found_processors : count_processors(); }
+
 void settle_threads(int64_t threads, char** argv) {
-  const std::string self = std::to_string(getpid());
-  if (environment(kSettled) == self) {
+  const std::string self = std::to_string(getpid()) + "/";
+  if (const std::string settled = environment(kSettled); settled.starts_with(self)) {
+    found_processors = std::atoi(settled.c_str() + self.size());
     unsetenv(kSettled);
     return;
   }
-  const int processors = available_processors();
+  const int processors = count_processors();
   if (threads > 0) setenv("OMP_NUM_THREADS", std::to_string(threads).c_str(), 1);
   setenv("OMP_NUM_THREADS", std::to_string(processors).c_str(), 0);
   // Bound threads keep their caches. But where several programs share the machine, each with a part
@@ -42,7 +46,7 @@ void settle_threads(int64_t threads, char** argv) {
   // Waiting threads spin for about two milliseconds, longer than anything between two kernels of a
   // step, and then sleep: an idle program takes no processor.
   setenv("GOMP_SPINCOUNT", "100000", 0);
-  setenv(kSettled, self.c_str(), 1);
+  setenv(kSettled, (self + std::to_string(processors)).c_str(), 1);
   execv("/proc/self/exe", argv);
   unsetenv(kSettled);  // no /proc: go on unbound
   if (threads > 0) set_thread_count(static_cast<int>(threads));

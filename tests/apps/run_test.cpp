@@ -129,6 +129,7 @@ TEST(Threads, AreThoseAskedForOrThoseThatMayBeUsed) {
   EXPECT_EQ(doctor({"--threads", "3"}, {.prepare = unset})["threads"], "3");
   EXPECT_EQ(doctor({}, {.prepare = one_processor})["threads"], "1");
   EXPECT_EQ(doctor({}, {.prepare = one_processor})["OMP_PROC_BIND"], "true");
+  EXPECT_EQ(doctor({}, {.prepare = one_processor})["processors"], "1 usable");
   // What the user has set stays, but for what stands on the command line.
   const auto own = [&] {
     unset();
