@@ -80,7 +80,7 @@ std::string fp8_file() {
   return path;
 }
 
-TEST(BadInput, WeightsThatDoNotFitAreListedAndNothingIsHalfLoaded) {  // B023 to B026
+TEST(BadInput, WeightsThatDoNotFitAreListedAndNothingIsHalfLoaded) {  // B023, B024, B025, B026
   const std::string one = path_of("one"), wide = path_of("wide"), nan = path_of("nan");
   dense(784, 128, "other").save_weights(one);
   Sequential small = dense(128, 256);
@@ -246,7 +246,7 @@ TEST(BadInput, SuspiciousDataIsWarnedOf) {  // B113, B114
   EXPECT_EQ(x[0], 0);  // and nothing is divided by 0
 }
 
-TEST(BadInput, NumbersThatAreNotFiniteStopTraining) {  // B115 to B117
+TEST(BadInput, NumbersThatAreNotFiniteStopTraining) {  // B115, B116, B117
   std::vector<float> x(100 * 5, 0.5f);
   x[5 * 81 + 3] = kNaN;
   const Dataset bad(tensor(x, {100, 5}), zeros({100, 1}, f32));
@@ -292,7 +292,7 @@ TEST(BadInput, NumbersThatAreNotFiniteStopTraining) {  // B115 to B117
   }
 }
 
-TEST(BadInput, IntegersByZeroAndTooLargeNumbersHaveDefinedValues) {  // B118 to B120
+TEST(BadInput, IntegersByZeroAndTooLargeNumbersHaveDefinedValues) {  // B118, B119, B120
   const Tensor a = tensor({int32_t{7}, int32_t{-7}, std::numeric_limits<int32_t>::min()});
   const Tensor zero = tensor({int32_t{0}, int32_t{0}, int32_t{0}});
   const Tensor minus = tensor({int32_t{2}, int32_t{2}, int32_t{-1}});

@@ -190,6 +190,11 @@ TEST(Fit, TrainsSeveralInputsASharedLayerAndASkipConnection) {
     histories.push_back(
         model.fit(data, {.batch_size = 8, .epochs = 20, .seed = 1, .progress = false}));
     EXPECT_GT(model.evaluate(data)["accuracy"], 0.9);
+    // Lists in braces, as in Keras.
+    const Tensor y = two_classes(60).stored_targets()[0];
+    EXPECT_EQ(model.evaluate({x, x * 2}, y).to_string(), model.evaluate(data).to_string());
+    EXPECT_EQ(Tensor(model({x, x * 2})).shape(), (Shape{60, 2}));
+    EXPECT_NO_THROW(model.fit({x, x * 2}, y, {.epochs = 0, .progress = false}));
     const std::string path = testing::TempDir() + "varve_two_inputs.safetensors";
     model.save(path);
     EXPECT_EQ(Tensor(Model::load(path).predict({x, x * 2})).to_doubles(),

@@ -108,6 +108,29 @@ TEST(Options, BalancedClassesAreThoseOfScikitLearn) {
   EXPECT_THROW(ClassWeight("balance"), ValueError);
 }
 
+TEST(Options, EpochsCanBeginLaterAndValidationHasItsOwnBatches) {
+  Sequential model = classifier();
+  model.compile(options(false, 0));
+  std::string epochs;
+  const auto fit = [&](int64_t batch) {
+    epochs.clear();
+    return model.fit(two_classes(40), {.epochs = 5,
+                                       .callbacks = {callbacks::OnEpochEnd{[&](TrainState& s) {
+                                         epochs += std::to_string(s.epoch());
+                                       }}},
+                                       .validation_data = two_classes(21),
+                                       .seed = 1,
+                                       .initial_epoch = 3,
+                                       .validation_batch_size = batch,
+                                       .progress = false});
+  };
+  const History h = fit(4);
+  EXPECT_EQ(epochs, "34");
+  EXPECT_EQ(h.epochs(), 2);
+  EXPECT_NEAR(h["val_loss"][1], fit(21)["val_loss"][1], 1e-6);
+  EXPECT_NEAR(h["val_accuracy"][1], model.evaluate(two_classes(21))["accuracy"], 1e-9);
+}
+
 TEST(Options, DebugPrintShowsAValueOfEachStep) {
   for (bool eager : {false, true}) {
     Sequential model{nn::Dense{.units = 1, .use_bias = false, .kernel_initializer = 1}};
