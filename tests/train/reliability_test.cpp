@@ -443,6 +443,32 @@ TEST(NotFinite, IsFoundInTheStepWhereItComesAndNothingIsSpoilt) {
   }
 }
 
+TEST(NotFinite, InTheDataIsFoundBehindARelu) {
+  std::mt19937 draw(5);
+  for (int round = 0; round < 12; ++round) {
+    const bool eager = round % 2 == 1;
+    const auto sample = static_cast<int64_t>(draw() % 40),
+               pixel = static_cast<int64_t>(draw() % 36);
+    const Tensor clean = pictures(40).stored_inputs()[0];
+    std::vector<float> x(clean.span<float>().begin(), clean.span<float>().end());
+    x[static_cast<size_t>(sample * 36 + pixel)] = round % 3 == 0
+                                                      ? -std::numeric_limits<float>::infinity()
+                                                      : std::numeric_limits<float>::quiet_NaN();
+    const Dataset bad(tensor(x, clean.shape()), pictures(40).stored_targets());
+    Sequential model = convnet();
+    model.compile(with("adam", eager));
+    const auto before = weights_of(model);
+    const std::string message = message_of(
+        [&] { model.fit(bad, {.batch_size = 40, .shuffle = false, .progress = false}); });
+    EXPECT_TRUE(message.starts_with("epoch 1, step 1: ")) << message;
+    EXPECT_NE(message.find("; sample " + std::to_string(sample) + " feature " +
+                           std::to_string(pixel) + " is "),
+              std::string::npos)
+        << message << (eager ? " eager" : " compiled");
+    EXPECT_EQ(weights_of(model), before);
+  }
+}
+
 TEST(NotFinite, WeightsAreNoCheckpoint) {
   const Folder folder("spoilt");
   const std::string path = folder / "c.safetensors";
