@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "base/error.h"
 #include "formats/file.h"
@@ -297,7 +298,7 @@ void read_tree(Job& job, const Json& root, const std::string& path) {
     f("directory", directory, "Where model, history and report go.");
   });
   require(directory, "output.directory");
-  job.directory = job.resolve(directory);
+  job.directory = std::filesystem::path(job.resolve(directory)).lexically_normal();
   // Layers that do not exist and values out of range are found before any data are read.
   make_model(job.model, job.classification() ? 2 : -1);
 }
