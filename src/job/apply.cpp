@@ -82,7 +82,14 @@ FileKind kind_of(const std::string& path) {
 }
 
 Application::Application(const std::string& path, LoadOptions options)
-    : model_(Model::load(path, options)), name_(formats::shown(path)) {}
+    : model_(Model::load(path, options)), name_(formats::shown(path)) {
+  const std::vector<nn::Port> inputs = nn::inputs_of(model_);
+  if (inputs.size() == 1) return;
+  std::string names;
+  for (const nn::Port& port : inputs) names += (names.empty() ? "" : ", ") + escaped(port.name);
+  throw UnsupportedError(name_ + ": takes " + std::to_string(inputs.size()) + " inputs: " + names,
+                         "files hold one; such a model is called from C++");
+}
 
 std::string Application::preprocessing_type() const {
   const std::string text = model_.metadata("preprocessing");

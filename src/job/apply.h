@@ -27,7 +27,7 @@ struct Answer {
 
 class Application {
  public:
-  /// Loads the model. Throws IoError, FormatError.
+  /// Loads the model. Throws IoError, FormatError; UnsupportedError for one of several inputs.
   explicit Application(const std::string& path, LoadOptions options = {});
 
   Model& model() { return model_; }

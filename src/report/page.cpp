@@ -11,31 +11,38 @@ namespace varve::report {
 namespace {
 
 constexpr const char* kStyle = R"(
-:root { --ink: #23282d; --muted: #6d747a; --rule: #e6e1d6; --paper: #fdfcf9; --card: #ffffff; --accent: #2a6f97; }
+:root { --ink: #23282d; --muted: #6d747a; --rule: #e6e1d6; --paper: #fdfcf9; --card: #ffffff;
+  --accent: #2a6f97; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 Inter, system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
 .strata { display: block; width: 100%; height: 26px; }
 main, footer { max-width: 1180px; margin: 0 auto; padding: 0 28px; }
 header { padding: 44px 0 8px; }
-h1, h2 { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "TeX Gyre Pagella", "Book Antiqua", Georgia, serif;
+h1, h2 { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "TeX Gyre Pagella",
+  "Book Antiqua", Georgia, serif;
   font-weight: 600; letter-spacing: -0.01em; }
 h1 { font-size: 42px; line-height: 1.12; margin: 0 0 8px; }
 h2 { font-size: 25px; margin: 56px 0 6px; }
 p { max-width: 68ch; margin: 6px 0 14px; }
 .subtitle { color: var(--muted); font-size: 18px; margin: 0; max-width: 80ch; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); margin: 34px 0 0;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr));
+  margin: 34px 0 0;
   border-top: 1px solid var(--rule); border-bottom: 1px solid var(--rule); }
 .tile { padding: 18px 20px 16px 0; }
 .tile .label { color: var(--muted); font-size: 13px; }
-.tile .value { font-size: 29px; line-height: 1.25; font-weight: 600; font-variant-numeric: tabular-nums; letter-spacing: -0.02em; }
+.tile .value { font-size: 29px; line-height: 1.25; font-weight: 600;
+  font-variant-numeric: tabular-nums; letter-spacing: -0.02em; }
 .tile .note { color: var(--muted); font-size: 13px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 22px; align-items: flex-start; margin: 14px 0; }
-figure.chart { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: 6px; max-width: 100%; }
+figure.chart { margin: 0; background: var(--card); border: 1px solid var(--rule);
+  border-radius: 6px; padding: 6px; max-width: 100%; }
 figure.chart svg { display: block; max-width: 100%; height: auto; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 18px 16px; margin: 16px 0; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr));
+  gap: 18px 16px; margin: 16px 0; }
 .gallery figure { margin: 0; }
-.gallery img { width: 100%; image-rendering: pixelated; border-radius: 4px; display: block; border: 1px solid var(--rule); }
+.gallery img { width: 100%; image-rendering: pixelated; border-radius: 4px; display: block;
+  border: 1px solid var(--rule); }
 .gallery figcaption { font-size: 13px; line-height: 1.4; margin-top: 6px; }
 .gallery .detail { color: var(--muted); white-space: pre-line; }
 .pictures pre { margin: 0; max-width: 100%; }
@@ -44,11 +51,14 @@ table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabula
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: 13px; }
 th, td { padding: 6px 22px 6px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th.number, td.number { text-align: right; }
-pre { background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: 14px 18px; overflow-x: auto;
+pre { background: var(--card); border: 1px solid var(--rule); border-radius: 6px;
+  padding: 14px 18px; overflow-x: auto;
   font: 13px/1.5 "JetBrains Mono", ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 footer { color: var(--muted); font-size: 13px; }
-footer p { max-width: none; margin: 64px 0 0; padding: 22px 0 40px; border-top: 1px solid var(--rule); }
-@media print { .strata { height: 14px; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
+footer p { max-width: none; margin: 64px 0 0; padding: 22px 0 40px;
+  border-top: 1px solid var(--rule); }
+@media print { .strata { height: 14px; } h2 { break-after: avoid; } figure { break-inside: avoid;
+  } }
 )";
 
 // The house's mark: yearly layers of sediment, thick and thin. The title decides them, so that a

@@ -163,6 +163,7 @@ void write_training(const std::string& folder, TrainedModel t) {
   plot_model(t.model, folder + "/model.svg");
   TrainingReport page{.title = t.title, .subtitle = t.subtitle};
   page.tiles = t.tiles;
+  page.part = t.part;
   page.network = picture_of(t.model, "");
   page.summary = summary(t.model);
   page.settings = t.settings;

@@ -27,6 +27,7 @@ struct TrainedModel {
   std::optional<History> history = {};
   /// What the model is judged on: classes where `class_names` are given, else numbers.
   std::optional<Dataset> test = {};
+  std::string part = "test";  ///< or "validation", where there is nothing else
   std::vector<std::string> class_names = {};
   bool from_logits = true;
   std::optional<TableRows> rows = {};

@@ -92,19 +92,20 @@ std::string training_page(const TrainingReport& report) {
     page.pictures(learning_curves(report.history));
   }
   if (report.confusion) {
-    page.section(
-        "What it confuses",
-        "Each row is a true class; the columns are what the network said of it, on the test part.");
+    page.section("What it confuses",
+                 "Each row is a true class; the columns are what the network said of it, on the " +
+                     report.part + " part.");
     page.pictures({confusion_matrix(*report.confusion), error_bars(*report.confusion)});
   }
   if (!report.mistakes.empty()) {
-    page.section(
-        "The " + std::to_string(report.mistakes.size()) + " worst mistakes",
-        "Test pictures that the network told wrongly, those first of which it was surest.");
+    page.section("The " + std::to_string(report.mistakes.size()) + " worst mistakes",
+                 "Pictures of the " + report.part +
+                     " part that the network told wrongly, those first of which it was surest.");
     page.gallery(report.mistakes);
   }
   if (!report.worst_rows.empty()) {
-    page.section("The worst predictions", "Rows of the test part that the network missed by most.");
+    page.section("The worst predictions",
+                 "Rows of the " + report.part + " part that the network missed by most.");
     page.table(report.worst_head, report.worst_rows);
   }
   if (report.network) {

@@ -21,6 +21,8 @@ struct TrainingReport {
   std::string title, subtitle;
   std::vector<Tile> tiles = {};
   std::vector<Curve> history = {};
+  /// What the figures below are taken from: "test" or "validation".
+  std::string part = "test";
   std::optional<ConfusionMatrix> confusion = {};
   /// Pictures that were classified wrongly, the worst first.
   std::vector<GalleryItem> mistakes = {};

@@ -12,6 +12,7 @@
 #include "apps/program.h"
 #include "formats/npy.h"
 #include "varve/model.h"
+#include "varve/nn/layers.h"
 
 namespace varve::app {
 namespace {
@@ -204,6 +205,16 @@ TEST_F(Trained, FilesThatAreNotWhatTheModelTakes) {
     const Ran ran = refused(row.arguments, 1);
     EXPECT_THAT(ran.err, HasSubstr(row.says));
   }
+}
+
+TEST_F(Trained, ModelsOfSeveralInputsAreNamed) {
+  const Folder other;
+  const Tensor a = nn::Input{.shape = {3}, .name = "left"},
+               b = nn::Input{.shape = {3}, .name = "right"};
+  Model({a, b}, nn::Add{}({a, b})).save(other / "two.safetensors");
+  const Ran ran = refused({"predict", other / "two.safetensors", in("line.csv")}, 1);
+  EXPECT_THAT(ran.err, HasSubstr("two.safetensors: takes 2 inputs: left, right"));
+  EXPECT_EQ(varve({"profile", other / "two.safetensors", "--steps", "1"}).code, 0);
 }
 
 TEST_F(Trained, OutputsThatExistOrAreInputs) {  // B089, B090
