@@ -55,7 +55,8 @@ struct LossOf final : LossRule {
 /// mean_absolute_error (mae, l1), huber, hinge, categorical_hinge. What the function gives may have
 /// any shape whose first axis is the batch: the other axes are averaged for each sample; then
 /// samples are weighted; then comes the mean over the batch (the sum divided by the number of
-/// samples, as in Keras). A function that gives a scalar takes no weights.
+/// samples, as in Keras). A function that gives a scalar takes no weights. Where prediction and
+/// target differ by a last axis of 1 alone, the function gets the target in the prediction's shape.
 class Loss {
  public:
   /// None.
@@ -87,6 +88,8 @@ class Loss {
   Loss(std::shared_ptr<detail::LossRule> rule, Where where);
   Tensor apply(const Tensor& prediction, const Tensor& target) const;
   std::shared_ptr<detail::LossRule> rule_;
+  std::string label_;  // what errors call it; empty: by its rule
+  friend class Metric;
 };
 
 /// One loss, or one an output, by the outputs' names:

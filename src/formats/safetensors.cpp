@@ -221,8 +221,8 @@ int64_t read_header_length(const Source& source) {
   uint64_t length = 0;
   source.read(0, std::as_writable_bytes(std::span(&length, 1)));
   if (length > static_cast<uint64_t>(kMaxSafetensorsHeader)) {
-    source.fail(
-        fmt::format("header length: expected <= {}, got {}", kMaxSafetensorsHeader, length));
+    source.fail(fmt::format("header length: expected <= {}, got {} (not a safetensors file?)",
+                            kMaxSafetensorsHeader, length));
   }
   const auto header = static_cast<int64_t>(length);
   if (header > source.size() - kLengthBytes) {

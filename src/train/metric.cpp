@@ -80,6 +80,7 @@ Metric::Metric(const std::string& name, Where where) : Metric(table().make(name,
 Metric::Metric(const char* name, Where where) : Metric(std::string(name), where) {}
 Metric::Metric(std::string name, Loss per_sample, PerSample)
     : state_(std::make_shared<detail::MetricState>()) {
+  per_sample.label_ = "metric \"" + name + "\"";
   state_->rule = std::make_shared<detail::MetricOf<PerSampleMean>>(PerSampleMean{per_sample});
   state_->name = std::move(name);
 }

@@ -192,11 +192,11 @@ TEST(Fields, ReadingNamesTheFieldWhatWasExpectedAndWhatCame) {
   EXPECT_EQ(refused(R"({"names": [1]})"), "a.names: expected list of strings, got [1]");
   EXPECT_EQ(refused(R"([1])"), "a: expected an object, got [1]");
   EXPECT_EQ(refused(R"({"initializer": true})"),
-            "a.initializer: initializer: expected a name or an object with \"type\", got true");
+            "a.initializer: expected a name or an object with \"type\", got true");
   EXPECT_EQ(error_of<ConfigError>([&] { read(e, R"({"rat": 2})"); }),
             "a.rat: unknown key\n  hint: did you mean \"rate\"?");
   EXPECT_EQ(error_of<ConfigError>([&] { read(e, R"({"activation": "rellu"})"); }),
-            "a.activation: activation: unknown name \"rellu\"\n  hint: did you mean \"relu\"?");
+            "a.activation: unknown name \"rellu\"\n  hint: did you mean \"relu\"?");
   EXPECT_EQ(error_of<ConfigError>([&] { read(e, R"({"padding": "smae"})"); }).substr(0, 10),
             "a.padding:");
 }

@@ -225,5 +225,13 @@ TEST(Loss, IsKnownByNameAndWrittenAsText) {
             "huber: delta: expected number > 0, got 0");
 }
 
+TEST(Loss, OfOnesOwnGetsTheTargetInThePredictionsShape) {
+  const Loss own = [](const Tensor& p, const Tensor& t) { return square(p - t); };
+  const Tensor prediction = tensor({1.f, 2.f, 3.f}, {3, 1}), target = tensor({1.f, 4.f, 6.f});
+  // Broadcast to [3, 3] the mean would be another.
+  EXPECT_NEAR(own(prediction, target).to_double(), (0. + 4 + 9) / 3, 1e-6);
+  EXPECT_NEAR(own(target, prediction).to_double(), (0. + 4 + 9) / 3, 1e-6);
+}
+
 }  // namespace
 }  // namespace varve

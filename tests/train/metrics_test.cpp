@@ -142,5 +142,11 @@ TEST(Metric, IsKnownByNameAndWrittenAsText) {
             "top_k: k: expected integer >= 1, got 0");
 }
 
+TEST(Metric, OfOnesOwnIsNamedByItsErrors) {
+  Metric close("close", [](const Tensor& p, const Tensor& t) { return p > t; });
+  EXPECT_EQ(message_of([&] { close.update(tensor({1.f}), tensor({2.f})); }),
+            "metric \"close\": expected a floating result, got bool[1]");
+}
+
 }  // namespace
 }  // namespace varve
