@@ -5,6 +5,7 @@
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -80,10 +81,11 @@ class Compiled;
 std::shared_ptr<Compiled> make_compiled();
 /// Whether a compiled function that is called now takes part in a trace or a derivative outside it.
 bool inlined();
-/// Runs the plan for these arguments, made by tracing `f` where there is none yet. Returns the
-/// results' structure.
-std::shared_ptr<const void> run_compiled(Compiled& compiled, std::span<const Tensor> arguments,
-                                         const TracedFunction& f, std::vector<Tensor>& results);
+using TakeResults = std::function<void(const void* structure, std::span<const Tensor> results)>;
+/// Runs the plan for these arguments, made by tracing `f` where there is none yet, and hands over
+/// the results.
+void run_compiled(Compiled& compiled, std::span<const Tensor> arguments, const TracedFunction& f,
+                  const TakeResults& take);
 
 }  // namespace detail
 
@@ -142,8 +144,8 @@ class Jit {
   template <class R, class G, class... A>
   R call(const G& traced, const A&... arguments) const {
     const std::array<Tensor, sizeof...(A)> x{Tensor(arguments)...};
-    std::vector<Tensor> results;
-    auto structure = detail::run_compiled(
+    std::optional<R> out;
+    detail::run_compiled(
         *compiled_, x,
         [&](std::span<const Tensor> placeholders) {
           auto tree = std::make_shared<R>(traced(placeholders));
@@ -153,11 +155,12 @@ class Jit {
           t.structure = tree;
           return t;
         },
-        results);
-    R out = *static_cast<const R*>(structure.get());
-    size_t i = 0;
-    detail::visit_tensors(out, [&](Tensor& leaf) { leaf = results[i++]; });
-    return out;
+        [&out](const void* structure, std::span<const Tensor> results) {
+          out.emplace(*static_cast<const R*>(structure));
+          size_t i = 0;
+          detail::visit_tensors(*out, [&](Tensor& leaf) { leaf = results[i++]; });
+        });
+    return *std::move(out);
   }
 
   F f_;

@@ -68,6 +68,14 @@ void Frame::commit() {
   try {
     for (const Guard& g : guards_) guard(g.tensor, g.label);
     for (const Observation& o : observations_) observe(o.tensor, o.look);
+    if (!outer_) {
+      // All before the first takes effect: computing one of them may fail.
+      std::vector<Tensor> values;
+      for (const Binding& b : bindings_) {
+        if (b.assigned) values.push_back(b.current);
+      }
+      evaluate(values);
+    }
     for (const Binding& b : bindings_) {
       // An alias of a computed value has no history of its own; a pending one is cut off by the
       // outer derivative, which never visits what is only assigned.

@@ -89,6 +89,7 @@ struct Traits {
   bool barrier = false;   ///< never merged with an equal node, never moved into constants
   bool body = false;      ///< runs graphs in its attributes; the executor runs them as sub-plans
   bool epilogue = false;  ///< its kernels may apply an activation to what they write
+  bool faults = false;    ///< its kernels may find a fault in the data (an index out of range)
   bool host = false;      ///< has an effect the user asked for (debug print); never removed
   int residuals = 0;      ///< the last outputs are for the derivative alone
   PrecisionTrait precision = PrecisionTrait::follow;

@@ -111,7 +111,7 @@ std::span<const ir::OpDef> loss_rows() {
        .infer = cross_entropy_type,
        .derivative = ir::Custom{cross_entropy_vjp, cross_entropy_jvp},
        .decompose = cross_entropy_parts,
-       .traits = {.residuals = 1, .precision = ir::PrecisionTrait::f32},
+       .traits = {.faults = true, .residuals = 1, .precision = ir::PrecisionTrait::f32},
        .flops = flops_of},
       {.name = "cross_entropy_gradient",
        .doc = "The gradient of cross_entropy by its logits: (softmax - q) times the loss's "

@@ -55,7 +55,7 @@ std::span<const ir::OpDef> custom_rows() {
        .max_inputs = 1 << 20,
        .infer = users_types,
        .derivative = ir::Custom{users_gradient, no_tangent},
-       .traits = {.precision = ir::PrecisionTrait::f32}},
+       .traits = {.faults = true, .precision = ir::PrecisionTrait::f32}},
   };
   return rows;
 }

@@ -300,6 +300,7 @@ std::vector<ir::OpDef> order_rows() {
 std::span<const ir::OpDef> indexing_rows() {
   static const std::vector<ir::OpDef> rows = [] {
     std::vector<ir::OpDef> all = gather_rows();
+    for (auto& r : all) r.traits.faults = true;
     for (auto& r : order_rows()) all.push_back(std::move(r));
     return all;
   }();

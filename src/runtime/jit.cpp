@@ -23,7 +23,16 @@ struct Signature {
   ir::Types arguments;
   int threads;
   backend::KernelSet set;
-  bool operator==(const Signature&) const = default;
+
+  /// Whether these arguments may use the plan here and now. (Compared in place: a call that finds
+  /// its plan allocates nothing.)
+  bool fits(std::span<const Tensor> given, int threads_now, backend::KernelSet set_now) const {
+    if (given.size() != arguments.size() || threads != threads_now || set != set_now) return false;
+    for (size_t i = 0; i < given.size(); ++i) {
+      if (ir::type_of(given[i]) != arguments[i]) return false;
+    }
+    return true;
+  }
 };
 
 /// A traced function: its graph as written (to find the maker of a NaN), its plan, its variables.
@@ -36,7 +45,7 @@ struct Entry {
   std::vector<ir::VariableRef> assigned;  // outputs after the results
   ir::Types results;
   std::vector<ir::Observation> observations;  // of the last results
-  std::vector<std::shared_ptr<Cell>> pool;    // result cells, reused where nobody else holds them
+  std::vector<Tensor> pool;                   // results, reused where nobody else holds them
   std::vector<ir::Array> spare;  // memory for assigned variables that are not overwritten
 };
 
@@ -154,53 +163,46 @@ bool all_finite(const ir::Array& a, const ir::TensorType& t) {
                      "lower the learning rate, clip gradients or check the data");
 }
 
-/// Room for one result: the pooled cell's own where nobody else holds it any more.
-ir::Array& result_room(std::shared_ptr<Cell>& pooled, const ir::TensorType& type) {
-  if (!pooled || pooled.use_count() > 1 || pooled->array.storage.use_count() > 1) {
-    pooled = std::make_shared<Cell>();
-    pooled->type = type;
-    pooled->array = ir::allocate(type.dtype, type.shape);
-  }
-  return pooled->array;
+/// Room for one result: the pooled tensor's own where nobody else holds it any more.
+void* result_room(Tensor& pooled, const ir::TensorType& type) {
+  const std::shared_ptr<Cell>& cell = pooled.cell();
+  if (!cell || cell.use_count() > 1 || cell->array.storage.use_count() > 1)
+    pooled = ir::computed(type.dtype, type.shape, ir::allocate(type.dtype, type.shape));
+  return pooled.cell()->array.data();
 }
 
-/// Nobody holds the elements but the variable itself and `storages - 1` arrays of ours.
+/// Nobody holds the elements but the variable itself and `storages - 1` arrays of ours, and they
+/// lie as a plan writes them (an assigned view may repeat elements or lie otherwise).
 bool held_alone(const VariableState& v, long storages) {
   const auto& cell = v.value.cell();
   return cell.use_count() == 1 && cell->array.storage.use_count() == storages &&
-         cell->array.storage->writable();
+         cell->array.storage->writable() && ir::is_contiguous(v.type.shape, cell->array.strides);
 }
 
 }  // namespace
 
 class Compiled {
  public:
-  std::shared_ptr<const void> run(std::span<const Tensor> arguments, const TracedFunction& f,
-                                  std::vector<Tensor>& results) {
+  void run(std::span<const Tensor> arguments, const TracedFunction& f, const TakeResults& take) {
     std::lock_guard lock(mutex_);
     Entry& e = find(arguments, f);
     inputs_.clear();
-    for (const Tensor& x : arguments) inputs_.push_back(ir::contiguous_array(x));
-    for (const ir::VariableRef& v : e.read)
-      inputs_.push_back(ir::contiguous_array(Variable(v).value()));
+    input_pointers_.clear();
+    for (const Tensor& x : arguments) add_input(x);
+    for (const ir::VariableRef& v : e.read) add_input(ir::read_variable(v));
     outputs_.clear();
     e.pool.resize(e.results.size());
     for (size_t i = 0; i < e.results.size(); ++i)
-      outputs_.push_back(result_room(e.pool[i], e.results[i]).data());
+      outputs_.push_back(result_room(e.pool[i], e.results[i]));
     overwritten_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) outputs_.push_back(variable_room(e, a));
-    input_pointers_.clear();
-    for (const ir::Array& a : inputs_) input_pointers_.push_back(a.data());
     const int bad = e.plan->run(input_pointers_, outputs_);
-    if (bad >= 0) raise_not_finite(e, bad, inputs_);
+    if (bad >= 0) raise_not_finite(e, bad, input_arrays(e, arguments));
     inputs_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
-    for (const auto& cell : e.pool) results.emplace_back(cell);
-    for (size_t i = e.observations.size(); i-- > 0;) {
-      e.observations[e.observations.size() - 1 - i].look(results[results.size() - 1 - i]);
-    }
-    results.resize(results.size() - e.observations.size());
-    return e.structure;
+    const size_t proper = e.pool.size() - e.observations.size();
+    for (size_t i = proper; i < e.pool.size(); ++i) e.observations[i - proper].look(e.pool[i]);
+    take(e.structure.get(), std::span<const Tensor>(e.pool).first(proper));
   }
 
   int traces() const { return traces_; }
@@ -214,13 +216,15 @@ class Compiled {
 
  private:
   Entry& find(std::span<const Tensor> arguments, const TracedFunction& f) {
-    Signature s{{}, thread_count(), runtime::execute_options().kernels};
-    for (const Tensor& x : arguments) s.arguments.push_back(ir::type_of(x));
+    const int threads = thread_count();
+    const backend::KernelSet set = runtime::execute_options().kernels;
     for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-      if (!(at->signature == s)) continue;
+      if (!at->signature.fits(arguments, threads, set)) continue;
       entries_.splice(entries_.begin(), entries_, at);
       return *at;
     }
+    Signature s{{}, threads, set};
+    for (const Tensor& x : arguments) s.arguments.push_back(ir::type_of(x));
     if (++traces_ == kTracesBeforeWarning) {
       warn("jit: traced for the " + std::to_string(traces_) +
            "th time; each new combination of argument shapes is traced and planned anew");
@@ -229,6 +233,19 @@ class Compiled {
     if (profiling_) entries_.front().plan->profile(true);
     if (entries_.size() > kPlansKept) entries_.pop_back();
     return entries_.front();
+  }
+
+  void add_input(const Tensor& x) {
+    const ir::Array& array = ir::contiguous_array(x);
+    inputs_.push_back(array.storage);
+    input_pointers_.push_back(array.data());
+  }
+  static std::vector<ir::Array> input_arrays(const Entry& e, std::span<const Tensor> arguments) {
+    std::vector<ir::Array> arrays;
+    for (const Tensor& x : arguments) arrays.push_back(ir::contiguous_array(x));
+    for (const ir::VariableRef& v : e.read)
+      arrays.push_back(ir::contiguous_array(ir::read_variable(v)));
+    return arrays;
   }
 
   void* variable_room(Entry& e, size_t a) {
@@ -260,7 +277,7 @@ class Compiled {
   std::list<Entry> entries_;  // the one used last in front
   int traces_ = 0;
   bool profiling_ = false;
-  std::vector<ir::Array> inputs_;
+  std::vector<std::shared_ptr<ir::Storage>> inputs_;  // held while a plan reads them
   std::vector<const void*> input_pointers_;
   std::vector<void*> outputs_;
   std::vector<bool> overwritten_;
@@ -270,9 +287,9 @@ std::shared_ptr<Compiled> make_compiled() { return std::make_shared<Compiled>();
 
 bool inlined() { return ir::tracing() || ir::links_kept(); }
 
-std::shared_ptr<const void> run_compiled(Compiled& compiled, std::span<const Tensor> arguments,
-                                         const TracedFunction& f, std::vector<Tensor>& results) {
-  return compiled.run(arguments, f, results);
+void run_compiled(Compiled& compiled, std::span<const Tensor> arguments, const TracedFunction& f,
+                  const TakeResults& take) {
+  compiled.run(arguments, f, take);
 }
 
 }  // namespace varve::detail

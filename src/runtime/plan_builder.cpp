@@ -41,7 +41,9 @@ void PlanBuilder::mark_commits() {
     if (i < results || i >= results + assigned) commits_[node] = false;
   }
   for (size_t i = g.nodes.size(); i-- > 0;) {
-    if (commits_[i] && !g.nodes[i].op->traits.host) continue;
+    // What may fail must do so before any variable is changed.
+    const ir::Traits& traits = g.nodes[i].op->traits;
+    if (commits_[i] && !traits.host && !traits.faults) continue;
     commits_[i] = false;
     for (ir::ValueId v : g.nodes[i].inputs) commits_[static_cast<size_t>(v.node)] = false;
   }

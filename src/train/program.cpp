@@ -22,7 +22,9 @@ std::vector<Tensor> Program::operator()(const std::vector<Tensor>& arguments) co
       [this](std::span<const Tensor> x) {
         return detail::Traced{f_(x), nullptr};
       },
-      results);
+      [&results](const void*, std::span<const Tensor> made) {
+        results.assign(made.begin(), made.end());
+      });
   return results;
 }
 

@@ -1,0 +1,186 @@
+// Steps that fail: every state stays as it was, the error says where, and the next step works.
+#include <gtest/gtest.h>
+
+#include "ir/frame.h"
+#include "ops/table.h"
+#include "varve/varve.h"
+
+namespace varve {
+namespace {
+
+using Doubles = std::vector<double>;
+
+/// Two variables and a count that a step changes before and after what fails.
+struct States {
+  Variable w{tensor({1.f, 2.f, 3.f}), {.name = "w"}};
+  Variable picked{zeros({2}), {.name = "picked"}};
+  Variable count{scalar(0, i64), {.name = "count"}};
+
+  void expect(const Doubles& w_is, const Doubles& picked_is, int64_t count_is) const {
+    EXPECT_EQ(w.value().to_doubles(), w_is);
+    EXPECT_EQ(picked.value().to_doubles(), picked_is);
+    EXPECT_EQ(count.value().item<int64_t>(), count_is);
+  }
+};
+
+/// What an error says, and where.
+template <class F>
+std::pair<std::string, std::string> told(F f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return {e.message(), e.at()};
+  }
+  return {"no error", ""};
+}
+
+TEST(Failures, AnIndexOutOfRangeInAnAssignedValueChangesNothing) {
+  States s;
+  auto step = jit([&](const Tensor& at) {
+    s.w.assign(s.w * 2);
+    s.count.assign(s.count + 1);
+    s.picked.assign(take(s.w, at, 0));
+  });
+  const int line = __LINE__ - 2;
+  const Tensor good = tensor<int64_t>({2, 0}), bad = tensor<int64_t>({2, 3});
+  step(good);
+  s.expect({2, 4, 6}, {6, 2}, 1);
+  const auto [message, at] = told([&] { step(bad); });
+  EXPECT_EQ(message, "take: index[1] = 3, expected -3..2");
+  EXPECT_EQ(at, "failures_test.cpp:" + std::to_string(line));
+  s.expect({2, 4, 6}, {6, 2}, 1);
+  step(good);
+  s.expect({4, 8, 12}, {12, 4}, 2);
+}
+
+TEST(Failures, OfAUsersOwnOperationChangeNothing) {
+  bool fail = false;
+  const auto moody =
+      custom_op({.name = "moody",
+                 .infer = [](const std::vector<TensorSpec>& in) { return in; },
+                 .forward =
+                     [&](const std::vector<Elements>& in, const std::vector<Elements>& out) {
+                       if (fail) throw ValueError("moody: not today");
+                       for (size_t i = 0; i < out[0].span<float>().size(); ++i)
+                         out[0].span<float>()[i] = in[0].span<float>()[i] + 1;
+                     }});
+  States s;
+  auto step = jit([&] {
+    s.count.assign(s.count + 1);
+    s.w.assign(moody(s.w.value())[0]);
+  });
+  step();
+  fail = true;
+  EXPECT_EQ(told(step).first, "moody: not today");
+  s.expect({2, 3, 4}, {0, 0}, 1);
+  fail = false;
+  step();
+  s.expect({3, 4, 5}, {0, 0}, 2);
+}
+
+TEST(Failures, WhileTracingChangeNothing) {
+  States s;
+  int calls = 0;
+  auto step = jit([&](const Tensor& x) {
+    s.w.assign(s.w + 1);
+    if (++calls == 1) throw std::runtime_error("the function's own");
+    return x + s.w;
+  });
+  EXPECT_THROW(step(ones({3})), std::runtime_error);
+  s.expect({1, 2, 3}, {0, 0}, 0);
+  EXPECT_THROW(step(ones({4})), ShapeError);
+  s.expect({1, 2, 3}, {0, 0}, 0);
+  EXPECT_EQ(step(ones({3})).to_doubles(), (Doubles{3, 4, 5}));
+  // Nothing is left of the traces that broke off.
+  EXPECT_FALSE(ir::tracing());
+  EXPECT_EQ((s.w + 1).to_doubles(), (Doubles{3, 4, 5}));
+}
+
+TEST(Failures, OfDerivativesAtOnceChangeNothing) {
+  States s;
+  const auto step = [&](const Tensor& at) {
+    return value_and_grad(
+        [&] {
+          s.count.assign(s.count + 1);
+          s.picked.assign(take(s.w, at, 0));
+          return sum(square(s.w.value()));
+        },
+        Variables{s.w})();
+  };
+  EXPECT_THROW(step(tensor<int64_t>({0, 7})), IndexError);
+  s.expect({1, 2, 3}, {0, 0}, 0);
+  EXPECT_FALSE(ir::links_kept());
+  EXPECT_EQ(step(tensor<int64_t>({0, 1})).grads[s.w].to_doubles(), (Doubles{2, 4, 6}));
+  s.expect({1, 2, 3}, {1, 2}, 1);
+}
+
+TEST(Failures, OfAnOptimizersStepLeaveParametersAndSlots) {
+  for (bool compiled : {false, true}) {
+    Variable w(tensor({1.f, 2.f}), {.name = "dense.kernel"});
+    Optimizer adam = optim::Adam{.learning_rate = 0.1};
+    const auto update = [&](const Tensor& x) {
+      auto [loss, grads] = value_and_grad([&] { return sum(x * w); }, Variables{w})();
+      adam.update(grads);
+      return loss;
+    };
+    const auto planned = jit(update);
+    const auto step = [&](const Tensor& x) { return compiled ? planned(x) : update(x); };
+    step(ones({2}));
+    std::vector<Doubles> before{w.value().to_doubles()};
+    for (const auto& s : adam.state()) before.push_back(s.variable.value().to_doubles());
+    const auto [message, at] = told([&] { step(tensor({1.f, NAN})); });
+    EXPECT_NE(message.find("gradient of dense.kernel"), std::string::npos) << message;
+    std::vector<Doubles> after{w.value().to_doubles()};
+    for (const auto& s : adam.state()) after.push_back(s.variable.value().to_doubles());
+    EXPECT_EQ(after, before) << (compiled ? "compiled" : "at once");
+    step(ones({2}));
+    EXPECT_EQ(adam.step().value().item<int64_t>(), 2);
+  }
+}
+
+TEST(Failures, NameTheVariableOrArgumentThatWasNotFiniteAlready) {
+  Variable w(tensor({1.f, INFINITY}), {.name = "w"});
+  auto step = jit([&](const Tensor& x) {
+    const Tensor loss = sum(x * w);
+    ir::guard(loss, "loss");
+    w.assign(w + 1);
+    return loss;
+  });
+  EXPECT_EQ(told([&] { step(ones({2})); }).first,
+            "loss is not finite: variable \"w\" already was not");
+  w.assign(ones({2}));
+  EXPECT_EQ(told([&] {
+              step(tensor({1.f, NAN}));
+            }).first,
+            "loss is not finite: argument 0 of the step already was not");
+  EXPECT_EQ(w.value().to_doubles(), (Doubles{1, 1}));
+}
+
+TEST(Failures, OfManyKindsNameTheLineOfTheUser) {
+  const Tensor a = ones({2, 3}), b = ones({4});
+  const Tensor labels = tensor<int64_t>({0, 9});
+  const std::vector<std::pair<int, std::function<void()>>> faults{
+      {__LINE__, [&] { a + b; }},
+      {__LINE__, [&] { matmul(a, b); }},
+      {__LINE__, [&] { reshape(a, {4}); }},
+      {__LINE__, [&] { sum(a, {.axes = {2}}); }},
+      {__LINE__, [&] { conv2d(a, b); }},
+      {__LINE__,
+       [&] {
+         concat({a, b});
+       }},
+      {__LINE__, [&] { take(b, labels, 0).evaluate(); }},
+      {__LINE__, [&] { one_hot(labels, 3).evaluate(); }},
+      {__LINE__, [&] { cross_entropy(a, labels).evaluate(); }},
+      {__LINE__, [&] { index(a, {5}); }},
+      {__LINE__, [&] { embedding(a, labels).evaluate(); }},
+      {__LINE__, [&] { leaky_relu(a) + b; }},
+  };
+  for (const auto& [line, fault] : faults) {
+    const auto [message, at] = told(fault);
+    EXPECT_EQ(at.substr(0, at.find(' ')), "failures_test.cpp:" + std::to_string(line)) << message;
+  }
+}
+
+}  // namespace
+}  // namespace varve
