@@ -50,6 +50,11 @@ bool same_literal(const Literal& a, const Literal& b) {
                      static_cast<size_t>(a.shape.size() * size_of(a.dtype))) == 0;
 }
 
+// As the hash has it: NaN is itself, 0 and -0 differ.
+bool same_bits(double a, double b) {
+  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+}
+
 size_t mix(size_t seed, size_t value) {
   return seed ^ (value + 0x9e3779b97f4a7c15ull + (seed << 6) + (seed >> 2));
 }
@@ -83,15 +88,14 @@ bool same(const Attribute& a, const Attribute& b) {
   }
   if (auto* v = std::get_if<Literal>(&a)) return same_literal(*v, std::get<Literal>(b));
   if (auto* v = std::get_if<Opaque>(&a)) return v->object == std::get<Opaque>(b).object;
-  if (auto* v = std::get_if<double>(&a)) {
-    return std::bit_cast<uint64_t>(*v) == std::bit_cast<uint64_t>(std::get<double>(b));
-  }
+  if (auto* v = std::get_if<double>(&a)) return same_bits(*v, std::get<double>(b));
   if (auto* v = std::get_if<bool>(&a)) return *v == std::get<bool>(b);
   if (auto* v = std::get_if<int64_t>(&a)) return *v == std::get<int64_t>(b);
   if (auto* v = std::get_if<std::string>(&a)) return *v == std::get<std::string>(b);
   if (auto* v = std::get_if<DType>(&a)) return *v == std::get<DType>(b);
   if (auto* v = std::get_if<Ints>(&a)) return *v == std::get<Ints>(b);
-  return std::get<Doubles>(a) == std::get<Doubles>(b);
+  const Doubles &v = std::get<Doubles>(a), &w = std::get<Doubles>(b);
+  return std::equal(v.begin(), v.end(), w.begin(), w.end(), same_bits);
 }
 
 bool same(const Attributes& a, const Attributes& b) {

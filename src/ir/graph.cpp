@@ -1,5 +1,6 @@
 #include "ir/graph.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -218,10 +219,23 @@ void verify(const Graph& graph) {
     for (ValueId v : node.inputs) {
       if (!exists(v, n)) fault(n, "an input does not come before it");
     }
-    if (is_input(node)) continue;
     const int count = static_cast<int>(node.inputs.size());
+    if (is_input(node)) {
+      if (count != 0 || node.outputs.size() != 1) fault(n, "an input has one type and no inputs");
+      if (std::count(graph.inputs.begin(), graph.inputs.end(), static_cast<int32_t>(n)) != 1)
+        fault(n, "it is not listed once among the graph's inputs");
+      continue;
+    }
     if (count < node.op->min_inputs || count > node.op->max_inputs)
       fault(n, "wrong number of inputs");
+    for (const auto& [name, value] : node.attributes) {
+      auto* body = std::get_if<GraphRef>(&value);
+      if (body && !*body) fault(n, "its graph \"" + name + "\" is missing");
+      auto* literal = std::get_if<Literal>(&value);
+      if (literal && (!literal->array ||
+                      literal->array.strides.size() != static_cast<size_t>(literal->shape.rank())))
+        fault(n, "its elements \"" + name + "\" are missing");
+    }
     Types types;
     for (ValueId v : node.inputs) types.push_back(graph.type(v));
     Types inferred;

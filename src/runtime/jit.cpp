@@ -1,5 +1,6 @@
 #include "varve/jit.h"
 
+#include <array>
 #include <cmath>
 #include <list>
 #include <mutex>
@@ -45,7 +46,9 @@ struct Entry {
   std::vector<ir::VariableRef> assigned;  // outputs after the results
   ir::Types results;
   std::vector<ir::Observation> observations;  // of the last results
-  std::vector<Tensor> pool;                   // results, reused where nobody else holds them
+  // Rooms for results, reused where nobody else holds them. Two a result: `loss = step(x)` holds
+  // the last one while the next is made.
+  std::vector<std::array<Tensor, 2>> pool;
   std::vector<ir::Array> spare;  // memory for assigned variables that are not overwritten
 };
 
@@ -163,12 +166,15 @@ bool all_finite(const ir::Array& a, const ir::TensorType& t) {
                      "lower the learning rate, clip gradients or check the data");
 }
 
-/// Room for one result: the pooled tensor's own where nobody else holds it any more.
-void* result_room(Tensor& pooled, const ir::TensorType& type) {
-  const std::shared_ptr<Cell>& cell = pooled.cell();
-  if (!cell || cell.use_count() > 1 || cell->array.storage.use_count() > 1)
-    pooled = ir::computed(type.dtype, type.shape, ir::allocate(type.dtype, type.shape));
-  return pooled.cell()->array.data();
+/// Room for one result: a pooled tensor's own where nobody else holds it any more.
+const Tensor& result_room(std::array<Tensor, 2>& pool, const ir::TensorType& type) {
+  for (const Tensor& t : pool) {
+    if (t.defined() && t.cell().use_count() == 1 && t.cell()->array.storage.use_count() == 1)
+      return t;
+  }
+  std::swap(pool[0], pool[1]);
+  pool[0] = ir::computed(type.dtype, type.shape, ir::allocate(type.dtype, type.shape));
+  return pool[0];
 }
 
 /// Nobody holds the elements but the variable itself and `storages - 1` arrays of ours, and they
@@ -191,18 +197,22 @@ class Compiled {
     for (const Tensor& x : arguments) add_input(x);
     for (const ir::VariableRef& v : e.read) add_input(ir::read_variable(v));
     outputs_.clear();
+    results_.clear();
     e.pool.resize(e.results.size());
-    for (size_t i = 0; i < e.results.size(); ++i)
-      outputs_.push_back(result_room(e.pool[i], e.results[i]));
+    for (size_t i = 0; i < e.results.size(); ++i) {
+      results_.push_back(result_room(e.pool[i], e.results[i]));
+      outputs_.push_back(results_.back().cell()->array.data());
+    }
     overwritten_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) outputs_.push_back(variable_room(e, a));
     const int bad = e.plan->run(input_pointers_, outputs_);
     if (bad >= 0) raise_not_finite(e, bad, input_arrays(e, arguments));
     inputs_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
-    const size_t proper = e.pool.size() - e.observations.size();
-    for (size_t i = proper; i < e.pool.size(); ++i) e.observations[i - proper].look(e.pool[i]);
-    take(e.structure.get(), std::span<const Tensor>(e.pool).first(proper));
+    const size_t proper = results_.size() - e.observations.size();
+    for (size_t i = proper; i < results_.size(); ++i) e.observations[i - proper].look(results_[i]);
+    take(e.structure.get(), std::span<const Tensor>(results_).first(proper));
+    results_.clear();
   }
 
   int traces() const { return traces_; }
@@ -280,6 +290,7 @@ class Compiled {
   std::vector<std::shared_ptr<ir::Storage>> inputs_;  // held while a plan reads them
   std::vector<const void*> input_pointers_;
   std::vector<void*> outputs_;
+  std::vector<Tensor> results_;
   std::vector<bool> overwritten_;
 };
 

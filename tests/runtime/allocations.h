@@ -5,8 +5,8 @@
 namespace varve::test {
 
 struct Allocations {
-  int own = 0;        ///< by this program's code, the standard library called from it included
-  int libraries = 0;  ///< within oneDNN, OpenMP and others
+  int own = 0;         ///< by this program's code, the standard library called from it included
+  int libraries = 0;   ///< within oneDNN, OpenMP and others
   std::string places;  ///< return addresses of own ones, relative to the program
 };
 

@@ -1,7 +1,8 @@
 // Replaying a plan allocates nothing outside library calls.
+#include "allocations.h"
+
 #include <gtest/gtest.h>
 
-#include "allocations.h"
 #include "varve/varve.h"
 
 namespace varve {

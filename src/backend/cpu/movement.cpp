@@ -89,9 +89,9 @@ struct Slices {
   int64_t outer = 1, bound = 1, block = 1, count = 0;  ///< count: indices (tuples) of one outer
   std::vector<int64_t> tuple;                          ///< sizes of the axes that a tuple names
 
-  int64_t indices() const {
-    return (along ? outer * count * block : count) * static_cast<int64_t>(tuple.size());
-  }
+  /// How many positions the indices mean.
+  int64_t positions() const { return along ? outer * count * block : count; }
+  int64_t position_bytes() const { return positions() * static_cast<int64_t>(sizeof(int64_t)); }
 };
 
 Slices slices_of(const ir::Attributes& how, const Layout& x, const Layout& indices) {
@@ -119,15 +119,15 @@ Slices slices_of(const ir::Attributes& how, const Layout& x, const Layout& indic
   return s;
 }
 
-/// The positions in 0..bound-1 that indices mean; empty after a fault, the first of which is noted.
+/// Writes the positions in 0..bound-1 that indices mean; false after a fault, the first of which is
+/// noted.
 template <class T>
-std::vector<int64_t> positions(const Slices& s, const T* indices, Fault* fault, int which) {
-  const int64_t k = static_cast<int64_t>(s.tuple.size());
-  std::vector<int64_t> out(static_cast<size_t>(s.indices() / k));
-  for (size_t i = 0; i < out.size(); ++i) {
+bool find_positions(const Slices& s, const T* indices, int64_t* out, Fault* fault, int which) {
+  const int64_t k = static_cast<int64_t>(s.tuple.size()), count = s.positions();
+  for (int64_t i = 0; i < count; ++i) {
     int64_t position = 0;
     for (int64_t c = 0; c < k; ++c) {
-      const int64_t n = s.tuple[static_cast<size_t>(c)], at = static_cast<int64_t>(i) * k + c;
+      const int64_t n = s.tuple[static_cast<size_t>(c)], at = i * k + c;
       const T v = indices[at];
       // Beyond i64 only u64 has values.
       int64_t p = std::is_same_v<T, uint64_t> && v > static_cast<T>(INT64_MAX)
@@ -136,19 +136,22 @@ std::vector<int64_t> positions(const Slices& s, const T* indices, Fault* fault, 
       const int64_t low = s.negative ? -n : 0;
       if (p < low || p >= n) {
         fault->note(which, at, p, p >= 0 ? 0 : low, n - 1);
-        return {};
+        return false;
       }
       position = position * n + (p < 0 ? p + n : p);
     }
     out[i] = position;
   }
-  return out;
+  return true;
 }
 
-std::vector<int64_t> positions(const Slices& s, const void* indices, Fault* fault, int which) {
-  return ir::dispatch(s.index_type, [&]<class T>(T) {
-    return positions(s, static_cast<const T*>(indices), fault, which);
+/// The same for indices of any type, into scratch memory; null after a fault.
+const int64_t* positions(const Slices& s, const Arguments& a, int which) {
+  auto* out = reinterpret_cast<int64_t*>(a.scratch);
+  const bool found = ir::dispatch(s.index_type, [&]<class T>(T) {
+    return find_positions(s, static_cast<const T*>(a.inputs[which]), out, a.fault, which);
   });
+  return found ? out : nullptr;
 }
 
 bool packed(const Request& r) {
@@ -167,17 +170,16 @@ void split(int64_t units, int64_t bytes, int threads, F body) {
 }
 
 template <class T>
-void gather(const Slices& s, const T* x, const std::vector<int64_t>& p, T* y, int threads) {
+void gather(const Slices& s, const T* x, const int64_t* p, T* y, int threads) {
   const auto bytes = static_cast<size_t>(s.block) * sizeof(T);
   split(s.outer * s.count, static_cast<int64_t>(bytes), threads, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const T* slice = x + row / s.count * s.bound * s.block;
       T* to = y + row * s.block;
       if (s.along) {
-        for (int64_t b = 0; b < s.block; ++b)
-          to[b] = slice[p[static_cast<size_t>(row * s.block + b)] * s.block + b];
+        for (int64_t b = 0; b < s.block; ++b) to[b] = slice[p[row * s.block + b] * s.block + b];
       } else {
-        std::memcpy(to, slice + p[static_cast<size_t>(row % s.count)] * s.block, bytes);
+        std::memcpy(to, slice + p[row % s.count] * s.block, bytes);
       }
     }
   });
@@ -191,23 +193,39 @@ void dispatch_word(int64_t width, F f) {
   f(uint64_t{});
 }
 
+class Gather final : public Kernel {
+ public:
+  Gather(Slices slices, int64_t width, int threads)
+      : slices_(std::move(slices)), width_(width), threads_(threads) {}
+
+  int64_t scratch_bytes() const override { return slices_.position_bytes(); }
+
+  void run(const Arguments& a) const noexcept override {
+    const int64_t* p = positions(slices_, a, 1);
+    if (!p) return;
+    dispatch_word(width_, [&]<class T>(T) {
+      gather(slices_, static_cast<const T*>(a.inputs[0]), p, static_cast<T*>(a.outputs[0]),
+             threads_);
+    });
+  }
+
+ private:
+  Slices slices_;
+  int64_t width_;
+  int threads_;
+};
+
 Offer prepare_gather(const Request& r) {
   if (!packed(r)) return Offer::decline("takes packed tensors");
   const Slices s = slices_of(r.attributes, r.inputs[0], r.inputs[1]);
   if (s.tuple.empty()) return Offer::decline("tuples of no indices");
-  return kernel([=, width = size_of(r.inputs[0].dtype), threads = r.threads](const Arguments& a) {
-    const auto p = positions(s, a.inputs[1], a.fault, 1);
-    if (p.empty()) return;
-    dispatch_word(width, [&]<class T>(T) {
-      gather(s, static_cast<const T*>(a.inputs[0]), p, static_cast<T*>(a.outputs[0]), threads);
-    });
-  });
+  return Offer(std::make_unique<Gather>(s, size_of(r.inputs[0].dtype), r.threads));
 }
 
 /// Combines every update with its element, in the order of the updates. Threads share outer
 /// elements or columns of the block, so no two write the same element.
 template <class T, class F>
-void scatter(const Slices& s, T* y, const std::vector<int64_t>& p, const T* u, int threads, F put) {
+void scatter(const Slices& s, T* y, const int64_t* p, const T* u, int threads, F put) {
   auto rows = [&](int64_t o, int64_t from, int64_t to) {
     T* slice = y + o * s.bound * s.block;
     for (int64_t i = 0; i < s.count; ++i) {
@@ -215,9 +233,9 @@ void scatter(const Slices& s, T* y, const std::vector<int64_t>& p, const T* u, i
       const T* update = u + row * s.block;
       if (s.along) {
         for (int64_t b = from; b < to; ++b)
-          put(slice[p[static_cast<size_t>(row * s.block + b)] * s.block + b], update[b]);
+          put(slice[p[row * s.block + b] * s.block + b], update[b]);
       } else {
-        T* target = slice + p[static_cast<size_t>(i)] * s.block;
+        T* target = slice + p[i] * s.block;
         for (int64_t b = from; b < to; ++b) put(target[b], update[b]);
       }
     }
@@ -251,11 +269,12 @@ class Scatter final : public Kernel {
         threads_(r.threads) {}
 
   bool in_place(int input, int) const override { return input == 0 && in_place_; }
+  int64_t scratch_bytes() const override { return slices_.position_bytes(); }
 
   void run(const Arguments& a) const noexcept override {
     if (a.inputs[0] != a.outputs[0]) base_.run(a.inputs[0], a.outputs[0], threads_);
-    const auto p = positions(slices_, a.inputs[2], a.fault, 2);
-    if (p.empty()) return;
+    const int64_t* p = positions(slices_, a, 2);
+    if (!p) return;
     if (add_ && dtype_ == f32) return add<float>(a, p);
     if (add_) return add<double>(a, p);
     dispatch_word(size_of(dtype_), [&]<class T>(T) {
@@ -266,7 +285,7 @@ class Scatter final : public Kernel {
 
  private:
   template <class T>
-  void add(const Arguments& a, const std::vector<int64_t>& p) const {
+  void add(const Arguments& a, const int64_t* p) const {
     scatter(slices_, static_cast<T*>(a.outputs[0]), p, static_cast<const T*>(a.inputs[1]), threads_,
             [](T& y, T u) { y += u; });
   }

@@ -85,7 +85,8 @@ void walk(const Addressing& r, const void* indices, const ir::Strides& other, Fa
   const ir::Strides other_outer(other.begin(), split), other_inner(split, other.end());
   const bool single = r.inner.size() == 1;
   for_each_element(
-      r.outer, {r.base_outer, r.index_outer, r.order_outer, other_outer}, [&](const int64_t* at) {
+      r.outer, {&r.base_outer, &r.index_outer, &r.order_outer, &other_outer},
+      [&](const int64_t* at) {
         int64_t place = at[0];
         for (size_t k = 0; k < r.component_sizes.size(); ++k) {
           const int64_t n = r.component_sizes[k], low = r.negative ? -n : 0;
@@ -102,7 +103,7 @@ void walk(const Addressing& r, const void* indices, const ir::Strides& other, Fa
           f(place, at[3]);
           return;
         }
-        for_each_element(r.inner, {r.base_inner, other_inner}, [&](const int64_t* in_block) {
+        for_each_element(r.inner, {&r.base_inner, &other_inner}, [&](const int64_t* in_block) {
           f(place + in_block[0], at[3] + in_block[1]);
         });
       });
@@ -142,7 +143,8 @@ Offer prepare_scatter_set(const Request& r) {
     dispatch_word(s.dtype, [&]<class T>(T) {
       const T *base = in<T>(a, 0), *u = in<T>(a, 1);
       T* y = out<T>(a);
-      for_each_element(s.shape, {s.base, s.to}, [&](const int64_t* at) { y[at[1]] = base[at[0]]; });
+      for_each_element(s.shape, {&s.base, &s.to},
+                       [&](const int64_t* at) { y[at[1]] = base[at[0]]; });
       walk(s.how, a.inputs[2], s.updates, a.fault, 2,
            [&](int64_t to, int64_t at) { y[to] = u[at]; });
     });
@@ -157,12 +159,12 @@ void scatter_add(Scatter s, const Arguments& a) {
   T* y = out<T>(a);
   std::vector<Wide> total(static_cast<size_t>(s.shape.size()));
   size_t n = 0;
-  for_each_element(s.shape, {s.base},
+  for_each_element(s.shape, {&s.base},
                    [&](const int64_t* at) { total[n++] = static_cast<Wide>(base[at[0]]); });
   walk(s.how, a.inputs[2], s.updates, a.fault, 2,
        [&](int64_t to, int64_t at) { total[static_cast<size_t>(to)] += static_cast<Wide>(u[at]); });
   n = 0;
-  for_each_element(s.shape, {s.to},
+  for_each_element(s.shape, {&s.to},
                    [&](const int64_t* at) { y[at[0]] = ir::convert<T>(total[n++]); });
 }
 
@@ -184,7 +186,7 @@ Offer prepare_one_hot(const Request& r) {
       const ir::Strides rows(y.strides.begin(), y.strides.end() - 1);
       const int64_t step = y.strides.back();
       int64_t position = 0;
-      for_each_element(indices.shape, {indices.strides, rows}, [&](const int64_t* at) {
+      for_each_element(indices.shape, {&indices.strides, &rows}, [&](const int64_t* at) {
         const int64_t i = load_index(indices.dtype, a.inputs[0], at[0]);
         if (i < 0 || i >= classes) a.fault->note(0, position, i, 0, classes - 1);
         ++position;

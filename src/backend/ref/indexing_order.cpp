@@ -25,7 +25,7 @@ template <class F>
 void for_each_lane(const Layout& x, const Layout& y, size_t axis, F f) {
   std::vector<int64_t> dims = x.shape.dims();
   dims[axis] = y.shape.dims()[axis] == 0 ? 0 : 1;
-  for_each_element(Shape(std::move(dims)), {x.strides, y.strides},
+  for_each_element(Shape(std::move(dims)), {&x.strides, &y.strides},
                    [&](const int64_t* at) { f(at[0], at[1]); });
 }
 
@@ -108,7 +108,7 @@ Offer prepare_searchsorted(const Request& r) {
   return kernel([=](const Arguments& a) {
     ir::dispatch(sorted.dtype, [&]<class T>(T) {
       const T *s = in<T>(a, 0), *v = in<T>(a, 1);
-      for_each_element(values.shape, {values.strides, y.strides}, [&](const int64_t* at) {
+      for_each_element(values.shape, {&values.strides, &y.strides}, [&](const int64_t* at) {
         int64_t low = 0, high = sorted.shape[0];
         while (low < high) {
           const int64_t middle = low + (high - low) / 2;
@@ -133,9 +133,9 @@ Offer prepare_nonzero(const Request& r) {
       const int64_t room = y.shape[0], row = y.strides[0], column = y.strides[1];
       const size_t rank = x.strides.size();
       int64_t* to = out<int64_t>(a);
-      for_each_element(y.shape, {y.strides}, [&](const int64_t* at) { to[at[0]] = 0; });
+      for_each_element(y.shape, {&y.strides}, [&](const int64_t* at) { to[at[0]] = 0; });
       int64_t found = 0, position = 0;
-      for_each_element(x.shape, {x.strides}, [&](const int64_t* at) {
+      for_each_element(x.shape, {&x.strides}, [&](const int64_t* at) {
         if (ir::convert<bool>(in<T>(a, 0)[at[0]])) {
           int64_t rest = position;
           for (size_t k = rank; found < room && k-- > 0;) {
@@ -154,7 +154,7 @@ Offer prepare_nonzero(const Request& r) {
 template <class T>
 void run_unique(const Layout& x, std::span<const Layout> y, const Arguments& a) {
   std::vector<std::pair<T, int64_t>> elements;  // with their row-major position
-  for_each_element(x.shape, {x.strides}, [&](const int64_t* at) {
+  for_each_element(x.shape, {&x.strides}, [&](const int64_t* at) {
     elements.emplace_back(in<T>(a, 0)[at[0]], static_cast<int64_t>(elements.size()));
   });
   std::stable_sort(elements.begin(), elements.end(),
@@ -176,7 +176,7 @@ void run_unique(const Layout& x, std::span<const Layout> y, const Arguments& a) 
     which[static_cast<size_t>(elements[i].second)] = std::min(n, room);
   }
   size_t next = 0;
-  for_each_element(y[1].shape, {y[1].strides},
+  for_each_element(y[1].shape, {&y[1].strides},
                    [&](const int64_t* at) { out<int64_t>(a, 1)[at[0]] = which[next++]; });
   *out<int64_t>(a, 3) = std::min(n + 1, room);
 }

@@ -95,9 +95,9 @@ Offer prepare_copy(const Request& r) {
       const T* x = in<T>(a, 0);
       std::vector<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>> flat(
           static_cast<size_t>(input.shape.size()));
-      for_each_element(input.shape, {from}, [&](const int64_t* at) { flat[n++] = x[at[0]]; });
+      for_each_element(input.shape, {&from}, [&](const int64_t* at) { flat[n++] = x[at[0]]; });
       T* y = out<T>(a);
-      for_each_element(output.shape, {view.strides, to}, [&](const int64_t* at) {
+      for_each_element(output.shape, {&view.strides, &to}, [&](const int64_t* at) {
         y[at[1]] = static_cast<T>(flat[static_cast<size_t>(view.offset + at[0])]);
       });
     });

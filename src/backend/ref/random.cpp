@@ -29,7 +29,7 @@ Offer each_element(const Request& r, F f) {
     const uint64_t* p = in<uint64_t>(a, 0);
     const KeyWords key{p[0], p[step]};
     uint64_t index = 0;
-    for_each_element(shape, {strides}, [&](const int64_t* at) { f(a, key, index++, at[0]); });
+    for_each_element(shape, {&strides}, [&](const int64_t* at) { f(a, key, index++, at[0]); });
   });
 }
 

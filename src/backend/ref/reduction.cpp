@@ -50,8 +50,8 @@ void reduce(const Plan& p, const Arguments& a) {
   const int64_t inner = p.reduced.rank() ? p.reduced[-1] : 1;
   const int64_t step = p.reduced.rank() ? p.reduced_in.back() : 0;
   const size_t outer_axes = p.reduced_in.empty() ? 0 : p.reduced_in.size() - 1;
-  std::vector<int64_t> index(outer_axes, 0);
-  for_each_element(p.kept, {p.kept_in, p.out}, [&](const int64_t* at) {
+  Counters index(outer_axes);
+  for_each_element(p.kept, {&p.kept_in, &p.out}, [&](const int64_t* at) {
     State state{};
     int64_t row = at[0];
     for (int64_t done = 0; done < count; done += inner) {

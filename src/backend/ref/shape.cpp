@@ -10,13 +10,13 @@ namespace {
 
 template <class T>
 void fill(const Shape& shape, const ir::Strides& strides, T* y, T value) {
-  for_each_element(shape, {strides}, [&](const int64_t* at) { y[at[0]] = value; });
+  for_each_element(shape, {&strides}, [&](const int64_t* at) { y[at[0]] = value; });
 }
 
 /// Copies shape's elements between two strided places.
 template <class T>
 void copy(const Shape& shape, const ir::Strides& from, const T* x, const ir::Strides& to, T* y) {
-  for_each_element(shape, {from, to}, [&](const int64_t* at) { y[at[1]] = x[at[0]]; });
+  for_each_element(shape, {&from, &to}, [&](const int64_t* at) { y[at[1]] = x[at[0]]; });
 }
 
 Offer prepare_pad(const Request& r) {
