@@ -236,6 +236,10 @@ void verify(const Graph& graph) {
                       literal->array.strides.size() != static_cast<size_t>(literal->shape.rank())))
         fault(n, "its elements \"" + name + "\" are missing");
     }
+    map_bodies(node.attributes, [](const Graph& body) {
+      verify(body);
+      return GraphRef();
+    });
     Types types;
     for (ValueId v : node.inputs) types.push_back(graph.type(v));
     Types inferred;
@@ -245,10 +249,6 @@ void verify(const Graph& graph) {
       fault(n, e.message());
     }
     if (inferred != node.outputs) fault(n, "its types are not those of its shape rule");
-    map_bodies(node.attributes, [](const Graph& body) {
-      verify(body);
-      return GraphRef();
-    });
   }
   for (int32_t i : graph.inputs) {
     if (i < 0 || static_cast<size_t>(i) >= graph.nodes.size() ||

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <charconv>
+#include <numeric>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -24,19 +26,34 @@ class Parser {
  private:
   static constexpr int kDepth = 64;  // bodies inside bodies
 
+  /// Which node a name stands for. Inputs are named before the nodes, but lie among them where
+  /// their names say; until then they stand for -1 - their number.
+  struct Names {
+    std::unordered_map<int64_t, int32_t> of;
+    std::vector<std::pair<int64_t, TensorType>> inputs;
+    std::vector<size_t> order;  // of the inputs, by name
+  };
+
   Graph graph() {
     if (++depth_ > kDepth) fail("at most 64 nested graphs");
     Graph g;
-    std::unordered_map<int64_t, int32_t> names;
+    Names names;
     expect("graph(");
     while (!accept(")")) {
-      if (!g.inputs.empty()) expect(",");
-      define(names, value_name(), static_cast<int32_t>(g.nodes.size()));
+      if (!names.of.empty()) expect(",");
+      const int64_t name = value_name();
+      define(names, name, static_cast<int32_t>(-1 - std::ssize(names.inputs)));
       expect(":");
-      g.add_input(type());
+      names.inputs.emplace_back(name, type());
     }
+    g.inputs.assign(names.inputs.size(), -1);
+    names.order.resize(names.inputs.size());
+    std::iota(names.order.begin(), names.order.end(), size_t{0});
+    std::sort(names.order.begin(), names.order.end(),
+              [&](size_t i, size_t j) { return names.inputs[i].first < names.inputs[j].first; });
     expect("{");
     while (!accept("return")) statement(g, names);
+    for (size_t i : names.order) place_input(g, names, i);
     if (peek() == '%') {
       do g.outputs.push_back(use(g, names));
       while (accept(","));
@@ -46,8 +63,18 @@ class Parser {
     return g;
   }
 
-  void statement(Graph& g, std::unordered_map<int64_t, int32_t>& names) {
+  void place_input(Graph& g, Names& names, size_t i) {
+    if (g.inputs[i] >= 0) return;
+    const auto& [name, type] = names.inputs[i];
+    names.of[name] = g.inputs[i] = g.add({&input_op(), {}, {}, {type}, {}}).node;
+  }
+
+  void statement(Graph& g, Names& names) {
     const int64_t name = value_name();
+    if (names.of.contains(name)) fail("a new name", "%" + std::to_string(name));
+    for (size_t i : names.order) {
+      if (names.inputs[i].first < name) place_input(g, names, i);
+    }
     expect("=");
     GraphNode node;
     const std::string op = word();
@@ -71,14 +98,15 @@ class Parser {
     define(names, name, g.add(std::move(node)).node);
   }
 
-  void define(std::unordered_map<int64_t, int32_t>& names, int64_t name, int32_t node) {
-    if (!names.emplace(name, node).second) fail("a new name", "%" + std::to_string(name));
+  void define(Names& names, int64_t name, int32_t node) {
+    if (!names.of.emplace(name, node).second) fail("a new name", "%" + std::to_string(name));
   }
 
-  ValueId use(const Graph& g, const std::unordered_map<int64_t, int32_t>& names) {
+  ValueId use(Graph& g, Names& names) {
     const int64_t name = value_name();
-    auto found = names.find(name);
-    if (found == names.end()) fail("a value defined before", "%" + std::to_string(name));
+    auto found = names.of.find(name);
+    if (found == names.of.end()) fail("a value defined before", "%" + std::to_string(name));
+    if (found->second < 0) place_input(g, names, static_cast<size_t>(-1 - found->second));
     ValueId v{found->second, 0};
     if (at_ < text_.size() && text_[at_] == '.') {
       ++at_;

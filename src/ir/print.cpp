@@ -75,7 +75,8 @@ std::string indented(const std::string& text) {
 }
 
 std::string node_text(const GraphNode& node, int index, const PrintOptions& options) {
-  std::string out = "%" + std::to_string(index) + " = " + node.op->name;
+  // The verifier shows broken nodes, so nothing that a node should have is taken for granted.
+  std::string out = "%" + std::to_string(index) + " = " + (node.op ? node.op->name : "(no op)");
   for (size_t i = 0; i < node.inputs.size(); ++i)
     out += (i ? ", " : " ") + value_text(node.inputs[i]);
   if (!node.attributes.empty()) {
@@ -111,8 +112,12 @@ std::string to_text(const Attribute& attribute, PrintOptions options) {
     }
     // The r tells an empty list of reals from an empty list of integers.
     std::string operator()(const Doubles& v) const { return "r" + list_text(v, real_text); }
-    std::string operator()(const GraphRef& v) const { return indented(to_text(*v, options)); }
-    std::string operator()(const Literal& v) const { return literal_text(v, options.elide); }
+    std::string operator()(const GraphRef& v) const {
+      return v ? indented(to_text(*v, options)) : "(no graph)";
+    }
+    std::string operator()(const Literal& v) const {
+      return v.array ? literal_text(v, options.elide) : "(no elements)";
+    }
     std::string operator()(const Opaque& v) const { return "<" + v.name + ">"; }
   };
   return std::visit(Visitor{options}, attribute);

@@ -19,6 +19,10 @@ const ir::Graph& body_of(const Attributes& a) { return *a.get<ir::GraphRef>("bod
 
 Types body_types(const InferArguments& a) {
   const ir::Graph& body = body_of(a.attributes);
+  if (a.inputs.size() != body.inputs.size()) {
+    throw ShapeError(text_of(a.op.name, std::to_string(a.inputs.size()) + " inputs for a body of " +
+                                            std::to_string(body.inputs.size())));
+  }
   for (size_t i = 0; i < a.inputs.size(); ++i) {
     if (a[i] != body.nodes[static_cast<size_t>(body.inputs[i])].outputs[0]) {
       throw ShapeError(text_of(a.op.name, "input " + std::to_string(i) + " is " + a[i].to_string() +
