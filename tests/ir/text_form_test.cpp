@@ -48,7 +48,8 @@ TEST(TextForm, OfCompiledProgramsReadsBackWithTheGraphsInside) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Program p(seed, seed % 2 ? Arithmetic::exact : Arithmetic::smooth);
-    const ir::Graph g = runtime::optimize(traced(p), backend::KernelSet::all, 1);
+    const ir::Graph g = runtime::optimize(traced(p), {.results = 4, .assigned = {}, .guards = {}},
+                                          backend::KernelSet::all, 1);
     for (const ir::GraphNode& n : g.nodes) groups += n.op == ops::find("group");
     expect_round_trip(g);
     if (HasFailure()) return;
