@@ -11,10 +11,9 @@ import warnings
 import zlib
 
 import numpy as np
-from scipy.special import logsumexp
 
 HERE = pathlib.Path(__file__).parent
-NAMES = {"float64": "f64", "int64": "i64", "bool": "bool"}
+NAMES = {"float64": "f64", "int64": "i64", "uint8": "u8", "bool": "bool"}
 
 
 def number(v):
@@ -32,8 +31,9 @@ def array(a, typed):
 
 
 class Cases:
-    def __init__(self, file):
+    def __init__(self, file, made_by=None):
         self.file, self.list = file, []
+        self.made_by = made_by or {"numpy": np.__version__}
 
     def add(self, op, sample, function, *inputs):
         """Shapes among the inputs become random numbers."""
@@ -48,11 +48,12 @@ class Cases:
 
     def write(self):
         lines = ",\n".join(json.dumps(c) for c in self.list)
-        head = json.dumps({"numpy": np.__version__})[1:-1]
+        head = json.dumps(self.made_by)[1:-1]
         (HERE / self.file).write_text("{%s, \"cases\": [\n%s\n]}\n" % (head, lines))
 
 
 def reductions():
+    from scipy.special import logsumexp  # here, for other scripts use this one without SciPy
     cases = Cases("reductions.json")
     samples = [("all", (2, 3), None, False), ("last", (2, 3, 4), -1, False),
                ("first", (5, 7), 0, False), ("middle", (3, 4, 5), 1, False),
