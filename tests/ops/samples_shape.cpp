@@ -336,7 +336,12 @@ std::vector<Row> made_rows() {
                                      [] { arange(0, 5, 0); })}},
       {.op = "full_like",
        .dtypes = kAll,
-       .samples = {{"one", {in({2, 3}).fixed()}, of([](auto& x) { return full_like(x, 1); })}},
+       .samples = {{"one",
+                    {in({2, 3}).fixed()},
+                    of([](auto& x) { return full_like(x, 1); }),
+                    [](const Plains& x) -> Plains {
+                      return {{x[0].shape, std::vector<double>(x[0].v.size(), 1)}};
+                    }}},
        .errors = {throws<ShapeError>("full: value: expected one element, got shape [2]",
                                      [] {
                                        full({3}, tensor({1.f, 2.f}));
