@@ -68,8 +68,20 @@ FolderClaim::FolderClaim(const std::string& folder, const std::string& owner,
                     "another folder, or --force to replace it");
     }
   }
+  try {
+    formats::write_file(folder + kMark, nlohmann::json{{"owner", owner}}.dump() + "\n");
+  } catch (...) {
+    remove_made();
+    throw;
+  }
   if (before.empty()) mark_ = folder + kMark;
-  formats::write_file(folder + kMark, nlohmann::json{{"owner", owner}}.dump() + "\n");
+}
+
+void FolderClaim::remove_made() const {
+  std::error_code error;
+  for (const std::string& p : made_) {
+    if (!std::filesystem::remove(p, error)) return;  // it holds something
+  }
 }
 
 FolderClaim::~FolderClaim() {
@@ -83,9 +95,7 @@ FolderClaim::~FolderClaim() {
   }
   if (error || files != 1) return;  // the run has left something
   std::filesystem::remove(mark_, error);
-  for (const std::string& p : made_) {
-    if (!std::filesystem::remove(p, error)) return;
-  }
+  remove_made();
 }
 
 void check_output(const std::string& path, const std::vector<std::string>& inputs, bool force) {

@@ -20,6 +20,7 @@ class FolderClaim {
   FolderClaim& operator=(const FolderClaim&) = delete;
 
  private:
+  void remove_made() const;
   std::string mark_;               // what it wrote; empty where it was there already
   std::vector<std::string> made_;  // folders, the innermost first
 };

@@ -12,6 +12,7 @@
 namespace varve::app {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -59,6 +60,14 @@ TEST(FullDisk, LeavesTheModelOfTheRunBefore) {  // B124
   ASSERT_EQ(varve(job(folder)).code, 0);
   const std::string out = folder / "disk/out/";
   const std::string model = read(out + "model.safetensors"), result = read(out + "result.json");
+  disk.fill(0);
+  std::vector<std::string> elsewhere = job(folder);
+  elsewhere.back() = folder / "disk/other";
+  const Ran none = varve(elsewhere);
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, AnyOf(HasSubstr("other/run.json: needs "), HasSubstr("No space left")));
+  EXPECT_FALSE(std::filesystem::exists(folder / "disk/other"));
+  std::filesystem::remove(folder / "disk/filler");
   disk.fill(8192);  // enough to begin, too little for the model
   const Ran ran = varve(job(folder));
   EXPECT_EQ(ran.code, 1);
