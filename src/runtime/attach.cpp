@@ -10,26 +10,35 @@
 namespace varve::runtime {
 namespace {
 
-/// The graph of a producer with one output and the one-input op on it.
-ir::GraphRef pair_body(const ir::Graph& g, const ir::GraphNode& producer,
-                       const ir::GraphNode& reader) {
+/// The producer, or what it is joined of already, and the one-input op on its only output.
+ir::GraphRef joined_body(const ir::Graph& g, const ir::GraphNode& producer, bool joined,
+                         const ir::GraphNode& reader) {
   auto body = std::make_shared<ir::Graph>();
-  ir::GraphNode first = producer;
-  for (ir::ValueId& v : first.inputs) v = body->add_input(g.type(v));
+  ir::ValueId made;
+  if (joined) {
+    *body = *producer.attributes.get<ir::GraphRef>("body");
+    made = body->outputs[0];
+    body->outputs.clear();
+  } else {
+    ir::GraphNode first = producer;
+    for (ir::ValueId& v : first.inputs) v = body->add_input(g.type(v));
+    made = body->add(std::move(first));
+  }
   ir::GraphNode second = reader;
-  second.inputs = {body->add(std::move(first))};
+  second.inputs = {made};
   const int32_t last = body->add(std::move(second)).node;
   for (size_t o = 0; o < reader.outputs.size(); ++o)
     body->outputs.push_back({last, static_cast<int32_t>(o)});
   return body;
 }
 
-/// A product and its activation, or relu and its max pooling.
-bool may_join(const ir::GraphNode& producer, const ir::GraphNode& reader) {
-  if (producer.op->traits.epilogue && producer.outputs.size() == 1)
-    return reader.op->traits.pointwise.has_value();
-  return producer.op->traits.pointwise == Pointwise::relu &&
-         reader.op->name == std::string_view("max_pool");
+/// A product and its activation, relu and its max pooling, or all three.
+bool may_join(const ir::GraphNode& producer, bool joined, const ir::GraphNode& reader) {
+  if (reader.op->name == std::string_view("max_pool")) {
+    return joined || producer.op->traits.epilogue ||
+           producer.op->traits.pointwise == Pointwise::relu;
+  }
+  return !joined && producer.op->traits.epilogue && reader.op->traits.pointwise;
 }
 
 bool taken(const ir::Graph& g, const ir::GraphNode& node, int threads) {
@@ -48,16 +57,19 @@ ir::Graph attach(const ir::Graph& graph, int threads) {
   }
   for (ir::ValueId v : graph.outputs) ++reads[static_cast<size_t>(v.node)];
   ir::Graph out = graph;
-  for (ir::GraphNode& reader : out.nodes) {
+  std::vector<bool> joined(graph.nodes.size());
+  for (size_t n = 0; n < out.nodes.size(); ++n) {
+    ir::GraphNode& reader = out.nodes[n];
     if (reader.inputs.size() != 1) continue;
-    const ir::GraphNode& producer = graph.node(reader.inputs[0]);
-    if (!may_join(producer, reader)) continue;
-    // The producer may belong to what comes before it by now.
-    if (out.node(reader.inputs[0]).op != producer.op) continue;
-    if (reads[static_cast<size_t>(reader.inputs[0].node)] != 1) continue;
-    ir::GraphNode pair{&ops::get("group"), producer.inputs, {}, reader.outputs, reader.site};
-    pair.attributes.set("body", pair_body(graph, producer, reader));
-    if (taken(graph, pair, threads)) reader = std::move(pair);
+    const auto p = static_cast<size_t>(reader.inputs[0].node);
+    const ir::GraphNode& producer = out.nodes[p];
+    if (reads[p] != 1 || producer.outputs.size() != 1) continue;
+    if (!may_join(producer, joined[p], reader)) continue;
+    ir::GraphNode group{&ops::get("group"), producer.inputs, {}, reader.outputs, reader.site};
+    group.attributes.set("body", joined_body(out, producer, joined[p], reader));
+    if (!taken(out, group, threads)) continue;
+    reader = std::move(group);
+    joined[n] = true;
   }
   return transform::eliminate_dead_code(out);
 }

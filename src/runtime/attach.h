@@ -1,5 +1,5 @@
 // Attaching: an activation that alone reads a convolution or matrix product becomes one node with
-// it, and a max pooling that alone reads a relu.
+// it, and so does a max pooling that alone reads that, or a relu.
 //   %2 = matmul %0, %1;  %3 = relu %2     ->     %3 = group %0, %1 {body = graph(...) { matmul;
 //   relu }}
 #pragma once

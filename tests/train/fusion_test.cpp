@@ -12,6 +12,7 @@
 #include "varve/ops/pooling.h"
 #include "varve/ops/random.h"
 #include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
@@ -76,6 +77,32 @@ TEST(Fusion, ReluBeforeMaxPoolingIsMaskedAfterIt) {
   const std::string plan = step.info().plan();
   EXPECT_EQ(count(plan, "greater %0, %2 : bool[2, 9, 7, 4]"), 0) << plan;
   EXPECT_GE(count(plan, "bool[2, 4, 3, 4]"), 1) << plan;
+}
+
+TEST(Fusion, AConvolutionIsPooledAFewPicturesAtATime) {
+  Sequential net{nn::Conv2D{.filters = 32, .kernel_size = 3, .activation = "relu"},
+                 nn::MaxPool2D{.pool_size = 3, .strides = 2, .padding = "same"}, nn::Flatten{},
+                 nn::Dense{3}};
+  const Tensor x = random::normal(Key(7), {96, 30, 26, 2}).evaluate();
+  net(x);
+  auto infer = jit([&](const Tensor& v) { return net(v); });
+  EXPECT_LT(distance(infer(x), net(x)), 1e-5);
+  const std::string plan = infer.info().plan();
+  EXPECT_EQ(count(plan, "in slices"), 1) << plan;
+  EXPECT_EQ(count(plan, "f32[96, 28, 24, 32] ->"), 0) << plan;
+  auto objective = [&](const Tensor& v) { return mean(square(net(v))); };
+  auto step = jit([&](const Tensor& v) { return value_and_grad(objective, net.trainable())(v); });
+  const auto compiled = step(x);
+  const auto eager = value_and_grad(objective, net.trainable())(x);
+  EXPECT_EQ(count(step.info().plan(), "in slices"), 1);
+  for (size_t i = 0; i < eager.grads.size(); ++i) {
+    const Tensor want = eager.grads.gradients()[i];
+    EXPECT_LT(distance(compiled.grads.gradients()[i], want),
+              1e-5 * (1 + max(abs(want)).to_double()));
+  }
+  // A batch of a prime number of pictures makes no slices.
+  EXPECT_LT(distance(infer(slice(x, {{0, 89}})), net(slice(x, {{0, 89}}))), 1e-5);
+  EXPECT_EQ(count(infer.info().plan(), "in slices"), 0);
 }
 
 TEST(Fusion, PoolingTakesAReluThatNoProductTakes) {

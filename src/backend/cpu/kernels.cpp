@@ -12,7 +12,7 @@ std::vector<KernelRow> cpu_kernels() {
   }
   std::vector<KernelRow> all;
   for (auto family : {cpu::onednn_kernels, cpu::openblas_kernels, cpu::simd_kernels,
-                      cpu::movement_kernels, cpu::tile_kernels}) {
+                      cpu::movement_kernels, cpu::tile_kernels, cpu::pooled_convolution_kernels}) {
     for (const KernelRow& row : family()) all.push_back(row);
   }
   return all;

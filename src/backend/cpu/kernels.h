@@ -12,8 +12,11 @@ std::vector<KernelRow> openblas_kernels();
 std::vector<KernelRow> simd_kernels();
 std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> tile_kernels();
+std::vector<KernelRow> pooled_convolution_kernels();
 
 /// A tile program as a kernel.
 Offer tile_kernel(const tiling::TileProgram& program, int threads);
+/// Max pooling, of relu of its input where asked. The second output, places, may be null.
+Offer max_pool_kernel(const Request& request, bool relu);
 
 }  // namespace varve::backend::cpu

@@ -75,13 +75,6 @@ class MaxPool final : public Kernel {
   bool relu_, bytes_;
 };
 
-Offer max_pool_kernel(const Request& r, bool relu) {
-  if (auto why = dense_floats(r); !why.empty()) return Offer::decline(why);
-  if (r.inputs[0].dtype != f32) return Offer::decline("has f32 only");
-  const auto p = pool_shape(r, r.inputs[0].shape, r.outputs[0].shape);
-  if (!p) return Offer::decline("has one and two axes only");
-  return Offer(std::make_unique<MaxPool>(*p, relu, r.outputs[1].dtype == u8));
-}
 Offer prepare_max_pool(const Request& r) { return max_pool_kernel(r, false); }
 
 /// relu, and the max pooling that alone reads it.
@@ -226,6 +219,13 @@ Offer prepare_random(const Request& r) {
 
 }  // namespace
 
+Offer max_pool_kernel(const Request& r, bool relu) {
+  if (auto why = dense_floats(r); !why.empty()) return Offer::decline(why);
+  if (r.inputs[0].dtype != f32) return Offer::decline("has f32 only");
+  const auto p = pool_shape(r, r.inputs[0].shape, r.outputs[0].shape);
+  if (!p) return Offer::decline("has one and two axes only");
+  return Offer(std::make_unique<MaxPool>(*p, relu, r.outputs[1].dtype == u8));
+}
 std::vector<KernelRow> simd_kernels() {
   return {
       {"max_pool", "simd max pool", prepare_max_pool},
