@@ -118,8 +118,7 @@ std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
 
 std::vector<Tensor> apply(const OpDef& op, std::span<const Tensor> inputs, Attributes attributes,
                           Where where) {
-  Site site{where, current_layer};
-  if (where.line == 0 && current_site) site = *current_site;
+  Site site = current_site ? *current_site : Site{where, current_layer};
   const int count = static_cast<int>(inputs.size());
   check(count >= op.min_inputs && count <= op.max_inputs, op.name);
   Types types;
@@ -172,6 +171,14 @@ LayerScope::LayerScope(std::string name) : before_(std::move(current_layer)) {
 LayerScope::~LayerScope() { current_layer = std::move(before_); }
 
 SiteScope::SiteScope(const Site& site) : before_(current_site) { current_site = &site; }
+SiteScope::SiteScope(std::nullptr_t) : before_(current_site) { current_site = nullptr; }
 SiteScope::~SiteScope() { current_site = before_; }
+
+CallerScope::CallerScope(Where where) : site_{where, current_layer}, set_(!current_site) {
+  if (set_) current_site = &site_;
+}
+CallerScope::~CallerScope() {
+  if (set_) current_site = nullptr;
+}
 
 }  // namespace varve::ir

@@ -1,5 +1,6 @@
 // Nodes and cells: the live form of a computation, as user code builds it.
 #pragma once
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -101,16 +102,32 @@ class LayerScope {
  private:
   std::shared_ptr<const std::string> before_;
 };
-/// Gives nodes made without a line of their own (derivative rules) this site, while it lives.
+/// Gives all nodes this site while it lives, whatever line makes them: nodes of derivative rules
+/// and decompositions that of the node they come from. `nullptr`: each node its own, where a rule
+/// calls functions of the user's.
 class SiteScope {
  public:
   explicit SiteScope(const Site& site);
+  explicit SiteScope(std::nullptr_t);
   ~SiteScope();
   SiteScope(const SiteScope&) = delete;
   SiteScope& operator=(const SiteScope&) = delete;
 
  private:
   const Site* before_;
+};
+/// Gives the nodes of a function that is made of others its caller's place, unless one holds
+/// already (an outer such function, a derivative rule).
+class CallerScope {
+ public:
+  explicit CallerScope(Where where);
+  ~CallerScope();
+  CallerScope(const CallerScope&) = delete;
+  CallerScope& operator=(const CallerScope&) = delete;
+
+ private:
+  Site site_;
+  bool set_;
 };
 
 }  // namespace varve::ir

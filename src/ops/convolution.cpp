@@ -342,6 +342,7 @@ Tensor convolve_transposed(const char* name, const Operand& x_operand, const Ope
   }
   Attributes attributes{{"groups", o.groups.value}, {"size", size}};
   w.put(attributes);
+  const ir::CallerScope caller(c.where);
   Tensor y = make("convolution_input_gradient", {c.x, c.kernel}, attributes, c.where);
   if (c.bias.defined()) y = y + c.bias;
   return o.data_format.channels_first ? channels_first(y, c.where) : y;

@@ -193,6 +193,7 @@ Tensor cross_entropy(const Operand& logits, const Operand& target, const CrossEn
 }
 
 Tensor sigmoid_cross_entropy(const Operand& logits, const Operand& target) {
+  const ir::CallerScope caller(logits.where());
   const Tensor x = ops::floating(logits);
   const Tensor t = cast(Operand(target.as(x.dtype()), target.where()), x.dtype());
   return softplus(Operand(x, logits.where())) - Operand(x, logits.where()) * t;

@@ -31,6 +31,7 @@ Slots users_gradient(const Local& at, std::span<const Tensor> ct) {
     throw UnsupportedError(op.name + ": this custom operation has no derivative",
                            "give custom_op a .vjp");
   }
+  const ir::SiteScope users_own(nullptr);
   const Tensors grads = op.vjp(listed(at.inputs), listed(at.outputs), listed(ct));
   if (grads.size() != at.inputs.size()) {
     throw ValueError(op.name + ": vjp must return one tensor an input: expected " +

@@ -41,6 +41,7 @@ std::vector<Tensor> replay_body(std::span<const Tensor> x, const Attributes& a) 
 Slots users_vjp(const Local& at, std::span<const Tensor> ct) {
   const auto& opaque = at.attributes.get<ir::Opaque>("backward");
   const auto& backward = *static_cast<const Backward*>(opaque.object.get());
+  const ir::SiteScope users_own(nullptr);
   const Tensors grads = backward(Tensors(std::vector<Tensor>(at.inputs.begin(), at.inputs.end())),
                                  Tensors(std::vector<Tensor>(at.outputs.begin(), at.outputs.end())),
                                  Tensors(std::vector<Tensor>(ct.begin(), ct.end())));

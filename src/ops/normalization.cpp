@@ -354,6 +354,7 @@ Tensor group_norm(const Operand& x, const GroupNormOptions& o) {
                          t.shape().to_string(),
                      "", x.where().to_string());
   }
+  const ir::CallerScope caller(x.where());
   // The channels' axis becomes two: groups, and channels within one.
   std::vector<int64_t> dims = t.shape().dims();
   dims[static_cast<size_t>(axis)] = channels / o.groups;

@@ -159,17 +159,20 @@ Tensor relu(const Operand& x) { return unary("relu", x); }
 Tensor relu6(const Operand& x) { return clip(x, 0, 6); }
 
 Tensor leaky_relu(const Operand& x, Real negative_slope) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   return where(t > 0, t, negative_slope.value * t);
 }
 
 Tensor elu(const Operand& x, Real alpha) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   // The minimum keeps expm1, and with it the gradient of the branch not taken, finite.
   return where(t > 0, t, alpha.value * expm1(minimum(t, 0)));
 }
 
 Tensor selu(const Operand& x) {
+  const ir::CallerScope caller(x.where());
   // The fixed point of the mean and variance map (Klambauer 2017, equation 14).
   constexpr double kAlpha = 1.6732632423543772848, kScale = 1.0507009873554804934;
   return kScale * elu(x, kAlpha);
@@ -180,20 +183,26 @@ Tensor softsign(const Operand& x) { return real_unary("softsign", x); }
 Tensor silu(const Operand& x) { return real_unary("silu", x); }
 
 Tensor gelu(const Operand& x) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   return 0.5 * t * (1 + erf(t * (1 / std::numbers::sqrt2)));
 }
 
 Tensor gelu_tanh(const Operand& x) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   return 0.5 * t *
          (1 +
           tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (t + 0.044715 * t * square(t))));
 }
 
-Tensor hard_sigmoid(const Operand& x) { return clip(ops::floating(x) * (1. / 6) + 0.5, 0, 1); }
+Tensor hard_sigmoid(const Operand& x) {
+  const ir::CallerScope caller(x.where());
+  return clip(ops::floating(x) * (1. / 6) + 0.5, 0, 1);
+}
 
 Tensor mish(const Operand& x) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   return t * tanh(softplus(t));
 }

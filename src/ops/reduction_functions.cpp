@@ -75,6 +75,7 @@ Tensor count_nonzero(const Operand& x, const ReduceOptions& o) {
 namespace {
 
 Tensor variance(const char* name, const Operand& x, const MomentOptions& o) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   const ir::Ints axes = axes_of(name, x, t, o.axes);
   double count = 1;
@@ -90,7 +91,10 @@ Tensor variance(const char* name, const Operand& x, const MomentOptions& o) {
 }  // namespace
 
 Tensor var(const Operand& x, const MomentOptions& o) { return variance("var", x, o); }
-Tensor std(const Operand& x, const MomentOptions& o) { return safe_root(variance("std", x, o)); }
+Tensor std(const Operand& x, const MomentOptions& o) {
+  const ir::CallerScope caller(x.where());
+  return safe_root(variance("std", x, o));
+}
 
 Tensor norm(const Operand& x, const NormOptions& o) {
   const double p = o.order;
@@ -98,6 +102,7 @@ Tensor norm(const Operand& x, const NormOptions& o) {
     throw ValueError("norm: order: expected a number above 0, got " + std::to_string(p), "",
                      x.where().to_string());
   }
+  const ir::CallerScope caller(x.where());
   const Tensor t = ops::floating(x);
   const ReduceOptions over{o.axes, o.keep_dims};
   if (p == 1) return reduce("sum", "norm", x, abs(t), over);

@@ -55,12 +55,14 @@ Tensor eye(Dim rows, Dim columns, Dim offset, DType dtype) {
 }
 
 Tensor triu(const Operand& x, Dim offset) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = matrices("triu", x);
   return where(Operand(on_or_above(t.shape()[-2], t.shape()[-1], offset), x.where()), t,
                scalar(0, t.dtype()));
 }
 
 Tensor tril(const Operand& x, Dim offset) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = matrices("tril", x);
   return where(Operand(on_or_above(t.shape()[-2], t.shape()[-1], offset + 1), x.where()),
                scalar(0, t.dtype()), t);
@@ -79,6 +81,7 @@ Tensor diagonal(const Operand& x, const DiagonalOptions& o) {
 }
 
 Tensor diagonal_matrix(const Operand& x, Dim offset) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = x.tensor();
   if (t.rank() != 1) {
     throw ShapeError("diagonal_matrix: expected one axis, got " + t.shape().to_string(), "",

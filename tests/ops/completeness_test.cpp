@@ -68,6 +68,25 @@ const std::set<std::string>& seen_in_samples() {
   return seen;
 }
 
+// What a user's line made is told by the user's line: in errors, plans and when a NaN is traced.
+TEST(SampleRows, MakeNodesThatNameTheCallersLine) {
+  for (const Row& row : all_rows()) {
+    for (const Sample& sample : row.samples) {
+      ir::Types in;
+      for (const Tensor& t : make_inputs(row, sample, dtypes_of(row, sample).back()))
+        in.push_back(ir::type_of(t));
+      const ir::Graph g = ir::trace_body(in, [&](std::span<const Tensor> v) {
+        return run(row, sample, Tensors(std::vector<Tensor>(v.begin(), v.end()))).list();
+      });
+      for (const ir::GraphNode& n : g.nodes) {
+        const std::string file = n.site.where.file;
+        EXPECT_TRUE(file.find("src/") == file.npos || file.find("tests/") != file.npos)
+            << row.op << ": " << n.op->name << " at " << file << ":" << n.site.where.line;
+      }
+    }
+  }
+}
+
 class OpTable : public ::testing::TestWithParam<const ir::OpDef*> {
  protected:
   const ir::OpDef& op() const { return *GetParam(); }

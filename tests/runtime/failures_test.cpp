@@ -158,6 +158,26 @@ TEST(Failures, NameTheVariableOrArgumentThatWasNotFiniteAlready) {
   EXPECT_EQ(w.value().to_doubles(), (Doubles{1, 1}));
 }
 
+TEST(Failures, OfAGradientNameTheLineWhoseDerivativeItIs) {
+  Variable w(ones({2}), {.name = "w"});
+  int line = 0;
+  auto step = jit([&](const Tensor& x) {
+    const auto loss = [&] {
+      line = __LINE__ + 1;
+      const Tensor root = sqrt(w * x);
+      return sum(root);
+    };
+    const Tensor g = value_and_grad(loss, Variables{w})().grads[w];
+    ir::guard(g, "gradient of w");
+    w.assign(w - g);
+  });
+  step(ones({2}));
+  const auto [message, at] = told([&] { step(zeros({2})); });
+  EXPECT_EQ(message.rfind("gradient of w is not finite: ", 0), 0u) << message;
+  EXPECT_EQ(at, "failures_test.cpp:" + std::to_string(line)) << message;
+  EXPECT_EQ(w.value().to_doubles(), (Doubles{0.5, 0.5}));
+}
+
 TEST(Failures, OfManyKindsNameTheLineOfTheUser) {
   const Tensor a = ones({2, 3}), b = ones({4});
   const Tensor labels = tensor<int64_t>({0, 9});
