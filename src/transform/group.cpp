@@ -114,7 +114,6 @@ class Grouper {
   bool reaches_outside(int32_t from, int32_t to) {
     ++stamp_;
     seen_.resize(graph_.nodes.size(), 0);
-    const int32_t first = members_[static_cast<size_t>(from)].front();
     std::vector<int32_t> stack;
     auto push_inputs = [&](int32_t unit, bool direct) {
       for (int32_t m : members_[static_cast<size_t>(unit)]) {
@@ -122,8 +121,7 @@ class Grouper {
           const int32_t u = unit_of_[static_cast<size_t>(v.node)];
           if (u == unit || seen_[static_cast<size_t>(u)] == stamp_) continue;
           if (u == from && direct) continue;
-          // Nothing whose last member comes before the first of `from` can depend on it.
-          if (members_[static_cast<size_t>(u)].back() < first) continue;
+          // (Where members stand says nothing: an early unit may need a later member of another.)
           seen_[static_cast<size_t>(u)] = stamp_;
           stack.push_back(u);
         }

@@ -80,7 +80,9 @@ Tensor loss_of(const Tensors& outputs) {
 }
 
 TEST(Programs, GradientsOfSmoothOnesAreTheSameCompiled) {
-  for (uint64_t seed = 2000; seed < 2200; ++seed) {
+  std::vector<uint64_t> seeds{901818};  // two units of a group needed each other
+  for (uint64_t seed = 2000; seed < 2200; ++seed) seeds.push_back(seed);
+  for (uint64_t seed : seeds) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Program p(seed, Arithmetic::smooth, 10);
     const auto f = value_and_grad([p](const Tensor& a, const Tensor& b, const Tensor& c) {
