@@ -156,11 +156,11 @@ std::string summary(const Layer& model) {
   for (size_t i : report::top_calls(calls)) {
     const nn::LayerCall& c = calls[i];
     activations += report::bytes_of(c);
-    const bool frozen = c.trainable < c.parameters && c.trainable == 0;
+    const bool partly_fixed = c.trainable < c.parameters;
     rows.push_back({c.path.empty() ? model.name() : c.path, c.type, report::outputs_text(c),
-                    c.parameters == 0
-                        ? ""
-                        : report::figure(static_cast<double>(c.parameters)) + (frozen ? " *" : ""),
+                    c.parameters == 0 ? ""
+                                      : report::figure(static_cast<double>(c.parameters)) +
+                                            (partly_fixed ? " *" : ""),
                     c.flops == 0 ? "" : report::count_text(c.flops)});
   }
   double weights = 0;
@@ -177,7 +177,7 @@ std::string summary(const Layer& model) {
   std::string out = report::table(rows, 3);
   out += fmt::format("\nparameters    {}", report::figure(static_cast<double>(all)));
   out += trainable == all ? ", all of them trained\n"
-                          : fmt::format(": {} trained, {} not (*)\n",
+                          : fmt::format(": {} trained, {} not (in layers with *)\n",
                                         report::figure(static_cast<double>(trainable)),
                                         report::figure(static_cast<double>(all - trainable)));
   out += fmt::format("computation   {} FLOPs a sample, forward\n", report::count_text(flops));

@@ -61,7 +61,15 @@ TEST(Summary, ShowsShapesParametersFlopsAndMemory) {
   model.freeze("conv2d_1");
   const std::string frozen = summary(model);
   EXPECT_NE(frozen.find(" 320 * "), std::string::npos) << frozen;
-  EXPECT_NE(frozen.find("34,826: 34,506 trained, 320 not (*)"), std::string::npos) << frozen;
+  EXPECT_NE(frozen.find("34,826: 34,506 trained, 320 not (in layers with *)"), std::string::npos)
+      << frozen;
+}
+
+TEST(Summary, MarksLayersOfWhichAPartIsNotTrained) {
+  Sequential model{nn::Input{.shape = {4}}, nn::Dense{3}, nn::BatchNorm{}};
+  const std::string text = summary(model);
+  EXPECT_NE(text.find(" 12 *"), std::string::npos) << text;
+  EXPECT_NE(text.find("27: 21 trained, 6 not (in layers with *)"), std::string::npos) << text;
 }
 
 TEST(Summary, IsPrintedByTheModel) {
