@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "command.h"
 #include "console.h"
+#include "job/check.h"
 #include "job/reference.h"
 #include "job/train_job.h"
 #include "output.h"
@@ -51,7 +52,8 @@ int train(const Options& o) {
   job::Job job = job::read_job(o.job, changes(o));
   if (!o.out.empty()) job.directory = o.out;
   if (o.check) {
-    const job::PreparedJob prepared = job::prepare(job);
+    job::PreparedJob prepared = job::prepare(job);
+    job::check_samples(job, prepared);
     say(summary(prepared.model) + "\n");
     say("The job is in order: " + std::to_string(prepared.data.train.size()) +
         " examples to train on.\n");
@@ -85,7 +87,8 @@ Action declare_train(Arguments& arguments) {
                  "With --resume: where FILE is damaged, takes the checkpoint before it.");
   arguments.text("--init-from", "MODEL", o->initial, "Begins with the weights of a model file.");
   arguments.conflict("--resume", "--init-from");
-  arguments.flag("--check", o->check, "Reads job and data, shows the network, trains nothing.");
+  arguments.flag("--check", o->check,
+                 "Reads job and data, tries loss and metrics, shows the network; trains nothing.");
   arguments.flag("--keys", o->keys, "Lists all that a job file may say, with the defaults.");
   arguments.flag("--force", o->force, "Replaces what others left in DIR.");
   return [o] { return train(*o); };

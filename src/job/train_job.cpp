@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "data/table_state.h"
 #include "formats/atomic_file.h"
+#include "job/check.h"
 #include "report/svg.h"
 #include "report/training_files.h"
 #include "report/training_report.h"
@@ -21,20 +22,6 @@ namespace {
 using config::Json;
 
 constexpr const char* kSamples = "samples";
-
-// Losses over classes take as many numbers as there are classes.
-void check_outputs(const Job& job, const Model& model, size_t classes) {
-  const std::string loss = job.train.loss.name();
-  if (loss != "cross_entropy" && loss != "categorical_hinge") return;
-  const Shape output = nn::outputs_of(model).at(0).type.shape;
-  if (output.rank() == 2 && output[1] == static_cast<int64_t>(classes)) return;
-  const std::string place = job.model.contains("zoo") ? "model.zoo" : "model.layers";
-  job.fail(place + ": the data have " + std::to_string(classes) +
-               " classes, the last layer gives " +
-               (output.rank() == 2 ? std::to_string(output[1]) + " numbers"
-                                   : "an array of " + std::to_string(output.rank() - 1) + " axes"),
-           "units = \"classes\" in the last layer gives one number a class");
-}
 
 void build(const Job& job, Model& model, const Dataset& data) {
   const Batch one = data.batch(std::vector<int64_t>{0});
@@ -193,7 +180,7 @@ PreparedJob prepare(const Job& job) {
                     }
                   }()};
   build(job, out.model, out.data.train);
-  check_outputs(job, out.model, classes);
+  check_measures(job, out.model, out.data);
   out.model.compile({.optimizer = job.train.optimizer.fresh(),
                      .loss = job.train.loss,
                      .metrics = job.train.metrics});

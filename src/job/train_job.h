@@ -16,7 +16,8 @@ struct PreparedJob {
   JobData data;
   Model model;  // built and compiled
 };
-/// Throws as load_data does; ConfigError where layers do not go with each other or with the data.
+/// Throws as load_data does; ConfigError where layers do not go with each other or with the data,
+/// and where loss or metrics do not go with what the last layer gives.
 PreparedJob prepare(const Job& job);
 
 struct TrainSettings {

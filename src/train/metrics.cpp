@@ -226,8 +226,9 @@ void R2::fields(Fields& f) { name_field(f, name); }
 
 Tensor AUC::statistics(const MetricInput& in) const {
   if (nn::kind_of("auc", in.prediction, in.target) != nn::TargetKind::binary) {
-    throw ShapeError("auc: expected predictions of one number, got " +
-                     in.prediction.shape().to_string());
+    throw ShapeError(
+        "auc: expected predictions of one number, got " + in.prediction.shape().to_string(),
+        "one unit and binary_cross_entropy give one number: that for class 1");
   }
   const Tensor y = flatten(cast(nn::align("auc", in.prediction, in.target), f32), 0);
   const Tensor p = flatten(in.from_logits ? sigmoid(in.prediction) : in.prediction, 0);

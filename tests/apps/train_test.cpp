@@ -235,6 +235,12 @@ TEST(Train, CheckReadsEverythingAndWritesNothing) {
   expect_ok(ran);
   EXPECT_THAT(ran.out, HasSubstr("dense_1"));
   EXPECT_THAT(ran.out, HasSubstr("The job is in order: 36 examples"));
+  // Loss and metrics are tried too.
+  const Ran bad =
+      varve({"train", folder / "line.toml", "--check", "--set", "train.metrics=[\"f1\"]", "--set",
+             "model.layers[0].units=2", "--set", "train.loss=\"huber\""});
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_THAT(bad.err, HasSubstr("line.toml: --set train.loss: huber: prediction is f32[20, 2]"));
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 

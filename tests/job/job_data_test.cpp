@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "apps/folder.h"
@@ -11,6 +12,7 @@
 #include "data/image_preparation.h"
 #include "formats/idx.h"
 #include "formats/npy.h"
+#include "job/check.h"
 #include "job/train_job.h"
 
 namespace varve::job {
@@ -203,6 +205,78 @@ TEST(PreparedJob, LayersThatDoNotFitAreNamedWithTheirJob) {  // B097, B098, B101
                         "2 numbers | units = \"classes\""));
   EXPECT_THAT(message("{ type = \"dense\", units = \"classes\" }"),
               HasSubstr("the data have 3 classes, the last layer gives an array of 3 axes"));
+}
+
+// A job over a table whose target is yes or no (or one of three), with the given last layer.
+std::string trial(const std::string& target, const std::string& units, const std::string& loss,
+                  const std::string& more) {
+  const Folder folder;
+  std::string text = "size,answer,kind,price\n";
+  for (int i = 0; i < 30; ++i) {
+    text += std::to_string(i) + (i % 2 ? ",yes," : ",no,") + "abc"[i % 3] + "," +
+            std::to_string(i) + "\n";
+  }
+  app::write(folder / "t.csv", text);
+  return message_of([&] {
+    prepare(parse_job("[data]\nkind = \"csv\"\npath = \"t.csv\"\ntarget = \"" + target +
+                          "\"\n[model]\nlayers = [{ type = \"dense\", units = " + units +
+                          " }]\n[train]\nloss = \"" + loss + "\"\n" + more +
+                          "\n[output]\ndirectory = \"out\"\n",
+                      folder / "job.toml"));
+  });
+}
+
+TEST(JobTrial, LossAndMetricsAreTriedOnTheOutputsBeforeTraining) {
+  const std::string auc = "metrics = [\"accuracy\", \"auc\"]";
+  EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", auc), "nothing was thrown");
+  EXPECT_THAT(trial("answer", "\"classes\"", "cross_entropy", auc),
+              HasSubstr("job.toml:9:24: train.metrics[1]: auc: expected predictions of one number, "
+                        "got [30, 2] | one unit and binary_cross_entropy give one number"));
+  EXPECT_THAT(trial("price", "3", "mse", ""),
+              HasSubstr("job.toml:8:1: train.loss: mean_squared_error: prediction is f32[30, 3], "
+                        "target is f32[30, 1]; expected the same shape"));
+  EXPECT_THAT(trial("price", "1", "mse", "metrics = [\"mae\", \"top_k\"]"),
+              HasSubstr("job.toml:9:19: train.metrics[1]: top_k: expected 2 or more classes"));
+}
+
+TEST(JobTrial, LossesForYesAndNoTakeOneNumberAndTwoClasses) {
+  EXPECT_EQ(trial("answer", "1", "hinge", ""), "nothing was thrown");
+  EXPECT_THAT(
+      trial("answer", "2", "binary_cross_entropy", ""),
+      HasSubstr("job.toml:6:1: model.layers: binary_cross_entropy takes one number, the last "
+                "layer gives 2 numbers | set units = 1"));
+  EXPECT_THAT(
+      trial("kind", "1", "binary_cross_entropy", ""),
+      HasSubstr("job.toml:8:1: train.loss: binary_cross_entropy tells two classes apart, the "
+                "data have 3 | cross_entropy"));
+}
+
+TEST(JobTrial, ClassesAreWeightedWhereThereAreSome) {
+  const std::string weights = "class_weight = \"balanced\"";
+  EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", weights), "nothing was thrown");
+  EXPECT_THAT(trial("price", "1", "mse", weights),
+              HasSubstr("job.toml:9:1: train.class_weight: the target is a number, which has no "
+                        "classes"));
+}
+
+TEST(JobTrial, SamplesAreLookedAtRowByRowWhereThatIsAsked) {
+  const Folder folder;
+  std::vector<float> x(20, 1.f);
+  x[13] = std::nanf("");
+  formats::write_npz(
+      folder / "d.npz",
+      {{"x_train", array<float>({10, 2}, x)},
+       {"y_train", array<int64_t>({10}, std::vector<int64_t>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1})}});
+  const auto message = [&](const std::string& more) {
+    const Job job = job_of(folder, "kind = \"npz\"\npath = \"d.npz\"", more);
+    return message_of([&] {
+      PreparedJob prepared = prepare(job);
+      check_samples(job, prepared);
+    });
+  };
+  EXPECT_THAT(message(""),
+              HasSubstr("job.toml:1:2: data: training part: sample 6 feature 1 is nan"));
+  EXPECT_EQ(message("check_data = false"), "nothing was thrown");
 }
 
 }  // namespace
