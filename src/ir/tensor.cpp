@@ -141,7 +141,7 @@ template Tensor tensor(std::span<const double>, const Shape&);
 
 Tensor scalar(double value, DType dtype) {
   ir::Array a = ir::allocate(dtype, {});
-  ir::dispatch(dtype, [&]<class T>(T) { *reinterpret_cast<T*>(a.data()) = ir::convert<T>(value); });
+  ir::dispatch(dtype, [&]<class T>(T) { *reinterpret_cast<T*>(a.data()) = convert<T>(value); });
   return ir::computed(dtype, {}, std::move(a));
 }
 

@@ -21,7 +21,7 @@ Tensor filled(double value, const Shape& shape, DType dtype) {
   const int64_t n = shape.size();
   ir::dispatch(dtype, [&]<class T>(T) {
     T* out = reinterpret_cast<T*>(a.data());
-    std::fill(out, out + n, ir::convert<T>(value));
+    std::fill(out, out + n, convert<T>(value));
   });
   return ir::computed(dtype, shape, std::move(a));
 }

@@ -190,7 +190,7 @@ ir::Literal literal_from(const Json& object, const std::string& path) {
     T* p = reinterpret_cast<T*>(literal.array.data());
     for (size_t i = 0; i < values.size(); ++i) {
       if constexpr (ir::is_float_element<T>) {
-        p[i] = ir::convert<T>(real_from(values[i], path));
+        p[i] = convert<T>(real_from(values[i], path));
       } else if constexpr (std::is_same_v<T, bool>) {
         if (!values[i].is_boolean()) refuse(path, "true or false", values[i]);
         p[i] = values[i].get<bool>();

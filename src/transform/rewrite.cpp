@@ -48,7 +48,7 @@ ir::ValueId Rewriting::again(std::vector<ir::ValueId> inputs) {
 ir::ValueId Rewriting::full(double value, const ir::TensorType& type) {
   ir::Array element = ir::allocate(type.dtype, {});
   ir::dispatch(type.dtype,
-               [&]<class T>(T) { *reinterpret_cast<T*>(element.data()) = ir::convert<T>(value); });
+               [&]<class T>(T) { *reinterpret_cast<T*>(element.data()) = convert<T>(value); });
   ir::Literal literal{type.dtype, {}, element};
   const ir::ValueId scalar = graph_.add(
       {&ir::constant_op(), {}, {{"value", std::move(literal)}}, {{type.dtype, {}}}, node_.site});

@@ -140,7 +140,7 @@ class Builder {
     const tiling::Type type = tiling::compute_type(v.dtype);
     if (tiling::is_floating(type)) return program_.constant(t.to_double(), type);
     int64_t value = 0;
-    ir::dispatch(v.dtype, [&]<class T>(T) { value = ir::convert<int64_t>(t.item<T>()); });
+    ir::dispatch(v.dtype, [&]<class T>(T) { value = convert<int64_t>(t.item<T>()); });
     return program_.constant_integer(value, type);
   }
 

@@ -48,13 +48,12 @@ inline TestOperand make_operand(DType dtype, const Shape& shape, uint64_t seed,
   const auto v = values.span<float>();
   ir::dispatch(dtype, [&]<class T>(T) {
     T* p = reinterpret_cast<T*>(t.bytes.data());
-    for (int64_t i = 0; i < count; ++i)
-      p[i] = ir::convert<T>(std::numeric_limits<double>::quiet_NaN());
+    for (int64_t i = 0; i < count; ++i) p[i] = convert<T>(std::numeric_limits<double>::quiet_NaN());
     std::vector<int64_t> index(static_cast<size_t>(rank), 0);
     for (float value : v) {
       int64_t at = t.first;
       for (size_t a = 0; a < index.size(); ++a) at += index[a] * t.layout.strides[a];
-      p[at] = ir::convert<T>(static_cast<double>(value));
+      p[at] = convert<T>(static_cast<double>(value));
       for (size_t a = index.size(); a-- > 0;) {
         if (++index[a] < shape.dims()[a]) break;
         index[a] = 0;
@@ -69,7 +68,7 @@ inline TestOperand repeated(DType dtype, const Shape& shape, double value) {
   TestOperand t = make_operand(dtype, Shape{}, 1);
   t.layout.shape = shape;
   t.layout.strides.assign(static_cast<size_t>(shape.rank()), 0);
-  ir::dispatch(dtype, [&]<class T>(T) { *static_cast<T*>(t.data()) = ir::convert<T>(value); });
+  ir::dispatch(dtype, [&]<class T>(T) { *static_cast<T*>(t.data()) = convert<T>(value); });
   return t;
 }
 
@@ -94,7 +93,7 @@ inline Ran run_kernel(const char* op_name, std::vector<TestOperand>& inputs,
         ir::dispatch(as, [&]<class To>(To) {
           for (size_t i = 0; i < count; ++i) {
             reinterpret_cast<To*>(bytes.data())[i] =
-                ir::convert<To>(reinterpret_cast<const From*>(t.bytes.data())[i]);
+                convert<To>(reinterpret_cast<const From*>(t.bytes.data())[i]);
           }
         });
       });
@@ -152,7 +151,7 @@ inline void expect_sums(const char* op, std::vector<TestOperand> inputs,
     ir::dispatch(t.layout.dtype, [&]<class T>(T) {
       T* p = reinterpret_cast<T*>(t.bytes.data());
       for (size_t i = 0; i < t.bytes.size() / sizeof(T); ++i)
-        p[i] = ir::convert<T>(std::abs(static_cast<double>(p[i])));
+        p[i] = convert<T>(std::abs(static_cast<double>(p[i])));
     });
   }
   const Ran size = run_kernel(op, inputs, attributes, backend::KernelSet::ref, 1, f64);

@@ -24,11 +24,11 @@ Tensor from_doubles(const std::vector<double>& v, const Shape& shape, DType dtyp
       if constexpr (std::is_same_v<T, bool>) {
         p[i] = v[i] != 0;
       } else if constexpr (ir::is_float_element<T>) {
-        p[i] = ir::convert<T>(v[i]);
+        p[i] = convert<T>(v[i]);
       } else {
         // Beyond the range of i64 only u64 has values.
-        p[i] = v[i] >= 0x1p63 ? static_cast<T>(ir::convert<uint64_t>(v[i]))
-                              : static_cast<T>(ir::convert<int64_t>(v[i]));
+        p[i] = v[i] >= 0x1p63 ? static_cast<T>(convert<uint64_t>(v[i]))
+                              : static_cast<T>(convert<int64_t>(v[i]));
       }
     }
   });

@@ -136,5 +136,22 @@ TEST(SpecialValues, OfCastsSaturateAndNanIsZero) {
   }
 }
 
+TEST(SpecialValues, OfCastsToHalvesAreRoundedOnce) {
+  // Just above the middle of two neighbours: by way of f32 each would lie on it, and be rounded
+  // to the even one below.
+  const Tensor x = tensor<double>({1 + 0x1p-8 + 0x1p-40, 1 + 0x1p-11 + 0x1p-40});
+  const std::map<DType, std::vector<double>> expected = {{bf16, {1 + 0x1p-7, 1}},
+                                                         {f16, {1 + 0x1p-8, 1 + 0x1p-10}}};
+  for (const auto& [d, want] : expected) {
+    for (auto set : {backend::KernelSet::ref, backend::KernelSet::all}) {
+      const runtime::ExecuteScope scope({.kernels = set});
+      EXPECT_EQ(cast(x, d).to_doubles(), want) << varve::name_of(d);
+      const DType to = d;
+      EXPECT_EQ(jit([to](const Tensor& a) { return cast(a, to); })(x).to_doubles(), want)
+          << varve::name_of(d) << ", compiled";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace varve::samples

@@ -160,7 +160,7 @@ varve::cpu::CrossEntropyRows entropy_rows(const Request& r) {
 
 int64_t label_at(const void* labels, DType type, int64_t row) {
   return ir::dispatch(type, [&]<class T>(T) -> int64_t {
-    return ir::convert<int64_t>(static_cast<const T*>(labels)[row]);
+    return convert<int64_t>(static_cast<const T*>(labels)[row]);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "backend/cpu/strided_copy.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 

@@ -30,7 +30,7 @@ void forward(const Problem& c, const T* x, const T* kernel, const T* bias, T* y)
                    static_cast<double>(by[i * c.kernel.first]);
           }
         });
-        y[b * c.y.first + c.y.at(p) + o * c.y.last] = ir::convert<T>(sum);
+        y[b * c.y.first + c.y.at(p) + o * c.y.last] = convert<T>(sum);
       }
     });
   }
@@ -54,7 +54,7 @@ void input_gradient(const Problem& c, const T* dy, const T* kernel, T* dx) {
                    static_cast<double>(by[n * c.kernel.last]);
           }
         });
-        dx[b * c.x.first + c.x.at(at) + i * c.x.last] = ir::convert<T>(sum);
+        dx[b * c.x.first + c.x.at(at) + i * c.x.last] = convert<T>(sum);
       }
     });
   }
@@ -75,7 +75,7 @@ void filter_gradient(const Problem& c, const T* x, const T* dy, T* dk) {
                    static_cast<double>(dy[b * c.y.first + c.y.at(p) + o * c.y.last]);
           });
         }
-        dk[c.kernel.at(t) + i * c.kernel.first + o * c.kernel.last] = ir::convert<T>(sum);
+        dk[c.kernel.at(t) + i * c.kernel.first + o * c.kernel.last] = convert<T>(sum);
       }
     }
   });

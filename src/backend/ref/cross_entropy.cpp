@@ -1,5 +1,7 @@
 // Softmax cross-entropy with labels: the kernel sees labels out of range, which its decomposition
 // cannot.
+#include <cmath>
+
 #include "backend/ref/families.h"
 #include "backend/ref/loops.h"
 
@@ -50,14 +52,14 @@ void run(const Problem& p, const Arguments& a) {
   for_each_element(p.samples, p.strides, [&](const int64_t* at) {
     const auto label = static_cast<int64_t>(target[at[1]]);
     const double n = log_sum_exp(x + at[0], p);
-    norm[at[3]] = ir::convert<T>(n);
+    norm[at[3]] = convert<T>(n);
     if (p.ignores && label == p.ignored) {
       loss[at[2]] = T{};
     } else if (label < 0 || label >= p.classes) {
       a.fault->note(1, sample, label, 0, p.classes - 1);
       loss[at[2]] = T{};
     } else {
-      loss[at[2]] = ir::convert<T>(n - said(x + at[0], label, p));
+      loss[at[2]] = convert<T>(n - said(x + at[0], label, p));
     }
     ++sample;
   });

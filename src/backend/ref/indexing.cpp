@@ -164,8 +164,7 @@ void scatter_add(Scatter s, const Arguments& a) {
   walk(s.how, a.inputs[2], s.updates, a.fault, 2,
        [&](int64_t to, int64_t at) { total[static_cast<size_t>(to)] += static_cast<Wide>(u[at]); });
   n = 0;
-  for_each_element(s.shape, {&s.to},
-                   [&](const int64_t* at) { y[at[0]] = ir::convert<T>(total[n++]); });
+  for_each_element(s.shape, {&s.to}, [&](const int64_t* at) { y[at[0]] = convert<T>(total[n++]); });
 }
 
 Offer prepare_scatter_add(const Request& r) {
@@ -191,7 +190,7 @@ Offer prepare_one_hot(const Request& r) {
         if (i < 0 || i >= classes) a.fault->note(0, position, i, 0, classes - 1);
         ++position;
         T* row = out<T>(a) + at[1];
-        for (int64_t c = 0; c < classes; ++c) row[c * step] = ir::convert<T>(c == i);
+        for (int64_t c = 0; c < classes; ++c) row[c * step] = convert<T>(c == i);
       });
     });
   });

@@ -94,7 +94,7 @@ Offer prepare_cumulative(const Request& r) {
           const int64_t i = reverse ? n - 1 - k : k;
           const T v = in<T>(a, 0)[from + i * step];
           if (!exclusive) running.add(v);
-          out<Out>(a)[at + i * to] = ir::convert<Out>(running.total);
+          out<Out>(a)[at + i * to] = convert<Out>(running.total);
           if (exclusive) running.add(v);
         }
       });
@@ -136,7 +136,7 @@ Offer prepare_nonzero(const Request& r) {
       for_each_element(y.shape, {&y.strides}, [&](const int64_t* at) { to[at[0]] = 0; });
       int64_t found = 0, position = 0;
       for_each_element(x.shape, {&x.strides}, [&](const int64_t* at) {
-        if (ir::convert<bool>(in<T>(a, 0)[at[0]])) {
+        if (convert<bool>(in<T>(a, 0)[at[0]])) {
           int64_t rest = position;
           for (size_t k = rank; found < room && k-- > 0;) {
             to[found * row + static_cast<int64_t>(k) * column] = rest % x.shape.dims()[k];

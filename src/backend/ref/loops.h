@@ -83,7 +83,7 @@ inline double load(DType dtype, const void* p, int64_t at) {
   });
 }
 inline void store(DType dtype, void* p, int64_t at, double v) {
-  ir::dispatch(dtype, [&]<class T>(T) { static_cast<T*>(p)[at] = ir::convert<T>(v); });
+  ir::dispatch(dtype, [&]<class T>(T) { static_cast<T*>(p)[at] = convert<T>(v); });
 }
 
 }  // namespace varve::backend::ref

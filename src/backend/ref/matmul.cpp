@@ -20,7 +20,7 @@ S widened(T v) {
 template <class T, class S>
 T narrowed(S v) {
   if constexpr (ir::is_float_element<T>) {
-    return ir::convert<T>(v);
+    return convert<T>(v);
   } else {
     return static_cast<T>(v);
   }

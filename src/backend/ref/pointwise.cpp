@@ -25,7 +25,7 @@ void run(Pointwise f, const Shape& shape, const std::vector<ir::Strides>& stride
   for_each_element(shape, strides, [&](const int64_t* at) {
     C v[3] = {};
     for (size_t k = 0; k < arity; ++k) v[k] = static_cast<C>(p[k][at[k]]);
-    y[at[arity]] = ir::convert<Out>(function(v[0], v[1], v[2]));
+    y[at[arity]] = convert<Out>(function(v[0], v[1], v[2]));
   });
 }
 
@@ -42,8 +42,7 @@ template <class From, class To>
 void run_cast(const Shape& shape, const std::vector<ir::Strides>& strides, const Arguments& a) {
   const From* x = in<From>(a, 0);
   To* y = out<To>(a);
-  for_each_element(shape, strides,
-                   [&](const int64_t* at) { y[at[1]] = ir::convert<To>(x[at[0]]); });
+  for_each_element(shape, strides, [&](const int64_t* at) { y[at[1]] = convert<To>(x[at[0]]); });
 }
 
 Offer prepare(const Request& r) {

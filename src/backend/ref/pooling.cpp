@@ -1,4 +1,5 @@
 // Pooling as plain loops over windows.
+#include <cmath>
 #include <limits>
 
 #include "backend/ref/families.h"
@@ -104,7 +105,7 @@ void max_pool_gradient(const Problem& p, const T* dy, const Place* places, T* dx
         }
         ++place;
       });
-      dx[from + p.x.at(at)] = ir::convert<T>(sum);
+      dx[from + p.x.at(at)] = convert<T>(sum);
     });
   });
 }
@@ -140,7 +141,7 @@ void average_pool(const Problem& p, const T* x, T* y) {
         Three at;
         if (p.windows.input_at(position, t, at)) sum += static_cast<double>(x[from + p.x.at(at)]);
       });
-      y[to + p.y.at(position)] = ir::convert<T>(sum / divisor(p, position));
+      y[to + p.y.at(position)] = convert<T>(sum / divisor(p, position));
     });
   });
 }
@@ -155,7 +156,7 @@ void average_pool_gradient(const Problem& p, const T* dy, T* dx) {
         if (p.windows.output_at(at, t, position))
           sum += static_cast<double>(dy[to + p.y.at(position)]) / divisor(p, position);
       });
-      dx[from + p.x.at(at)] = ir::convert<T>(sum);
+      dx[from + p.x.at(at)] = convert<T>(sum);
     });
   });
 }

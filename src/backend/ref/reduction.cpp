@@ -81,14 +81,14 @@ struct Sum {
   }
   template <class Out>
   Out result(int64_t) const {
-    return ir::convert<Out>(total);
+    return convert<Out>(total);
   }
 };
 template <class T>
 struct Mean : Sum<T> {
   template <class Out>
   Out result(int64_t count) const {
-    return ir::convert<Out>(static_cast<double>(this->total) / static_cast<double>(count));
+    return convert<Out>(static_cast<double>(this->total) / static_cast<double>(count));
   }
 };
 template <class T>
@@ -104,7 +104,7 @@ struct Prod {
   }
   template <class Out>
   Out result(int64_t) const {
-    return ir::convert<Out>(total);
+    return convert<Out>(total);
   }
 };
 
@@ -145,7 +145,7 @@ template <class T, bool kAll>
 struct Truth {
   bool value = kAll;
   void add(T v) {
-    const bool t = ir::convert<bool>(v);
+    const bool t = convert<bool>(v);
     value = kAll ? value && t : value || t;
   }
   template <class Out>
@@ -220,7 +220,7 @@ struct LogSumExp {
   }
   template <class Out>
   Out result(int64_t) const {
-    return ir::convert<Out>(top + std::log(total));
+    return convert<Out>(top + std::log(total));
   }
 };
 

@@ -67,7 +67,7 @@ Offer prepare_arange(const Request& r) {
   const int64_t stride = r.outputs[0].strides[0];
   return kernel([=, dtype = r.outputs[0].dtype](const Arguments& a) {
     ir::dispatch(dtype, [&]<class T>(T) {
-      for (int64_t i = 0; i < size; ++i) out<T>(a)[i * stride] = ir::convert<T>(start + i * step);
+      for (int64_t i = 0; i < size; ++i) out<T>(a)[i * stride] = convert<T>(start + i * step);
     });
   });
 }
