@@ -17,12 +17,19 @@ struct Axis {
   double operator()(double v) const { return from + (v - low) / (high - low) * (to - from); }
 };
 
+// Values nearer to each other than this share of themselves differ by rounding alone.
+constexpr double kLeastSpread = 1e-9;
+
+bool is_empty(double low, double high) {
+  return !(high - low > kLeastSpread * std::max(std::abs(low), std::abs(high)));
+}
+
 // The range widened to whole ticks, and never empty.
 Axis make_axis(double low, double high, int count, bool fix_low, bool fix_high) {
-  if (!(high > low)) {
+  if (is_empty(low, high)) {
     const double pad = low == 0 ? 1 : std::abs(low) * 0.1;
     if (!fix_high) high = low + pad;
-    if (!fix_low || !(high > low)) low = high - 2 * pad;
+    if (!fix_low || is_empty(low, high)) low = high - 2 * pad;
   }
   Axis axis;
   axis.at = ticks(low, high, count);
@@ -147,9 +154,13 @@ std::vector<double> ticks(double low, double high, int count) {
   const double power = std::pow(10, std::floor(std::log10(raw) + 1e-9));
   const double lead = raw / power;
   const double step = power * (lead <= 1.0001 ? 1 : lead <= 2.0001 ? 2 : lead <= 5.0001 ? 5 : 10);
+  const double first = std::ceil(low / step - 1e-9);
   std::vector<double> out;
-  for (double k = std::ceil(low / step - 1e-9); k * step <= high + step * 1e-9; ++k) {
-    out.push_back(k == 0 ? 0 : k * step);
+  // Counted by an integer: beyond 2^53 steps from zero the next multiple is no other number.
+  for (int i = 0; i <= count + 1; ++i) {
+    const double v = (first + i) * step;
+    if (v > high + step * 1e-9) break;
+    out.push_back(v == 0 ? 0 : v);
   }
   return out;
 }

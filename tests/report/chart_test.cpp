@@ -22,6 +22,26 @@ TEST(Chart, TicksAreRoundNumbersInsideTheRange) {
   EXPECT_THAT(ticks(3, 3, 5), ElementsAre(3));
 }
 
+TEST(Chart, TicksEndWhereTheNextMultipleIsNoOtherNumber) {
+  const double low = 0x1p60, high = std::nextafter(low, 2 * low);
+  EXPECT_LE(ticks(low, high, 1000).size(), 1002u);
+  EXPECT_LE(ticks(-high, -low, 5).size(), 7u);
+}
+
+TEST(Chart, CurvesThatDifferInTheLastBitsAloneLieOnOneAxis) {
+  for (const double value : {0.8660254037844386, -1.5e6, 3e300, 2e-300}) {
+    const double near = std::nextafter(value, 2 * value);
+    const std::string svg = line_chart({.series = {{"rmse", {1, 2}, {value, near}}}});
+    EXPECT_EQ(unbalanced(svg), "");
+    EXPECT_EQ(count(svg, "<polyline"), 1) << value;
+    EXPECT_LE(count(svg, "<text"), 40) << value;
+    EXPECT_THAT(svg, Not(HasSubstr("nan"))) << value;
+    // Both ends of the axis given, and the same but for their last bits.
+    line_chart({.series = {{"r2", {value, near}, {1, 2}}}, .y_low = value, .y_high = near});
+    bar_chart({.bars = {{"a", near}}, .low = value});
+  }
+}
+
 TEST(Chart, TickLabelsHaveTheDecimalsOfTheirStep) {
   EXPECT_EQ(tick_label(0.6000000000000001, 0.2), "0.6");
   EXPECT_EQ(tick_label(0.25, 0.05), "0.25");
