@@ -157,14 +157,10 @@ const Json& list_of(const Json& object, const char* name) {
 // A callback that watches a number which is never logged would only say so after the first epoch.
 void check_monitor(const Json& callback, const std::string& path, const TrainSection& train,
                    bool validation) {
-  const auto monitor = callback.is_object() ? callback.find("monitor") : callback.end();
-  const bool watches = config::choice_type(callback, path) != "checkpoint" &&
-                       config::choice_type(callback, path) != "csv_logger";
-  if (!watches) return;
-  if (callback.value("type", "") == "model_checkpoint" && !callback.value("save_best_only", false))
-    return;
-  const std::string name =
-      callback.is_object() && monitor != callback.end() ? monitor->get<std::string>() : "val_loss";
+  const std::string type = config::choice_type(callback, path);
+  if (type == "checkpoint" || type == "csv_logger") return;
+  if (type == "model_checkpoint" && !callback.value("save_best_only", false)) return;
+  const std::string name = callback.value("monitor", "val_loss");
   std::vector<std::string> logged{"loss"};
   for (const Metric& m : train.metrics) logged.push_back(m.name());
   if (validation) {
@@ -184,7 +180,7 @@ Json in_folder(const Json& callback, const std::string& directory) {
        {"csv_logger", "training.csv"},
        {"model_checkpoint", "model-{epoch}.safetensors"}}};
   const std::string type = config::choice_type(callback, "callback");
-  Json out = callback.is_string() ? Json{{"type", type}} : callback;
+  Json out = callback;
   for (const auto& [name, file] : kFiles) {
     if (type != name) continue;
     const auto given = out.find("path");
@@ -228,8 +224,10 @@ TrainSection read_train(const Json& object, bool validation) {
   for (const Json& callback : list_of(object, "callbacks")) {
     const std::string place = "train.callbacks[" + std::to_string(out.callbacks.size()) + "]";
     at_place("callback", place, [&] { return callbacks::from_config(callback.dump()); });
-    check_monitor(callback, place, out, validation);
-    out.callbacks.push_back(callback);
+    // A name alone is short for a table.
+    const Json table = callback.is_string() ? Json{{"type", callback}} : callback;
+    check_monitor(table, place, out, validation);
+    out.callbacks.push_back(table);
   }
   return out;
 }

@@ -93,6 +93,16 @@ TEST(Job, SetChangesWhatTheFileSays) {
   EXPECT_DOUBLE_EQ(named.train.optimizer.schedule()(0), 0.5);
 }
 
+TEST(Job, EveryCallbackMayBeGivenByItsNameAlone) {
+  const std::string split = "target = \"y\"\nsplit = { validation = 0.1 }";
+  for (const std::string& name : callbacks::names()) {
+    const Job job = parse_job(changed("target = \"y\"", split), "small.toml",
+                              {"train.callbacks=[\"" + name + "\"]"});
+    EXPECT_EQ(job.train.callbacks.at(0).at("type"), name);
+    EXPECT_EQ(job.callbacks().size(), 1u) << name;
+  }
+}
+
 TEST(Job, ExamplesAreInOrder) {
   for (const char* name : {"churn", "digits"}) {
     const std::string path = std::string(VARVE_SOURCE_DIR) + "/examples/jobs/" + name + ".toml";
@@ -221,6 +231,9 @@ INSTANTIATE_TEST_SUITE_P(
                "epochs = 2\ncallbacks = [{ type = \"early_stopping\", monitor = \"acuracy\" }]",
                "job.toml:18:41: train.callbacks[0].monitor: \"acuracy\" is not measured",
                "did you mean \"accuracy\"?"},
+        BadJob{"B081", "epochs = 2", "epochs = 2\ncallbacks = [\"early_stopping\"]",
+               "job.toml:18:14: train.callbacks[0].monitor: \"val_loss\" is not measured",
+               "data.split.validation"},
         BadJob{"B081", "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"",
                "kind = \"image_folder\"\npath = \"p\"", "job.toml:3:2: data.image_size: missing",
                "image_size = [96, 96]"},
