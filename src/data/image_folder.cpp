@@ -50,7 +50,12 @@ struct Found {
 Found find(const std::string& directory) {
   Found found;
   for (const fs::path& folder : entries(directory)) {
-    if (!fs::is_directory(folder)) {
+    std::error_code error;
+    const bool is_folder = fs::is_directory(folder, error);
+    if (error && error != std::errc::no_such_file_or_directory) {
+      throw IoError("image_folder: " + formats::shown(folder.string()) + ": " + error.message());
+    }
+    if (!is_folder) {
       ++found.files;
       continue;
     }

@@ -183,6 +183,9 @@ TEST(ImageFolder, WithoutPicturesSaysWhatItLookedFor) {  // B110
                 ": training set is empty (0 of 12 files matched *.png, *.jpg, *.jpeg)");
   EXPECT_EQ(message_of([&] { datasets::image_folder(name + "/none", options); }),
             "image_folder: " + name + "/none: No such file or directory");
+  std::filesystem::create_symlink("around", folder.path / "around");
+  EXPECT_EQ(message_of([&] { datasets::image_folder(name, options); }),
+            "image_folder: " + name + "/around: Too many levels of symbolic links");
   EXPECT_EQ(message_of([&] { datasets::image_folder(name, {}); }),
             "image_folder: height: expected 1..16384, got 0");
 }
