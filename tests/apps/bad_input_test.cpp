@@ -25,7 +25,7 @@ using ::testing::StartsWith;
 std::map<std::string, std::string> contents(const std::string& folder) {
   std::map<std::string, std::string> out;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) out[entry.path()] = read(entry.path());
+    if (entry.is_regular_file()) out[entry.path()] = read_text(entry.path());
   }
   return out;
 }
@@ -96,12 +96,12 @@ TEST_F(Trained, JobFilesThatCannotBeMeantSo) {  // B079 to B081, B128
     EXPECT_THAT(ran.err, HasSubstr(says));
   }
   const Folder other;
-  write(other / "job.toml", "[data]\nkind = \n");
+  write_text(other / "job.toml", "[data]\nkind = \n");
   EXPECT_EQ(varve({"train", other / "job.toml"}).err,
             "error: " + (other / "job.toml") + ":2:8: expected value, got '\\n'\n");
-  write(other / "job.toml", "x = " + std::string(10000, '['));
+  write_text(other / "job.toml", "x = " + std::string(10000, '['));
   EXPECT_THAT(varve({"train", other / "job.toml"}).err, HasSubstr("nesting deeper than 64"));
-  write(other / "job.toml", std::string(size_t{2} << 20, '#'));  // B082
+  write_text(other / "job.toml", std::string(size_t{2} << 20, '#'));  // B082
   EXPECT_THAT(varve({"train", other / "job.toml"}).err,
               HasSubstr("file too long: expected at most 1048576 bytes, got 2097152"));
 }
@@ -153,7 +153,7 @@ TEST_F(Trained, UsageThatCannotBeMeantSo) {  // B084 to B086, B092 to B094
 
 TEST_F(Trained, InputsThatAreMissingFoldersOrForbidden) {  // B088
   const Folder other;
-  write(other / "secret", "x");
+  write_text(other / "secret", "x");
   std::filesystem::permissions(other / "secret", std::filesystem::perms::none);
   const auto each = [&](const std::string& bad, const std::string& says) {
     for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
@@ -179,12 +179,12 @@ TEST_F(Trained, FilesThatAreNotWhatTheModelTakes) {
   formats::Array wrong(f32, Shape{2, 5});
   std::fill(wrong.span<float>().begin(), wrong.span<float>().end(), 1.f);
   formats::write_npy(other / "wrong.npy", wrong);
-  write(other / "hello.png", "Hello");
-  std::string cut = read(png());
-  write(other / "cut.png", cut.substr(0, cut.size() - 30));
-  write(other / "no_x.csv", "z\n1\n");
-  write(other / "text.csv", "x\n1\nabc\n");
-  write(other / "no_target.csv", "x\n1\n");
+  write_text(other / "hello.png", "Hello");
+  std::string cut = read_text(png());
+  write_text(other / "cut.png", cut.substr(0, cut.size() - 30));
+  write_text(other / "no_x.csv", "z\n1\n");
+  write_text(other / "text.csv", "x\n1\nabc\n");
+  write_text(other / "no_target.csv", "x\n1\n");
   struct Row {
     std::vector<std::string> arguments;
     std::string says;
@@ -219,19 +219,19 @@ TEST_F(Trained, ModelsOfSeveralInputsAreNamed) {
 
 TEST_F(Trained, OutputsThatExistOrAreInputs) {  // B089, B090
   const Folder other;
-  write(other / "net.svg", "mine");
+  write_text(other / "net.svg", "mine");
   EXPECT_THAT(refused({"plot", line(), "-o", other / "net.svg"}, 1).err,
               HasSubstr("net.svg: exists"));
-  EXPECT_EQ(read(other / "net.svg"), "mine");
+  EXPECT_EQ(read_text(other / "net.svg"), "mine");
   EXPECT_EQ(varve({"plot", line(), "-o", other / "net.svg", "--force"}).code, 0);
-  EXPECT_THAT(read(other / "net.svg"), StartsWith("<svg"));
+  EXPECT_THAT(read_text(other / "net.svg"), StartsWith("<svg"));
 
   // A folder that holds somebody else's results.
-  write(other / "model.safetensors", "mine");
+  write_text(other / "model.safetensors", "mine");
   const Ran taken = refused({"train", in("line.toml"), "--out", other.path()}, 1);
   EXPECT_THAT(taken.err, HasSubstr("model.safetensors: exists, and is not of an earlier run of job "
                                    "line"));
-  EXPECT_EQ(read(other / "model.safetensors"), "mine");
+  EXPECT_EQ(read_text(other / "model.safetensors"), "mine");
   // A run of the same job replaces its own.
   EXPECT_EQ(varve({"train", in("line.toml"), "--epochs", "1", "--out", other / "own"}).code, 0);
   EXPECT_EQ(varve({"train", in("line.toml"), "--epochs", "1", "--out", other / "own"}).code, 0);
@@ -253,13 +253,13 @@ TEST_F(Trained, OutputsThatExistOrAreInputs) {  // B089, B090
               HasSubstr("x.svg: is a directory"));
 
   // The input under another name.
-  write(other / "in.csv", "x\n1\n");
+  write_text(other / "in.csv", "x\n1\n");
   std::filesystem::create_symlink(other / "in.csv", other / "link.csv");
   const Ran same =
       varve({"predict", line(), other / "in.csv", "-o", other / "link.csv", "--force"});
   expect_error(same, 1);
   EXPECT_THAT(same.err, HasSubstr("link.csv: is the input"));
-  EXPECT_EQ(read(other / "in.csv"), "x\n1\n");
+  EXPECT_EQ(read_text(other / "in.csv"), "x\n1\n");
 }
 
 TEST_F(Trained, AReaderThatGoesAwayEndsTheProgramQuietly) {  // B091
@@ -305,7 +305,7 @@ TEST_F(Trained, NeitherHomeNorLanguageNorStreamsAreNeededToPredict) {  // B095
 
 // The damaged copy of a model, and what is said of it.
 std::string said_of(const Folder& folder, const std::string& bytes) {
-  write(folder / "bad.safetensors", bytes);
+  write_text(folder / "bad.safetensors", bytes);
   const Ran ran = varve({"summary", folder / "bad.safetensors"});
   expect_error(ran, 1);
   EXPECT_THAT(ran.err, HasSubstr("bad.safetensors: "));
@@ -314,7 +314,7 @@ std::string said_of(const Folder& folder, const std::string& bytes) {
 
 TEST_F(Trained, ModelsThatAreDamagedOrOfANewerVarve) {  // B126, B128
   const Folder other;
-  const std::string whole = read(pictures());
+  const std::string whole = read_text(pictures());
   EXPECT_THAT(said_of(other, whole.substr(0, whole.size() / 2)), HasSubstr("truncated"));
   std::string flipped = whole;
   flipped[flipped.size() - 10] ^= 1;
@@ -354,7 +354,7 @@ TEST_F(Trained, CheckpointsThatAreDamagedOrOfSomethingElse) {  // B126, B128
   };
   ASSERT_EQ(train({"--epochs", "3"}).code, 0);
   const std::string checkpoint = other / "out/checkpoint.safetensors";
-  const std::string model = read(other / "out/model.safetensors");
+  const std::string model = read_text(other / "out/model.safetensors");
 
   const Ran foreign = train({"--resume", checkpoint, "--set",
                              "model.layers=[{type=\"dense\", "
@@ -367,13 +367,13 @@ TEST_F(Trained, CheckpointsThatAreDamagedOrOfSomethingElse) {  // B126, B128
   EXPECT_THAT(data.err, HasSubstr("data"));
   write_line(other, 60);
 
-  std::string bytes = read(checkpoint);
+  std::string bytes = read_text(checkpoint);
   bytes[bytes.size() - 3] ^= 4;
-  write(checkpoint, bytes);
+  write_text(checkpoint, bytes);
   const Ran damaged = train({"--epochs", "4", "--resume", checkpoint});
   expect_error(damaged, 1);
   EXPECT_THAT(damaged.err, HasSubstr("checksum"));
-  EXPECT_EQ(read(other / "out/model.safetensors"), model);
+  EXPECT_EQ(read_text(other / "out/model.safetensors"), model);
   const Ran older = train({"--epochs", "4", "--resume", checkpoint, "--allow-older"});
   EXPECT_EQ(older.code, 0) << older.err;
   EXPECT_THAT(older.err, HasSubstr("warning: "));

@@ -35,7 +35,7 @@ class SmallDisk {
     struct statvfs info {};
     statvfs(path_.c_str(), &info);
     const auto free = static_cast<int64_t>(info.f_bavail * info.f_frsize);
-    write(path_ + "/filler", std::string(static_cast<size_t>(free - left), 'x'));
+    write_text(path_ + "/filler", std::string(static_cast<size_t>(free - left), 'x'));
   }
 
  private:
@@ -59,7 +59,8 @@ TEST(FullDisk, LeavesTheModelOfTheRunBefore) {  // B124
   if (!disk) GTEST_SKIP() << "only root may make a file system";
   ASSERT_EQ(varve(job(folder)).code, 0);
   const std::string out = folder / "disk/out/";
-  const std::string model = read(out + "model.safetensors"), result = read(out + "result.json");
+  const std::string model = read_text(out + "model.safetensors"),
+                    result = read_text(out + "result.json");
   disk.fill(0);
   std::vector<std::string> elsewhere = job(folder);
   elsewhere.back() = folder / "disk/other";
@@ -73,8 +74,8 @@ TEST(FullDisk, LeavesTheModelOfTheRunBefore) {  // B124
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.err, HasSubstr("error: save to " + out + "model.safetensors: needs "));
   EXPECT_THAT(ran.err, HasSubstr(" free; previous file kept"));
-  EXPECT_EQ(read(out + "model.safetensors"), model);
-  EXPECT_EQ(read(out + "result.json"), result);
+  EXPECT_EQ(read_text(out + "model.safetensors"), model);
+  EXPECT_EQ(read_text(out + "result.json"), result);
   for (const auto& entry : std::filesystem::directory_iterator(out)) {
     EXPECT_EQ(entry.path().filename().string().find(".varve-"), std::string::npos) << entry.path();
   }
@@ -84,7 +85,7 @@ TEST(FullDisk, AFileThatMayNotGrowIsAnErrorToo) {
   const Folder folder;
   write_job(folder);
   ASSERT_EQ(varve({"train", folder / "idx.toml", "--epochs", "1"}).code, 0);
-  const std::string model = read(folder / "runs/digits/model.safetensors");
+  const std::string model = read_text(folder / "runs/digits/model.safetensors");
   const auto small = [] {
     const rlimit limit{6000, 6000};
     setrlimit(RLIMIT_FSIZE, &limit);
@@ -92,7 +93,7 @@ TEST(FullDisk, AFileThatMayNotGrowIsAnErrorToo) {
   const Ran ran = varve({"train", folder / "idx.toml", "--epochs", "1"}, {.prepare = small});
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.err, HasSubstr("model.safetensors: File too large"));
-  EXPECT_EQ(read(folder / "runs/digits/model.safetensors"), model);
+  EXPECT_EQ(read_text(folder / "runs/digits/model.safetensors"), model);
 }
 
 TEST(FullDisk, PredictionsThatDoNotFitAreNotHalfWritten) {
@@ -103,24 +104,24 @@ TEST(FullDisk, PredictionsThatDoNotFitAreNotHalfWritten) {
     const rlimit limit{2000, 2000};
     setrlimit(RLIMIT_FSIZE, &limit);
   };
-  write(folder / "said.csv", "mine");
+  write_text(folder / "said.csv", "mine");
   const Ran ran = varve({"predict", folder / "out/model.safetensors", folder / "line.csv", "--out",
                          folder / "said.csv", "--force"},
                         {.prepare = small});
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.err, HasSubstr("said.csv: File too large"));
-  EXPECT_EQ(read(folder / "said.csv"), "mine");
+  EXPECT_EQ(read_text(folder / "said.csv"), "mine");
 }
 
 TEST(Unwritable, FoldersAreFoundBeforeTheTraining) {  // B125
   const Folder folder;
   write_job(folder);
-  write(folder / "disk", "a file");
+  write_text(folder / "disk", "a file");
   const Ran file = varve(job(folder));
   EXPECT_EQ(file.code, 1);
   EXPECT_THAT(file.err, HasSubstr("disk/out: cannot make the folder: Not a directory"));
   EXPECT_THAT(file.out, IsEmpty());
-  EXPECT_EQ(read(folder / "disk"), "a file");
+  EXPECT_EQ(read_text(folder / "disk"), "a file");
 
   std::filesystem::remove(folder / "disk");
   const SmallDisk disk(folder / "disk", "1m");

@@ -5,10 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "apps/folder.h"
 #include "formats/idx.h"
+#include "support/folder.h"
 
 namespace varve::app {
+
+using test::Folder;
+using test::read_text;
+using test::write_text;
 
 /// A plain generator: data are the same everywhere.
 class Dice {
@@ -40,7 +44,7 @@ inline void write_customers(const std::string& path, int64_t rows) {
     text += "C" + std::to_string(i) + "," + (dice(20) == 0 ? "" : std::to_string(age)) + "," +
             plans[plan] + "," + std::to_string(visits) + (leaves ? ",yes\n" : ",no\n");
   }
-  write(path, text);
+  write_text(path, text);
 }
 
 /// Pictures of 12 x 12 by the names that jobs/idx.toml expects: a bar down (class 0),
@@ -77,8 +81,8 @@ inline void write_line(const Folder& folder, int64_t rows) {
     text += std::to_string(static_cast<double>(x) / 10) + "," +
             std::to_string(static_cast<double>(x) / 5 + 3) + "\n";
   }
-  write(folder / "line.csv", text);
-  write(folder / "line.toml", R"(
+  write_text(folder / "line.csv", text);
+  write_text(folder / "line.toml", R"(
 seed = 1
 [data]
 kind = "csv"

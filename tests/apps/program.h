@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/folder.h"
+#include "support/folder.h"
 
 namespace varve::app {
 
@@ -25,7 +25,7 @@ struct RunSettings {
 };
 
 inline Ran varve(const std::vector<std::string>& arguments, const RunSettings& settings = {}) {
-  Folder folder;
+  const test::Folder folder;
   const std::string out = folder / "out", err = folder / "err";
   const pid_t child = fork();
   if (child == 0) {
@@ -45,7 +45,8 @@ inline Ran varve(const std::vector<std::string>& arguments, const RunSettings& s
   }
   int status = 0;
   waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read(out), read(err)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), test::read_text(out),
+          test::read_text(err)};
 }
 
 }  // namespace varve::app

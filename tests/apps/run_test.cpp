@@ -39,7 +39,7 @@ TEST(Run, XorReachesItsGateAndSaysSo) {
   const Folder folder;
   const Ran ran = varve({"run", "xor", "--seed", "5", "--threads", "1", "--out", folder / "out"});
   ASSERT_EQ(ran.code, 0) << ran.err;
-  const auto result = nlohmann::ordered_json::parse(read(folder / "out/result.json"));
+  const auto result = nlohmann::ordered_json::parse(read_text(folder / "out/result.json"));
   EXPECT_THAT(keys(result),
               ElementsAre("name", "target", "metric", "value", "published", "gate", "better",
                           "passed", "seed", "seconds", "samples_per_second", "parameters", "also"));
@@ -66,7 +66,7 @@ TEST(Run, AMissedGateIsExitCodeOneWithEverythingWritten) {
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.err, IsEmpty());
   EXPECT_THAT(ran.out, HasSubstr("gate 99.00 % MISSED"));
-  const auto result = nlohmann::ordered_json::parse(read(folder / "out/result.json"));
+  const auto result = nlohmann::ordered_json::parse(read_text(folder / "out/result.json"));
   EXPECT_EQ(result["passed"], false);
   EXPECT_EQ(result["parameters"], 34826);
   EXPECT_EQ(result["published"], 0.9922);
@@ -74,9 +74,9 @@ TEST(Run, AMissedGateIsExitCodeOneWithEverythingWritten) {
   EXPECT_THAT(keys(result["also"][0]), ElementsAre("metric", "value", "gate", "better", "passed"));
   for (const char* file : {"model.safetensors", "history.csv", "curves.svg", "model.svg",
                            "mistakes.png", "report.html"}) {
-    EXPECT_FALSE(read(folder / "out/" + file).empty()) << file;
+    EXPECT_FALSE(read_text(folder / "out/" + file).empty()) << file;
   }
-  const std::string report = read(folder / "out/report.html");
+  const std::string report = read_text(folder / "out/report.html");
   EXPECT_THAT(report, HasSubstr("The 25 worst mistakes"));
   EXPECT_THAT(report, HasSubstr("Confusion matrix"));
   EXPECT_EQ(report.find("src=\"http"), report.npos);  // it opens offline

@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-nlohmann::json json_of(const std::string& path) { return nlohmann::json::parse(read(path)); }
+nlohmann::json json_of(const std::string& path) { return nlohmann::json::parse(read_text(path)); }
 
 void expect_ok(const Ran& ran) { ASSERT_EQ(ran.code, 0) << ran.err << ran.out; }
 
@@ -40,12 +40,12 @@ TEST(Train, TheJobForATableRunsAsItStands) {
   EXPECT_EQ(result["seed"], 7);
   EXPECT_GT(result["scores"]["test"]["accuracy"], 0.8);
   for (const char* file : {"history.csv", "curves.svg", "model.svg", "report.html"})
-    EXPECT_FALSE(read(out + "/" + file).empty()) << file;
+    EXPECT_FALSE(read_text(out + "/" + file).empty()) << file;
 
   // Raw rows are enough to predict: what was fitted to the training rows is in the model.
   const std::string model = out + "/model.safetensors";
-  write(folder / "new.csv",
-        "visits,plan,age,customer_id\n0,free,20,x\n40,gold,60,y\n3,platinum,,z\n");
+  write_text(folder / "new.csv",
+             "visits,plan,age,customer_id\n0,free,20,x\n40,gold,60,y\n3,platinum,,z\n");
   const Ran first = varve({"predict", model, folder / "new.csv"});
   expect_ok(first);
   EXPECT_THAT(first.out, StartsWith("row,prediction,probability\n1,yes,0."));
@@ -143,7 +143,7 @@ TEST(Train, PicturesInFoldersOfTheirClasses) {
       formats::write_png(folder / "bars/" + name + "/" + std::to_string(i) + ".png", picture);
     }
   }
-  write(folder / "bars.toml", R"(
+  write_text(folder / "bars.toml", R"(
 [data]
 kind = "image_folder"
 path = "bars"
@@ -183,7 +183,7 @@ TEST(Train, NumbersAreLearnedToo) {
   write_line(folder, 200);
   expect_ok(varve({"train", folder / "line.toml"}));
   EXPECT_LT(json_of(folder / "out/result.json")["scores"]["test"]["loss"], 0.05);
-  write(folder / "new.csv", "x\n0\n10\n");
+  write_text(folder / "new.csv", "x\n0\n10\n");
   const Ran said = varve({"predict", folder / "out/model.safetensors", folder / "new.csv"});
   expect_ok(said);
   double at_0 = 0, at_10 = 0;
@@ -199,7 +199,7 @@ TEST(Train, TheSameSeedGivesTheSameFileAndAnotherOneAnother) {
   const auto weights = [&](const char* out, const char* seed) {
     expect_ok(varve({"train", folder / "line.toml", "--epochs", "2", "--out", folder / out,
                      "--seed", seed, "--threads", "1"}));
-    return read(folder / out + "/model.safetensors");
+    return read_text(folder / out + "/model.safetensors");
   };
   const std::string a = weights("a", "3");
   EXPECT_EQ(weights("b", "3"), a);
@@ -220,7 +220,8 @@ TEST(Train, ABrokenOffTrainingGoesOnToTheSameBits) {
   expect_ok(train({"--epochs", "3", "--out", folder / "part"}));
   expect_ok(train({"--epochs", "6", "--out", folder / "part", "--resume",
                    folder / "part/checkpoint.safetensors"}));
-  EXPECT_EQ(read(folder / "part/model.safetensors"), read(folder / "whole/model.safetensors"));
+  EXPECT_EQ(read_text(folder / "part/model.safetensors"),
+            read_text(folder / "whole/model.safetensors"));
   // And from the weights alone.
   EXPECT_EQ(train({"--epochs", "1", "--out", folder / "next", "--init-from",
                    folder / "whole/model.safetensors"})
@@ -250,7 +251,7 @@ TEST(Look, PlotAndProfileSayWhatAModelIs) {
   expect_ok(varve({"train", folder / "line.toml", "--epochs", "1"}));
   const std::string model = folder / "out/model.safetensors";
   expect_ok(varve({"plot", model, "-o", folder / "net.svg"}));
-  EXPECT_THAT(read(folder / "net.svg"), HasSubstr("dense_1"));
+  EXPECT_THAT(read_text(folder / "net.svg"), HasSubstr("dense_1"));
   const Ran forward = varve({"profile", model, "--steps", "2"});
   expect_ok(forward);
   EXPECT_THAT(forward.out, HasSubstr("us/run    share  kernel"));

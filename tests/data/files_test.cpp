@@ -1,12 +1,10 @@
 #include "varve/files.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
+#include "support/folder.h"
 #include "varve/error.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -19,16 +17,8 @@ namespace fs = std::filesystem;
 
 const std::string kGolden = VARVE_SOURCE_DIR "/tests/formats/golden/";
 
-struct Folder {
-  fs::path path;
-  explicit Folder(const char* name)
-      : path(fs::path(testing::TempDir()) / ("varve_files_" + std::string(name))) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-};
+using test::Folder;
+using test::write_text;
 
 std::string message_of(const std::function<void()>& f) {
   try {
@@ -46,7 +36,7 @@ void expect_equal(const Tensor& a, const Tensor& b) {
 }
 
 TEST(Files, ArraysComeBackAsTheyWere) {
-  const Folder folder("arrays");
+  const Folder folder;
   const Tensor a = tensor({1.5f, -2.f, 3.f, 4.f, 5.f, 6.f}, {2, 3});
   const Tensor b = tensor({int32_t{7}, int32_t{-8}});
   for (const Tensor& x : {a, b, Tensor(transpose(a)), a > 2}) {
@@ -89,7 +79,7 @@ Tensor picture(int64_t height, int64_t width, int64_t channels, int64_t shade) {
 }
 
 TEST(Files, PicturesComeBackResizedAndConvertedAsAsked) {
-  const Folder folder("pictures");
+  const Folder folder;
   const Tensor rgb = picture(5, 7, 3, 1);
   write_image(folder / "x.png", rgb);
   expect_equal(read_image(folder / "x.png"), rgb);
@@ -109,21 +99,21 @@ TEST(Files, PicturesComeBackResizedAndConvertedAsAsked) {
 // Three cats, two dogs.
 void make_pets(const Folder& folder) {
   for (const auto& [name, count] : {std::pair("cat", 3), {"dog", 2}}) {
-    fs::create_directories(folder.path / name);
+    fs::create_directories(folder / name);
     for (int i = 0; i < count; ++i) {
       const std::string file = std::string(name) + "/" + std::to_string(i) + (i ? ".PNG" : ".png");
       write_image(folder / (std::string(name) + "/x.png"), picture(6 + i, 5, i % 2 ? 3 : 1, i));
-      fs::rename(folder.path / name / "x.png", folder.path / file);
+      fs::rename(folder / (std::string(name) + "/x.png"), folder / file);
     }
   }
 }
 
 TEST(ImageFolder, IsADatasetOfClasses) {
-  const Folder folder("pets");
+  const Folder folder;
   make_pets(folder);
-  std::ofstream(folder / "cat/notes.txt") << "no picture";
-  std::ofstream(folder / "cat/.hidden.png") << "not looked at";
-  const Dataset pets = datasets::image_folder(folder.path.string(), {.height = 4, .width = 3});
+  write_text(folder / "cat/notes.txt", "no picture");
+  write_text(folder / "cat/.hidden.png", "not looked at");
+  const Dataset pets = datasets::image_folder(folder.path(), {.height = 4, .width = 3});
   EXPECT_EQ(pets.size(), 5);
   EXPECT_EQ(pets.class_names(), (std::vector<std::string>{"cat", "dog"}));
   EXPECT_EQ(pets.classes(), (std::vector<int64_t>{0, 0, 0, 1, 1}));
@@ -137,15 +127,15 @@ TEST(ImageFolder, IsADatasetOfClasses) {
 }
 
 TEST(ImageFolder, ABadPictureIsNamedOrLeftOut) {  // B071
-  const Folder folder("bad");
+  const Folder folder;
   fs::create_directories(folder / "a");
   for (int i = 0; i < 200; ++i) {
     write_image(folder / ("a/" + std::to_string(1000 + i) + ".png"), picture(2, 2, 1, i));
   }
-  std::ofstream(folder / "a/1100.png") << "Hello";
+  write_text(folder / "a/1100.png", "Hello");
   const auto load = [&](const char* policy) {
     return datasets::image_folder(
-        folder.path.string(), {.height = 2, .width = 2, .channels = 1, .on_bad_sample = policy});
+        folder.path(), {.height = 2, .width = 2, .channels = 1, .on_bad_sample = policy});
   };
   EXPECT_EQ(message_of([&] { load("error"); }),
             folder / "a/1100.png" + ": not a PNG: starts with \"Hello\"");
@@ -156,10 +146,10 @@ TEST(ImageFolder, ABadPictureIsNamedOrLeftOut) {  // B071
             (cast(picture(2, 2, 1, 101), f32) / 255).to_doubles());
   EXPECT_EQ(
       take_warnings(),
-      (std::vector<std::string>{"image_folder: " + folder.path.string() +
+      (std::vector<std::string>{"image_folder: " + folder.path() +
                                 ": 1 of 200 pictures cannot be read and are left out:\n  " +
                                 folder / "a/1100.png" + ": not a PNG: starts with \"Hello\""}));
-  for (int i : {7, 9}) std::ofstream(folder / ("a/100" + std::to_string(i) + ".png")) << "Hello";
+  for (int i : {7, 9}) write_text(folder / ("a/100" + std::to_string(i) + ".png"), "Hello");
   EXPECT_EQ(message_of([&] { load("skip"); })
                     .substr(0, 200)
                     .find(": 3 of 200 pictures cannot be "
@@ -170,20 +160,20 @@ TEST(ImageFolder, ABadPictureIsNamedOrLeftOut) {  // B071
 }
 
 TEST(ImageFolder, WithoutPicturesSaysWhatItLookedFor) {  // B110
-  const Folder folder("empty");
-  const std::string name = folder.path.string();
+  const Folder folder;
+  const std::string name = folder.path();
   const datasets::ImageFolderOptions options{.height = 2, .width = 2};
   EXPECT_EQ(message_of([&] { datasets::image_folder(name, options); }),
             "image_folder: " + name +
                 ": training set is empty (0 of 0 files matched *.png, *.jpg, *.jpeg)");
   fs::create_directories(folder / "a");
-  for (int i = 0; i < 12; ++i) std::ofstream(folder / ("a/" + std::to_string(i) + ".gif")) << "x";
+  for (int i = 0; i < 12; ++i) write_text(folder / ("a/" + std::to_string(i) + ".gif"), "x");
   EXPECT_EQ(message_of([&] { datasets::image_folder(name, options); }),
             "image_folder: " + name +
                 ": training set is empty (0 of 12 files matched *.png, *.jpg, *.jpeg)");
   EXPECT_EQ(message_of([&] { datasets::image_folder(name + "/none", options); }),
             "image_folder: " + name + "/none: No such file or directory");
-  std::filesystem::create_symlink("around", folder.path / "around");
+  std::filesystem::create_symlink("around", folder / "around");
   EXPECT_EQ(message_of([&] { datasets::image_folder(name, options); }),
             "image_folder: " + name + "/around: Too many levels of symbolic links");
   EXPECT_EQ(message_of([&] { datasets::image_folder(name, {}); }),

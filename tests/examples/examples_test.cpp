@@ -20,11 +20,11 @@ struct Ran {
 };
 
 Ran run(const std::string& name) {
-  const app::Folder folder;
+  const test::Folder folder;
   const std::string command =
       "cd '" + folder.path() + "' && '" VARVE_EXAMPLES "/" + name + "' >out.txt 2>err.txt";
   const int status = std::system(command.c_str());
-  Ran ran{app::read(folder / "out.txt"), app::read(folder / "err.txt"), {}};
+  Ran ran{test::read_text(folder / "out.txt"), test::read_text(folder / "err.txt"), {}};
   for (const auto& entry : fs::directory_iterator(folder.path()))
     ran.files.push_back(entry.path().filename());
   EXPECT_EQ(status, 0) << ran.out << ran.err;
@@ -144,7 +144,7 @@ TEST(Examples, TwoModelsLearnInOneStep) {
 }
 
 TEST(Examples, EveryProgramIsTested) {
-  const std::string text = app::read(VARVE_SOURCE_DIR "/tests/examples/examples_test.cpp");
+  const std::string text = test::read_text(VARVE_SOURCE_DIR "/tests/examples/examples_test.cpp");
   for (const auto& entry : fs::directory_iterator(VARVE_SOURCE_DIR "/examples")) {
     if (entry.path().extension() != ".cpp") continue;
     EXPECT_THAT(text, HasSubstr("run(\"" + entry.path().stem().string() + "\")"));
@@ -152,15 +152,15 @@ TEST(Examples, EveryProgramIsTested) {
 }
 
 TEST(ExampleJobs, TheTableTrainsAndPredictsRawRows) {
-  const app::Folder folder;
+  const test::Folder folder;
   const std::string job = VARVE_SOURCE_DIR "/examples/jobs/churn.toml", out = folder / "churn";
   const app::Ran train = app::varve({"train", job, "--out", out});
   ASSERT_EQ(train.code, 0) << train.err;
   const app::Ran evaluate = app::varve({"evaluate", out + "/model.safetensors", job});
   ASSERT_EQ(evaluate.code, 0) << evaluate.err;
   EXPECT_THAT(evaluate.out, HasSubstr("accuracy"));
-  app::write(folder / "new.csv",
-             "customer_id,plan,age,months,calls\n1,basic,,2,9\n2,pro,40,58,0\n");
+  test::write_text(folder / "new.csv",
+                   "customer_id,plan,age,months,calls\n1,basic,,2,9\n2,pro,40,58,0\n");
   const app::Ran predict = app::varve({"predict", out + "/model.safetensors", folder / "new.csv"});
   ASSERT_EQ(predict.code, 0) << predict.err;
   const size_t yes = predict.out.find("yes"), no = predict.out.find("no");

@@ -8,7 +8,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "formats/atomic_file.h"
 #include "formats/sha256.h"
@@ -90,10 +89,10 @@ TEST(AtomicFile, ReplacesTheOldFileAndKeepsItsPermissions) {
   {
     AtomicFile file(path, 1 << 20);
     file.write(std::string_view("new and longer"));
-    EXPECT_EQ(content(path), "old");
+    EXPECT_EQ(read_text(path), "old");
     file.commit();
   }
-  EXPECT_EQ(content(path), "new and longer");
+  EXPECT_EQ(read_text(path), "new and longer");
   EXPECT_EQ(fs::status(path).permissions(), fs::perms::owner_read | fs::perms::owner_write);
   struct stat info {};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
@@ -108,7 +107,7 @@ TEST(AtomicFile, WithoutCommitTheOldFileStaysAndNothingElse) {
     AtomicFile file(path, 10);
     file.write(std::string_view("half"));
   }
-  EXPECT_EQ(content(path), "old");
+  EXPECT_EQ(read_text(path), "old");
   EXPECT_EQ(listing(folder).size(), 1u);
 }
 
@@ -118,7 +117,7 @@ TEST(AtomicFile, FollowsASymbolicLink) {
   fs::create_symlink("real", folder / "link");
   write_file(folder / "link", "new");
   EXPECT_TRUE(fs::is_symlink(folder / "link"));
-  EXPECT_EQ(content(path), "new");
+  EXPECT_EQ(read_text(path), "new");
 }
 
 TEST(AtomicFile, SaysHowMuchIsNeededAndFreeBeforeItTouchesAnything) {  // B124
@@ -132,7 +131,7 @@ TEST(AtomicFile, SaysHowMuchIsNeededAndFreeBeforeItTouchesAnything) {  // B124
   const std::string rest = message.substr(begin.size());
   EXPECT_GT(std::stoll(rest), 0);
   EXPECT_TRUE(rest.ends_with(" free; previous checkpoint step 400 kept")) << message;
-  EXPECT_EQ(content(path), "old");
+  EXPECT_EQ(read_text(path), "old");
   EXPECT_EQ(listing(folder).size(), 1u);
 }
 
@@ -167,7 +166,7 @@ TEST(AtomicFile, AWriteThatFailsHalfwayLeavesTheOldFile) {
   });
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   EXPECT_EQ(message, "save to " + path + ": File too large; previous file kept");
-  EXPECT_EQ(content(path), "old");
+  EXPECT_EQ(read_text(path), "old");
   EXPECT_EQ(listing(folder).size(), 1u);
 }
 
@@ -176,7 +175,7 @@ TEST(AtomicFile, RemovesOnlyWhatAKilledWriterOfTheSameFileLeftBehind) {
   const std::string stray = folder / ".varve-model-4711-0.tmp";
   const std::string others = folder / ".varve-model-b-4711-0.tmp";
   const std::string mine = folder / "notes.tmp";
-  for (const std::string& path : {stray, others, mine}) std::ofstream(path) << "x";
+  for (const std::string& path : {stray, others, mine}) test::write_text(path, "x");
   AtomicFile running(folder / "model", 0);
   EXPECT_FALSE(fs::exists(stray));
   EXPECT_TRUE(fs::exists(others));
@@ -184,7 +183,7 @@ TEST(AtomicFile, RemovesOnlyWhatAKilledWriterOfTheSameFileLeftBehind) {
   write_file(folder / "model", "second writer");  // the first one's file is locked, so it stays
   running.write(std::string_view("first writer"));
   running.commit();
-  EXPECT_EQ(content(folder / "model"), "first writer");
+  EXPECT_EQ(read_text(folder / "model"), "first writer");
 }
 
 TEST(Sha256, GivesTheVectorsOfTheStandard) {  // NIST, FIPS 180-4 examples and CAVP
@@ -226,7 +225,7 @@ TEST(Sha256, AFileThatIsNotTheOneListedIsSetAside) {  // B060
       message_of([&] { verify_sha256(path, wrong); }),
       path + ": SHA-256 expected " + wrong + ", got " + good + "; file kept as " + path + ".bad");
   EXPECT_FALSE(file_exists(path));
-  EXPECT_EQ(content(path + ".bad"), "abc");
+  EXPECT_EQ(read_text(path + ".bad"), "abc");
 }
 
 }  // namespace

@@ -2,12 +2,9 @@
 // inputs, and the two loops that no reader may crash in.
 #pragma once
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <ctime>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
@@ -16,30 +13,12 @@
 #include "formats/array.h"
 #include "formats/atomic_file.h"
 #include "formats/file.h"
+#include "support/folder.h"
 
 namespace varve::formats {
 
-/// A folder that goes with the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "varve-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-  std::string file(const std::string& name, std::string_view bytes) const {
-    write_file(*this / name, bytes);
-    return *this / name;
-  }
-
- private:
-  std::string path_;
-};
-
-inline std::string content(const std::string& path) { return std::string(read_file(path).text()); }
+using test::Folder;
+using test::read_text;
 
 /// The message of the varve::Error that `f` throws; "no error" or the text of another exception.
 template <class F>
@@ -96,7 +75,7 @@ inline void check_bad_inputs(const Reader& read, const std::vector<BadInput>& ro
   for (const BadInput& row : rows) {
     const std::string path = folder.file("input", row.bytes);
     EXPECT_EQ(message_of([&] { read(path); }), path + ": " + row.expected) << row.id;
-    EXPECT_EQ(content(path), row.bytes) << row.id;
+    EXPECT_EQ(read_text(path), row.bytes) << row.id;
   }
 }
 

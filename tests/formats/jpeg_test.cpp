@@ -130,7 +130,7 @@ TEST(Jpeg, AppliesEveryExifOrientation) {  // B068
 }
 
 TEST(Jpeg, RefusesEveryBadInput) {  // B061, B062, B067, B068
-  const std::string good = content(kGolden + "colour.jpg");
+  const std::string good = read_text(kGolden + "colour.jpg");
   const size_t frame = good.find("\xff\xc0");
   ASSERT_NE(frame, good.npos);
   std::string deep = good, lossless = good, wide = good, empty = good;
@@ -146,7 +146,7 @@ TEST(Jpeg, RefusesEveryBadInput) {  // B061, B062, B067, B068
        {"B067", good.substr(0, good.size() - 40), "JPEG: Premature end of JPEG file"},
        {"B067 header", good.substr(0, 30), "JPEG: Premature end of JPEG file"},
        {"B067 no end", good.substr(0, good.size() - 2), "JPEG: Premature end of JPEG file"},
-       {"B068 CMYK", content(kGolden + "cmyk.jpg"),
+       {"B068 CMYK", read_text(kGolden + "cmyk.jpg"),
         "JPEG: CMYK is not supported; expected grey or RGB"},
        {"B068 12 bits", deep, "JPEG: Unsupported JPEG data precision 12"},
        {"B068 lossless", lossless, "JPEG: Unsupported JPEG process: SOF type 0xc3"},
@@ -156,7 +156,7 @@ TEST(Jpeg, RefusesEveryBadInput) {  // B061, B062, B067, B068
 }
 
 TEST(Jpeg, FurtherPicturesMayFollowWhereAMarkerAnnouncesThem) {
-  const std::string good = content(kGolden + "colour.jpg");
+  const std::string good = read_text(kGolden + "colour.jpg");
   const std::string announced = good.substr(0, 2) + bytes({0xff, 0xe2, 0, 6}) +
                                 std::string("MPF\0", 4) + good.substr(2) + good;
   EXPECT_EQ(read_memory(announced).bytes.text(), read_memory(good).bytes.text());
@@ -169,9 +169,9 @@ TEST(Jpeg, TakesSixtyFourScansAndNoMore) {  // B069
 
 TEST(Jpeg, NoDamageCrashesTheReader) {
   const auto read = [](const Source& source) { read_jpeg(source); };
-  check_damage(read, content(kGolden + "grey.jpg"));
-  check_damage(read, content(kGolden + "progressive.jpg"));
-  check_damage(read, content(kGolden + "orientation6.jpg"));
+  check_damage(read, read_text(kGolden + "grey.jpg"));
+  check_damage(read, read_text(kGolden + "progressive.jpg"));
+  check_damage(read, read_text(kGolden + "orientation6.jpg"));
 }
 
 TEST(Jpeg, RefusesToWriteWhatTheFormatCannotHold) {

@@ -61,7 +61,7 @@ TEST(Npy, WritesTheBytesOfNumPy) {
       continue;
     }
     write_npy(folder / "a.npy", read_npy(row.path()));
-    EXPECT_EQ(content(folder / "a.npy"), content(row.path())) << row.file;
+    EXPECT_EQ(read_text(folder / "a.npy"), read_text(row.path())) << row.file;
   }
 }
 
@@ -110,12 +110,13 @@ TEST(Npy, RefusesEveryBadInput) {  // B047 to B052
         "header length: 4294967295 > limit 10000"},
        {"B048 cut", "\x93NUMPY" + bytes({1, 0, 118, 0}) + "{'descr'",
         "header: expected 118 bytes, file has 8; truncated?"},
-       {"B049", content(kGolden + "object.npy"), "descr: object arrays (pickle) are never loaded"},
+       {"B049", read_text(kGolden + "object.npy"),
+        "descr: object arrays (pickle) are never loaded"},
        {"B050", made(dict("'<f8'", "(65536, 65536)")),
         "data: expected 34359738368 bytes, file has 0"},
        {"B050 overflow", made(dict("'<f8'", "(4194305, 4194305, 211106198978564)")),
         "shape [4194305, 4194305, 211106198978564]: element count overflows"},
-       {"B051 structured", content(kGolden + "structured.npy"),
+       {"B051 structured", read_text(kGolden + "structured.npy"),
         "descr: structured types are not supported"},
        {"B051 text", made(dict("'<U5'", "()")),
         "descr: \"<U5\" is not supported; expected b1, u1..u8, i1..i8, f2..f8, c8 or c16"},
@@ -148,8 +149,8 @@ TEST(Npy, RefusesEveryBadInput) {  // B047 to B052
 
 TEST(Npy, NoDamageCrashesTheReader) {
   const auto read = [](const Source& source) { parse_npy(source.read(0, source.size()), "m"); };
-  check_damage(read, content(kGolden + "float16.npy"));
-  check_damage(read, content(kGolden + "big_fortran.npy"));
+  check_damage(read, read_text(kGolden + "float16.npy"));
+  check_damage(read, read_text(kGolden + "big_fortran.npy"));
 }
 
 TEST(Npz, ReadsWhatNumPyWrites) {
@@ -201,7 +202,7 @@ TEST(Npz, RefusesEveryBadInput) {
   for (int i = 0; i < 3; ++i) array.bytes.data()[i] = static_cast<std::byte>(i);
   const auto written = [&](bool compress) {
     write_npz(folder / "a", {{"w", array}}, compress);
-    return content(folder / "a");
+    return read_text(folder / "a");
   };
   const std::string good = written(false), packed = written(true);
   const std::string central = "PK\x01\x02", local = std::string("PK\x03\x04"), end = "PK\x05\x06";
@@ -223,7 +224,7 @@ TEST(Npz, RefusesEveryBadInput) {
        {"before", "x" + good,
         "zip: directory: expected to end at byte " + std::to_string(good.size() - 21) + ", got " +
             std::to_string(good.rfind(central)) + " + 51"},
-       {"other member", content(folder / "b"),
+       {"other member", read_text(folder / "b"),
         "member \"x.txt\": expected a name that ends in .npy"},
        {"method", patched(good, central, 10, bytes({12, 0})),
         "member \"w.npy\": method: expected 0 (stored) or 8 (deflate), got 12"},
@@ -256,8 +257,8 @@ TEST(Npz, NoDamageCrashesTheReader) {
     const NpzFile file(Source::memory("m", bytes.span()));
     for (const std::string& name : file.names()) file.read(name);
   };
-  check_damage(read, content(kGolden + "stored.npz"));
-  check_damage(read, content(kGolden + "deflated.npz"));
+  check_damage(read, read_text(kGolden + "stored.npz"));
+  check_damage(read, read_text(kGolden + "deflated.npz"));
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST(Safetensors, WritesTheBytesOfTheReferenceImplementation) {
   std::reverse(tensors.begin(), tensors.end());
   write_safetensors(folder / "out", tensors, file.metadata());
   // The reference leaves the order of metadata to chance; all behind it is the same.
-  const std::string ours = content(folder / "out"), theirs = content(kGolden);
+  const std::string ours = read_text(folder / "out"), theirs = read_text(kGolden);
   EXPECT_EQ(ours.size(), theirs.size());
   EXPECT_EQ(ours.substr(0, 8), theirs.substr(0, 8));
   EXPECT_EQ(ours.substr(ours.find("\"layer.uint64\"")),
@@ -112,7 +112,7 @@ TEST(Safetensors, TakesBackWhatItWrote) {
       RC_ASSERT(back.bytes.text() == arrays[i].bytes.text());
     }
     uint64_t header = 0;
-    std::memcpy(&header, content(path).data(), 8);
+    std::memcpy(&header, read_text(path).data(), 8);
     RC_ASSERT(header % 8 == 0u);
   });
 }
@@ -246,7 +246,7 @@ TEST(Safetensors, NoDamageCrashesTheReader) {
     const Buffer bytes = source.read(0, source.size());
     read_all(SafetensorsFile(Source::memory("m", bytes.span())));
   };
-  check_damage(read, content(kGolden));
+  check_damage(read, read_text(kGolden));
 }
 
 TEST(Safetensors, RefusesToWriteWhatItCouldNotRead) {

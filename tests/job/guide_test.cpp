@@ -2,19 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "job/job.h"
+#include "support/folder.h"
 
 namespace varve::job {
 namespace {
 
-std::string guide() {
-  std::stringstream text;
-  text << std::ifstream(VARVE_SOURCE_DIR "/docs/guide/jobs.md").rdbuf();
-  return text.str();
-}
+std::string guide() { return test::read_text(VARVE_SOURCE_DIR "/docs/guide/jobs.md"); }
 
 /// Each member stands in the guide as `name`, or `name` behind a prefix.
 template <class S>

@@ -7,19 +7,20 @@
 #include <cmath>
 #include <set>
 
-#include "apps/folder.h"
 #include "base/error.h"
 #include "data/image_preparation.h"
 #include "formats/idx.h"
 #include "formats/npy.h"
 #include "job/check.h"
 #include "job/train_job.h"
+#include "support/folder.h"
 
 namespace varve::job {
 namespace {
 
-using app::Folder;
 using formats::Array;
+using test::Folder;
+using test::write_text;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -59,7 +60,7 @@ std::string table_of(int rows) {
 
 TEST(JobData, TablesAreSplitAndFittedOnTheTrainingPart) {
   const Folder folder;
-  app::write(folder / "t.csv", table_of(100));
+  write_text(folder / "t.csv", table_of(100));
   const Job job = job_of(folder,
                          "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
                          "split = { validation = 0.1, test = 0.2, stratify = true }");
@@ -81,8 +82,8 @@ TEST(JobData, TablesAreSplitAndFittedOnTheTrainingPart) {
 
 TEST(JobData, ATestTableOfItsOwnIsPreparedLikeTheTrainingRows) {
   const Folder folder;
-  app::write(folder / "t.csv", "x;y\n0;a\n10;b\n");
-  app::write(folder / "u.csv", "x;y\n20;b\n");
+  write_text(folder / "t.csv", "x;y\n0;a\n10;b\n");
+  write_text(folder / "u.csv", "x;y\n20;b\n");
   const JobData data = load_data(job_of(folder,
                                         "kind = \"csv\"\npath = \"t.csv\"\ntest_path = \"u.csv\"\n"
                                         "separator = \";\"\ntarget = \"y\""));
@@ -92,7 +93,7 @@ TEST(JobData, ATestTableOfItsOwnIsPreparedLikeTheTrainingRows) {
 
 TEST(JobData, LossesOverNumbersMakeTheTargetANumber) {
   const Folder folder;
-  app::write(folder / "t.csv", "x,y\n0,1\n10,2\n20,3\n");
+  write_text(folder / "t.csv", "x,y\n0,1\n10,2\n20,3\n");
   const Job job = job_of(folder, "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"", "", "mse");
   const JobData data = load_data(job);
   EXPECT_TRUE(data.class_names.empty());
@@ -155,7 +156,7 @@ TEST(JobData, FilesThatDoNotGoTogetherAreRefusedByName) {
 
 TEST(JobData, ColumnsThatAreNotThereAreNamedWithThoseThatAre) {  // B076
   const Folder folder;
-  app::write(folder / "t.csv", table_of(8));
+  write_text(folder / "t.csv", table_of(8));
   const std::string csv = "kind = \"csv\"\npath = \"t.csv\"\n";
   EXPECT_EQ(message_of([&] { load_data(job_of(folder, csv + "target = \"lable\"")); }),
             folder.path() + "/job.toml:4:1: data.target: column \"lable\" not found in " +
@@ -169,7 +170,7 @@ TEST(JobData, ColumnsThatAreNotThereAreNamedWithThoseThatAre) {  // B076
 
 TEST(JobData, SplitsThatLeaveNothingAreRefusedInTheirPlace) {  // B110
   const Folder folder;
-  app::write(folder / "t.csv", table_of(4));
+  write_text(folder / "t.csv", table_of(4));
   EXPECT_THAT(message_of([&] {
                 load_data(job_of(folder,
                                  "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
@@ -216,7 +217,7 @@ std::string trial(const std::string& target, const std::string& units, const std
     text += std::to_string(i) + (i % 2 ? ",yes," : ",no,") + "abc"[i % 3] + "," +
             std::to_string(i) + "\n";
   }
-  app::write(folder / "t.csv", text);
+  write_text(folder / "t.csv", text);
   return message_of([&] {
     prepare(parse_job("[data]\nkind = \"csv\"\npath = \"t.csv\"\ntarget = \"" + target +
                           "\"\n[model]\nlayers = [{ type = \"dense\", units = " + units +

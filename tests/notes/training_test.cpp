@@ -1,7 +1,6 @@
 // The notes on training: batches, checkpoints, early stopping, dropout, batch normalization.
-#include <cstdio>
-
 #include "helpers.h"
+#include "support/folder.h"
 
 namespace varve {
 namespace {
@@ -38,7 +37,8 @@ TEST(NotesTraining, AThousandExamplesInBatchesOfFiveHundredAreTwoIterations) {
 
 // P4-26. (`tf.train.Variable` of the notes does not exist, and their manager lacks an argument.)
 TEST(NotesTraining, ACheckpointBringsBackWhatWasSaved) {
-  const std::string path = testing::TempDir() + "varve_notes_checkpoint.safetensors";
+  const test::Folder folder;
+  const std::string path = folder / "checkpoint.safetensors";
   Variable x(scalar(1, f32), {.name = "x"});
   Optimizer optimizer = optim::Adam{.learning_rate = 0.125};
   const auto step = [&] {
@@ -69,7 +69,6 @@ TEST(NotesTraining, ACheckpointBringsBackWhatWasSaved) {
   EXPECT_EQ(x.value().to_double(), 3);
   EXPECT_EQ(contents(), saved);
   EXPECT_EQ(optimizer.step().value().item<int64_t>(), 2);
-  std::remove(path.c_str());
 }
 
 /// Trains on given validation losses; how many epochs it took to stop.

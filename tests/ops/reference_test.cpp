@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <regex>
 #include <set>
@@ -13,6 +12,7 @@
 #include "ir/graph.h"
 #include "ops/table.h"
 #include "samples_inputs.h"
+#include "support/folder.h"
 #include "varve/derivatives.h"
 
 namespace varve::samples {
@@ -189,9 +189,7 @@ const std::vector<Signature>& signatures() {
       headers.insert(e.path());
     const std::regex declaration(R"((?:^|\n)((?:Tensors?|\w+Result|BatchNorm) (\w+)\([^;{]*\));)");
     for (const std::filesystem::path& path : headers) {
-      std::stringstream text;
-      text << std::ifstream(path).rdbuf();
-      const std::string s = text.str();
+      const std::string s = test::read_text(path);
       for (std::sregex_iterator m(s.begin(), s.end(), declaration), end; m != end; ++m) {
         const std::string one_line = std::regex_replace((*m)[1].str(), std::regex(R"(\s+)"), " ");
         found.push_back({(*m)[2], one_line, path.filename()});
@@ -274,11 +272,9 @@ TEST(OpReference, HasASectionForEveryFamily) {
 
 TEST(OpReference, IsWhatTheTableSays) {
   const std::string path = VARVE_SOURCE_DIR "/docs/ops.md", text = reference();
-  if (std::getenv("VARVE_WRITE_DOCS")) std::ofstream(path) << text;
-  std::ifstream file(path);
-  std::stringstream found;
-  found << file.rdbuf();
-  EXPECT_TRUE(found.str() == text) << path << " is out of date; `make docs` writes it anew";
+  if (std::getenv("VARVE_WRITE_DOCS")) test::write_text(path, text);
+  EXPECT_TRUE(test::read_text(path) == text)
+      << path << " is out of date; `make docs` writes it anew";
 }
 
 }  // namespace

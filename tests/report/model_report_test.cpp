@@ -1,10 +1,8 @@
 // What is shown of models: the table, the picture, curves and the confusion matrix.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "markup.h"
+#include "support/folder.h"
 #include "varve/nn/layers.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -13,10 +11,8 @@
 namespace varve {
 namespace {
 
-std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using test::Folder;
+using test::read_text;
 
 Sequential convnet() {
   Sequential model{nn::Conv2D{.filters = 32, .kernel_size = 3, .activation = "relu"},
@@ -80,12 +76,13 @@ TEST(Summary, IsPrintedByTheModel) {
 
 TEST(Summary, NeedsABuiltModel) {
   EXPECT_THROW(summary(Sequential{nn::Dense{.units = 2}}), ValueError);
-  EXPECT_THROW(plot_model(Sequential{nn::Dense{.units = 2}}, testing::TempDir() + "none.svg"),
-               ValueError);
+  const Folder folder;
+  EXPECT_THROW(plot_model(Sequential{nn::Dense{.units = 2}}, folder / "none.svg"), ValueError);
 }
 
 TEST(PlotModel, DrawsEveryLayerWithItsShapeAndParameters) {
-  const std::string path = testing::TempDir() + "varve_model.svg";
+  const Folder folder;
+  const std::string path = folder / "model.svg";
   plot_model(convnet(), path);
   std::string svg = read_text(path);
   EXPECT_EQ(svg.substr(0, 4), "<svg");
@@ -102,14 +99,15 @@ TEST(PlotModel, DrawsEveryLayerWithItsShapeAndParameters) {
     EXPECT_NE(svg.find(text), std::string::npos) << text;
   }
   EXPECT_EQ(svg.find("<odd>"), std::string::npos);
-  EXPECT_THROW(plot_model(convnet(), testing::TempDir() + "no/such/folder.svg"), IoError);
+  EXPECT_THROW(plot_model(convnet(), folder / "no/such/folder.svg"), IoError);
 }
 
 TEST(PlotHistory, DrawsAChartAQuantity) {
   History h;
   h.append({{"loss", 2}, {"accuracy", 0.5}, {"val_loss", 2.5}, {"learning_rate", 0.1}});
   h.append({{"loss", 1}, {"accuracy", 0.7}, {"val_loss", 1.5}, {"learning_rate", 0.1}});
-  const std::string path = testing::TempDir() + "varve_history.svg";
+  const Folder folder;
+  const std::string path = folder / "history.svg";
   plot_history(h, path);
   const std::string svg = read_text(path);
   EXPECT_EQ(report::unbalanced(svg), "");
@@ -139,7 +137,8 @@ TEST(ConfusionMatrix, CountsWhatWasSaidOfEachClass) {
   EXPECT_THROW(confusion_matrix(scores, truth * 3), IndexError);
   EXPECT_THROW(confusion_matrix(scores, tensor({int64_t{1}})), ShapeError);
 
-  const std::string path = testing::TempDir() + "varve_confusion.svg";
+  const Folder folder;
+  const std::string path = folder / "confusion.svg";
   plot_confusion_matrix(counts, {"ant", "bee", "cat"}, path);
   const std::string svg = read_text(path);
   EXPECT_EQ(report::unbalanced(svg), "");

@@ -2,11 +2,10 @@
 // what the message must say. Rows about the bytes of files stand in tests/formats.
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <fstream>
 #include <limits>
 
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/derivatives.h"
 #include "varve/jit.h"
 #include "varve/ops/cross_entropy.h"
@@ -57,12 +56,6 @@ void check(const std::vector<Row>& rows) {
   }
 }
 
-std::string path_of(const char* name) {
-  const std::string path = testing::TempDir() + "varve_bad_" + name + ".safetensors";
-  std::remove(path.c_str());
-  return path;
-}
-
 Sequential dense(int64_t inputs, int64_t units, const char* name = "fc1") {
   Sequential model{nn::Dense{.units = units, .use_bias = false, .name = name}};
   model.build({inputs});
@@ -70,18 +63,18 @@ Sequential dense(int64_t inputs, int64_t units, const char* name = "fc1") {
 }
 
 // A file of one tensor of a type that Varve does not compute.
-std::string fp8_file() {
-  const std::string path = path_of("fp8");
+std::string fp8_file(const Folder& folder) {
   const std::string header =
       R"({"fc1.kernel":{"dtype":"F8_E4M3","shape":[2,3],"data_offsets":[0,6]}})";
   const auto length = static_cast<uint64_t>(header.size());
-  std::ofstream(path, std::ios::binary)
-      << std::string(reinterpret_cast<const char*>(&length), 8) << header << "abcdef";
-  return path;
+  return folder.file("fp8.safetensors",
+                     std::string(reinterpret_cast<const char*>(&length), 8) + header + "abcdef");
 }
 
 TEST(BadInput, WeightsThatDoNotFitAreListedAndNothingIsHalfLoaded) {  // B023, B024, B025, B026
-  const std::string one = path_of("one"), wide = path_of("wide"), nan = path_of("nan");
+  const Folder folder;
+  const std::string one = folder / "one.safetensors", wide = folder / "wide.safetensors",
+                    nan = folder / "nan.safetensors";
   dense(784, 128, "other").save_weights(one);
   Sequential small = dense(128, 256);
   small.save_weights(wide);
@@ -105,7 +98,7 @@ TEST(BadInput, WeightsThatDoNotFitAreListedAndNothingIsHalfLoaded) {  // B023, B
           "model expects \"l9.kernel\" F32[2,2]: not in file\n  ... and 2 more"},
          {"B024", [&] { narrow.load_weights(wide); }, "FormatError",
           "\"fc1.kernel\": model F32[128,784], file F32[128,256]"},
-         {"B025", [&] { other.load_weights(fp8_file()); }, "FormatError", "F8_E4M3"},
+         {"B025", [&] { other.load_weights(fp8_file(folder)); }, "FormatError", "F8_E4M3"},
          {"B026", [&] { other.load_weights(nan, {.require_finite = true}); }, "FormatError",
           "tensor \"fc1.kernel\": infinity at [1, 1]"}});
   EXPECT_EQ(weights_of(model), before);
@@ -257,7 +250,8 @@ TEST(BadInput, NumbersThatAreNotFiniteStopTraining) {  // B115, B116, B117
     return m;
   };
   for (bool eager : {false, true}) {
-    const std::string path = path_of("good");
+    const Folder folder;
+    const std::string path = folder / "good.safetensors";
     const auto diverge = [&] {
       model(1e10, eager)
           .fit(line(40), {.batch_size = 4,

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "helpers.h"
+#include "support/folder.h"
 
 namespace varve {
 namespace {
@@ -126,7 +127,8 @@ TEST(Callback, StopsInTheMiddleOfAnEpoch) {
 }
 
 TEST(CSVLogger, WritesARowAnEpoch) {
-  const std::string path = testing::TempDir() + "varve_log.csv";
+  const Folder folder;
+  const std::string path = folder / "log.csv";
   Sequential model = classifier();
   model.compile(for_classes());
   const History h = model.fit(

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/ops/pointwise.h"
 #include "varve/warnings.h"
 
@@ -67,7 +68,8 @@ TEST(Checks, NaNInTheDataIsNamed) {
 }
 
 TEST(Checks, ADivergingRunNamesItsLastCheckpoint) {
-  const std::string path = testing::TempDir() + "varve_diverging.safetensors";
+  const Folder folder;
+  const std::string path = folder / "diverging.safetensors";
   Sequential model{nn::Dense{.units = 1}};
   model.compile({.optimizer = optim::SGD{.learning_rate = 1e10}, .loss = "mse"});
   try {
@@ -90,7 +92,8 @@ TEST(Preprocessing, TravelsFromTheDatasetIntoTheModelAndItsFile) {
   model.compile(for_classes());
   const Dataset data = p.dataset(table);
   model.fit(data, {.epochs = 30, .progress = false});
-  const std::string path = testing::TempDir() + "varve_table_model.safetensors";
+  const Folder folder;
+  const std::string path = folder / "table_model.safetensors";
   model.save(path);
   Model loaded = Model::load(path);
   EXPECT_EQ(loaded.class_names(), (std::vector<std::string>{"no", "yes"}));

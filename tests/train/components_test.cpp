@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <set>
 #include <sstream>
 
 #include "nn/config.h"
 #include "nn/registry.h"
+#include "support/folder.h"
 #include "varve/callbacks.h"
 #include "varve/losses.h"
 #include "varve/metrics.h"
@@ -179,10 +179,9 @@ std::string reference() {
 
 TEST(Components, AreWhatTheDocumentSays) {
   const std::string path = VARVE_SOURCE_DIR "/docs/components.md", text = reference();
-  if (std::getenv("VARVE_WRITE_DOCS")) std::ofstream(path) << text;
-  std::stringstream found;
-  found << std::ifstream(path).rdbuf();
-  EXPECT_TRUE(found.str() == text) << path << " is out of date; `make docs` writes it anew";
+  if (std::getenv("VARVE_WRITE_DOCS")) test::write_text(path, text);
+  EXPECT_TRUE(test::read_text(path) == text)
+      << path << " is out of date; `make docs` writes it anew";
 }
 
 }  // namespace

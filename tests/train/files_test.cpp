@@ -1,12 +1,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <limits>
 
 #include "formats/file.h"
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/ops/pointwise.h"
 #include "varve/warnings.h"
 
@@ -15,23 +14,9 @@ namespace {
 
 using namespace test;
 
-std::string path_of(const char* name) {
-  const std::string path = testing::TempDir() + "varve_" + name;
-  std::remove(path.c_str());
-  std::remove((path + ".old").c_str());
-  return path;
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-
 TEST(ModelFile, ALoadedModelPredictsTheSameBits) {
-  const std::string path = path_of("model.safetensors");
+  const Folder folder;
+  const std::string path = folder / "model.safetensors";
   Sequential model = classifier();
   model.compile(for_classes());
   model.fit(two_classes(40), {.progress = false});
@@ -50,7 +35,8 @@ TEST(ModelFile, ALoadedModelPredictsTheSameBits) {
 }
 
 TEST(ModelFile, AFunctionalModelComesBackToo) {
-  const std::string path = path_of("functional.safetensors");
+  const Folder folder;
+  const std::string path = folder / "functional.safetensors";
   Tensor x = nn::Input{.shape = {2}, .name = "point"};
   Tensor h = nn::Dense{.units = 4, .activation = "tanh"}(x);
   Model model(x, h + nn::Dense{.units = 4}(h));
@@ -61,7 +47,8 @@ TEST(ModelFile, AFunctionalModelComesBackToo) {
 }
 
 TEST(ModelFile, DamageIsFoundAndNamed) {
-  const std::string path = path_of("damaged.safetensors");
+  const Folder folder;
+  const std::string path = folder / "damaged.safetensors";
   Sequential model = classifier();
   model.save(path);
   std::string text = read_text(path);
@@ -80,7 +67,8 @@ TEST(ModelFile, DamageIsFoundAndNamed) {
 }
 
 TEST(Weights, AMismatchListsEverythingAndChangesNothing) {
-  const std::string path = path_of("weights.safetensors");
+  const Folder folder;
+  const std::string path = folder / "weights.safetensors";
   Sequential narrow{nn::Dense{.units = 3, .name = "a"}, nn::Dense{.units = 3, .name = "b"}};
   narrow.build({2});
   narrow.save_weights(path);
@@ -110,7 +98,8 @@ TEST(Weights, AMismatchListsEverythingAndChangesNothing) {
 }
 
 TEST(Weights, NaNIsCountedOrRefused) {
-  const std::string path = path_of("nan.safetensors");
+  const Folder folder;
+  const std::string path = folder / "nan.safetensors";
   Sequential model{nn::Dense{.units = 2, .name = "a"}};
   model.build({2});
   model.variable("a.kernel")
@@ -125,7 +114,8 @@ TEST(Weights, NaNIsCountedOrRefused) {
 }
 
 TEST(Weights, HalfPrecisionFilesLoadIntoSinglePrecision) {
-  const std::string path = path_of("half.safetensors");
+  const Folder folder;
+  const std::string path = folder / "half.safetensors";
   const Variable half(tensor({Float16(1.5f), Float16(-2.f)}), {.name = "w"});
   save_weights(path, {{"w", half}});
   Variable w(tensor({0.f, 0.f}), {.name = "w"});
@@ -137,7 +127,8 @@ TEST(Weights, HalfPrecisionFilesLoadIntoSinglePrecision) {
 
 // A variable of 1, 2 added, saved; whatever is done to it, it comes back as 3.
 TEST(Weights, AVariableComesBackAsItWasSaved) {
-  const std::string path = path_of("counter.safetensors");
+  const Folder folder;
+  const std::string path = folder / "counter.safetensors";
   Variable v(tensor({1.0}), {.name = "counter"});
   v.assign(v.value() + 2);
   save_weights(path, {{"counter", v}});
@@ -170,7 +161,8 @@ CompileOptions scheduled() {
 }
 
 TEST(Checkpoint, AResumedRunGivesTheSameBits) {
-  const std::string path = path_of("checkpoint.safetensors");
+  const Folder folder;
+  const std::string path = folder / "checkpoint.safetensors";
   const Dataset data = two_classes(60);  // 48 to train, 6 batches an epoch
   const callbacks::EarlyStopping patience{.patience = 50};
   const callbacks::Checkpoint saving{.path = path, .every_steps = 4};
@@ -202,7 +194,8 @@ TEST(Checkpoint, AResumedRunGivesTheSameBits) {
 }
 
 TEST(Checkpoint, OfAnotherRunIsRefused) {
-  const std::string path = path_of("other.safetensors");
+  const Folder folder;
+  const std::string path = folder / "other.safetensors";
   Sequential model = classifier();
   model.compile(for_classes());
   model.fit(two_classes(30), run_options(1, {callbacks::Checkpoint{.path = path}}));
@@ -223,7 +216,8 @@ TEST(Checkpoint, OfAnotherRunIsRefused) {
 }
 
 TEST(Checkpoint, ADamagedOneIsNamedAndTheOlderOneTakenWhereAllowed) {
-  const std::string path = path_of("flipped.safetensors");
+  const Folder folder;
+  const std::string path = folder / "flipped.safetensors";
   const Dataset data = two_classes(30);
   Sequential whole = classifier();
   whole.compile(for_classes());
@@ -249,7 +243,8 @@ TEST(Checkpoint, ADamagedOneIsNamedAndTheOlderOneTakenWhereAllowed) {
 }
 
 TEST(ModelFile, ANewerFormatIsRefusedWithBothVersions) {
-  const std::string path = path_of("newer.safetensors");
+  const Folder folder;
+  const std::string path = folder / "newer.safetensors";
   Sequential model = classifier();
   model.save(path);
   std::string text = read_text(path);

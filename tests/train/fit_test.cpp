@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/derivatives.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -195,7 +196,8 @@ TEST(Fit, TrainsSeveralInputsASharedLayerAndASkipConnection) {
     EXPECT_EQ(model.evaluate({x, x * 2}, y).to_string(), model.evaluate(data).to_string());
     EXPECT_EQ(Tensor(model({x, x * 2})).shape(), (Shape{60, 2}));
     EXPECT_NO_THROW(model.fit({x, x * 2}, y, {.epochs = 0, .progress = false}));
-    const std::string path = testing::TempDir() + "varve_two_inputs.safetensors";
+    const Folder folder;
+    const std::string path = folder / "two_inputs.safetensors";
     model.save(path);
     EXPECT_EQ(Tensor(Model::load(path).predict({x, x * 2})).to_doubles(),
               Tensor(model.predict({x, x * 2})).to_doubles());

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/custom_op.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -191,9 +192,8 @@ TEST(Quiet, WarningsGoToTheHandler) {
 }
 
 TEST(ModelCheckpoint, SavesTheBestOrEveryEpoch) {
-  const std::string folder = testing::TempDir() + "varve_models_";
-  const auto path = [&](int epoch) { return folder + std::to_string(epoch) + ".safetensors"; };
-  for (int e = 1; e <= 4; ++e) std::remove(path(e).c_str());
+  const Folder folder;
+  const auto path = [&](int epoch) { return folder / (std::to_string(epoch) + ".safetensors"); };
   // The weight is the prediction, so the loss is its square.
   Sequential model{nn::Dense{.units = 1, .use_bias = false, .kernel_initializer = 0}};
   const Dataset data(tensor({1.f}, {1, 1}), tensor({0.f}, {1, 1}));
@@ -216,14 +216,14 @@ TEST(ModelCheckpoint, SavesTheBestOrEveryEpoch) {
     }
     return out;
   };
-  const std::string pattern = folder + "{epoch}.safetensors";
+  const std::string pattern = folder / "{epoch}.safetensors";
   fit({.path = pattern});
   EXPECT_EQ(there(), "1234");
   fit({.path = pattern, .every = 2});
   EXPECT_EQ(there(), "24");
   fit({.path = pattern, .save_best_only = true, .mode = "max"});
   EXPECT_EQ(there(), "1");
-  fit({.path = folder + "2.safetensors", .save_best_only = true});
+  fit({.path = folder / "2.safetensors", .save_best_only = true});
   Model best = Model::load(path(2));
   EXPECT_EQ(best.variable("dense_1.kernel").value().to_double(), 0.5);
   EXPECT_EQ(there(), "2");

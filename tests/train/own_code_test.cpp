@@ -2,9 +2,9 @@
 // and as short structs: all of them in a compiled step and step by step.
 #include <gtest/gtest.h>
 
-#include <cstdio>
 
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/derivatives.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
@@ -151,7 +151,8 @@ TEST(OwnCode, ALayerOfOnesOwnIsSavedFoundFrozenAndCloned) {
   model.build({2});
   EXPECT_EQ(model["gated_1.up"].type(), "dense");
   EXPECT_EQ(model.variables("*.kernel").size(), 4u);
-  const std::string path = testing::TempDir() + "varve_own_layer.safetensors";
+  const Folder folder;
+  const std::string path = folder / "own_layer.safetensors";
   model.save(path);
   Model loaded = Model::load(path);
   const Tensor x = line(9).stored_inputs()[0];

@@ -9,15 +9,13 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <random>
 #include <thread>
 
 #include "helpers.h"
+#include "support/folder.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 #include "varve/warnings.h"
@@ -29,24 +27,6 @@ namespace {
 
 using namespace test;
 namespace fs = std::filesystem;
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// A folder that goes with the test.
-struct Folder {
-  fs::path path;
-  explicit Folder(const char* name)
-      : path(fs::path(testing::TempDir()) /
-             ("varve_" + std::string(name) + std::to_string(::getpid()))) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-};
 
 // Pictures whose class is the half that is brighter; i64 labels.
 Dataset pictures(int64_t n) {
@@ -103,7 +83,7 @@ struct KilledAt : Callback {
 };
 
 TEST(Resume, AnyOptimizerGoesOnToTheSameBitsFromAnyStep) {
-  const Folder folder("resume");
+  const Folder folder;
   const std::string path = folder / "c.safetensors";
   const Dataset data = pictures(50);
   const std::vector<std::function<Optimizer()>> optimizers = {
@@ -157,7 +137,7 @@ TEST(Resume, AnyOptimizerGoesOnToTheSameBitsFromAnyStep) {
 }
 
 TEST(Resume, AnEpochThatWasStoppedGoesOnWhereItStopped) {
-  const Folder folder("stopped");
+  const Folder folder;
   const std::string path = folder / "c.safetensors", log = folder / "log.csv";
   struct StopAt : Callback {
     int64_t step;
@@ -192,7 +172,7 @@ TEST(Resume, AnEpochThatWasStoppedGoesOnWhereItStopped) {
 }
 
 TEST(Resume, AnotherOptimizerIsRefused) {  // B129
-  const Folder folder("other");
+  const Folder folder;
   const std::string path = folder / "c.safetensors";
   const auto fit = [&](Optimizer optimizer, const std::string& resume) {
     Sequential model = convnet();
@@ -262,14 +242,13 @@ Sequential killed_run(const std::string& path, bool resume) {
 
 // Not a test of its own: what the child process does. Disabled, so that it runs only when asked.
 TEST(Killed, DISABLED_Child) {
-  const Folder unused("child");
   const std::string path = std::getenv("VARVE_TEST_CHECKPOINT");
   const Sequential model = killed_run(path, fs::exists(path));
   model.save_weights(path + ".done");
 }
 
 TEST(Killed, AtAnyMomentNoCheckpointIsLostAndTheEndIsTheSameBits) {
-  const Folder folder("killed");
+  const Folder folder;
   const std::string path = folder / "c.safetensors";
   Sequential whole = killed_run(folder / "whole.safetensors", false);
   ASSERT_EQ(::setenv("VARVE_TEST_CHECKPOINT", path.c_str(), 1), 0);
@@ -294,7 +273,7 @@ TEST(Killed, AtAnyMomentNoCheckpointIsLostAndTheEndIsTheSameBits) {
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     int strays = 0;
-    for (const auto& entry : fs::directory_iterator(folder.path)) {
+    for (const auto& entry : fs::directory_iterator(folder.path())) {
       strays += entry.path().extension() == ".tmp" || entry.path().extension() == ".new";
     }
     EXPECT_LE(strays, 2);
@@ -325,7 +304,7 @@ struct FullDisk {
 };
 
 TEST(FullDisk, KeepsThePreviousCheckpointAndStopsOrGoesOnAsAsked) {  // B124
-  const Folder folder("full");
+  const Folder folder;
   const std::string path = folder / "c.safetensors";
   Sequential whole = convnet();
   whole.compile(with("adam"));
@@ -377,7 +356,7 @@ TEST(FullDisk, KeepsThePreviousCheckpointAndStopsOrGoesOnAsAsked) {  // B124
         again.fit(pictures(40), o);
         EXPECT_EQ(weights_of(again), weights_of(whole));
       }
-      for (const auto& entry : fs::directory_iterator(folder.path)) {
+      for (const auto& entry : fs::directory_iterator(folder.path())) {
         EXPECT_NE(entry.path().extension(), ".tmp");
       }
     }
@@ -385,7 +364,7 @@ TEST(FullDisk, KeepsThePreviousCheckpointAndStopsOrGoesOnAsAsked) {  // B124
 }
 
 TEST(ReadOnly, AFolderThatGoesAwayIsNamed) {  // B125
-  Folder folder("gone");
+  const Folder folder;
   const std::string inner = folder / "run", path = inner + "/c.safetensors";
   fs::create_directories(inner);
   Sequential model = convnet();
@@ -470,7 +449,7 @@ TEST(NotFinite, InTheDataIsFoundBehindARelu) {
 }
 
 TEST(NotFinite, WeightsAreNoCheckpoint) {
-  const Folder folder("spoilt");
+  const Folder folder;
   const std::string path = folder / "c.safetensors";
   Sequential model = convnet();
   model.compile(with("adam"));
@@ -489,7 +468,7 @@ TEST(NotFinite, WeightsAreNoCheckpoint) {
 }
 
 TEST(BitRot, OfACheckpointIsAlwaysFound) {  // B126
-  const Folder folder("rot");
+  const Folder folder;
   const std::string path = folder / "c.safetensors", damaged = folder / "d.safetensors";
   const auto fit = [&](const std::string& resume) {
     Sequential model{nn::Dense{.units = 2}};
@@ -503,7 +482,7 @@ TEST(BitRot, OfACheckpointIsAlwaysFound) {  // B126
   fit("");
   const std::string whole = read_text(path);
   const auto refused = [&](const std::string& bytes) {
-    std::ofstream(damaged, std::ios::binary) << bytes;
+    write_text(damaged, bytes);
     try {
       fit(damaged);
       return false;
