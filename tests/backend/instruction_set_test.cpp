@@ -6,6 +6,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
 
+#include "support/errors.h"
 #include "varve/error.h"
 
 namespace varve::cpu {
@@ -34,12 +35,8 @@ TEST_F(InstructionSet, CapsOurKernelsAndOneDnn) {
 }
 
 TEST_F(InstructionSet, AnUnknownNameIsRefused) {
-  try {
-    cap_instruction_set("avx9");
-    FAIL();
-  } catch (const ConfigError& e) {
-    EXPECT_STREQ(e.what(), "instruction set: expected sse4, avx2 or avx512, got \"avx9\"");
-  }
+  const ConfigError e = test::error_of<ConfigError>([&] { cap_instruction_set("avx9"); });
+  EXPECT_STREQ(e.what(), "instruction set: expected sse4, avx2 or avx512, got \"avx9\"");
 }
 
 }  // namespace

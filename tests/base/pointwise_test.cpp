@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/convert.h"
+#include "support/errors.h"
 #include "varve/error.h"
 
 namespace varve {
@@ -24,13 +25,9 @@ TEST(Pointwise, NamesGoThereAndBack) {
     const auto f = static_cast<Pointwise>(i);
     EXPECT_EQ(parse_pointwise(name_of(f)), f);
   }
-  try {
-    parse_pointwise("sigmoyd");
-    FAIL();
-  } catch (const ValueError& e) {
-    EXPECT_STREQ(e.what(),
-                 "pointwise function \"sigmoyd\" is unknown\n  hint: did you mean \"sigmoid\"?");
-  }
+  const ValueError e = test::error_of<ValueError>([&] { parse_pointwise("sigmoyd"); });
+  EXPECT_STREQ(e.what(),
+               "pointwise function \"sigmoyd\" is unknown\n  hint: did you mean \"sigmoid\"?");
 }
 
 TEST(Pointwise, IntegerArithmeticIsDefinedEverywhere) {

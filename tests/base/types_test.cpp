@@ -8,6 +8,7 @@
 
 #include "base/philox.h"
 #include "base/threads.h"
+#include "support/errors.h"
 #include "varve/error.h"
 
 namespace varve {
@@ -56,12 +57,8 @@ TEST(Types, PromotionFollowsNumPy) {
 TEST(Types, AShapeWhoseProductWrapsIsRefused) {
   EXPECT_THROW(Shape({int64_t{1} << 40, int64_t{1} << 40}).size(), ShapeError);
   EXPECT_EQ(Shape({int64_t{1} << 40, int64_t{1} << 40, 0}).size(), 0);
-  try {
-    Shape({2, 3})[3];
-    FAIL();
-  } catch (const IndexError& e) {
-    EXPECT_STREQ(e.what(), "shape [2, 3]: axis 3 out of range for rank 2 (-2..1)");
-  }
+  const IndexError e = test::error_of<IndexError>([&] { Shape({2, 3})[3]; });
+  EXPECT_STREQ(e.what(), "shape [2, 3]: axis 3 out of range for rank 2 (-2..1)");
 }
 
 TEST(Philox, GivesThePublishedVectors) {

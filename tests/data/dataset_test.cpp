@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "support/errors.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -61,12 +62,10 @@ TEST(Dataset, WeightsAndPreparationFollowTheRows) {
 }
 
 TEST(Dataset, RefusesTensorsOfDifferentLength) {
-  try {
+  const ShapeError e = test::error_of<ShapeError>([&] {
     Dataset(tensor({1.f, 2.f}), tensor({1.f, 2.f, 3.f}));
-    FAIL();
-  } catch (const ShapeError& e) {
-    EXPECT_EQ(e.message(), "dataset: target 0 has 3 examples, input 0 has 2");
-  }
+  });
+  EXPECT_EQ(e.message(), "dataset: target 0 has 3 examples, input 0 has 2");
   EXPECT_THROW(Dataset(scalar(1, f32)), ShapeError);
   EXPECT_THROW(Dataset(Tensors{}), ValueError);
 }
@@ -176,16 +175,11 @@ TEST(Mnist, HasItsSizesAndScalesPixelsToUnit) {
 }
 
 TEST(Mnist, AMissingFolderNamesSourceFormatAndChecksum) {
-  try {
-    datasets::mnist("/nowhere");
-    FAIL();
-  } catch (const IoError& e) {
-    const std::string text = e.what();
-    for (const char* part :
-         {"mnist: train-images-idx3-ubyte: not found in /nowhere", "https://", "IDX files, gzip",
-          "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2"}) {
-      EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
-    }
+  const IoError e = test::error_of<IoError>([&] { datasets::mnist("/nowhere"); });
+  const std::string text = e.what();
+  for (const char* part : {"mnist: train-images-idx3-ubyte: not found in /nowhere", "https://",
+                           "IDX files, gzip", "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }
 

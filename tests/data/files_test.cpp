@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "support/errors.h"
 #include "support/folder.h"
 #include "varve/error.h"
 #include "varve/ops/pointwise.h"
@@ -18,16 +19,8 @@ namespace fs = std::filesystem;
 const std::string kGolden = VARVE_SOURCE_DIR "/tests/formats/golden/";
 
 using test::Folder;
+using test::message_of;
 using test::write_text;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "nothing was thrown";
-}
 
 void expect_equal(const Tensor& a, const Tensor& b) {
   EXPECT_EQ(a.dtype(), b.dtype());

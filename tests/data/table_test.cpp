@@ -4,10 +4,13 @@
 
 #include <cmath>
 
+#include "support/errors.h"
 #include "varve/warnings.h"
 
 namespace varve {
 namespace {
+
+using test::message_of;
 
 constexpr const char* kChurn =
     "customer_id,age,plan,minutes,churned\n"
@@ -19,15 +22,6 @@ constexpr const char* kChurn =
     "a6,20,basic,0.5,no\n";
 
 TableOptions churn() { return {.target = "churned", .columns = {{"customer_id", "ignore"}}}; }
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "nothing was thrown";
-}
 
 TEST(Table, BecomesFeaturesAndClasses) {
   const Table table = Table::parse(kChurn);

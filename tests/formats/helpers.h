@@ -13,25 +13,14 @@
 #include "formats/array.h"
 #include "formats/atomic_file.h"
 #include "formats/file.h"
+#include "support/errors.h"
 #include "support/folder.h"
 
 namespace varve::formats {
 
 using test::Folder;
+using test::message_of;
 using test::read_text;
-
-/// The message of the varve::Error that `f` throws; "no error" or the text of another exception.
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  } catch (const std::exception& e) {
-    return std::string("not a varve::Error: ") + e.what();
-  }
-  return "no error";
-}
 
 /// Seconds that `f` takes of this process's time: other programs on the machine do not count. Under
 /// the address sanitizer a tenth of it, as what is bounded is the product's speed.
@@ -93,13 +82,13 @@ inline void check_damage(const std::function<void(const Source&)>& read, const s
   for (size_t n = 0; n < good.size(); ++n) {
     const std::string message = outcome(good.substr(0, n));
     ASSERT_FALSE(must_fail && message == "no error") << "cut at " << n;
-    ASSERT_FALSE(message.starts_with("not a")) << "cut at " << n << ": " << message;
+    ASSERT_FALSE(message.starts_with("another type")) << "cut at " << n << ": " << message;
   }
   for (size_t bit = 0; bit < 8 * good.size(); ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     const std::string message = outcome(bad);
-    ASSERT_FALSE(message.starts_with("not a")) << "bit " << bit << ": " << message;
+    ASSERT_FALSE(message.starts_with("another type")) << "bit " << bit << ": " << message;
   }
   std::mt19937 random(7);
   const auto below = [&](size_t n) { return random() % std::max<size_t>(n, 1); };
@@ -123,7 +112,7 @@ inline void check_damage(const std::function<void(const Source&)>& read, const s
       }
     }
     const std::string message = outcome(bad);
-    ASSERT_FALSE(message.starts_with("not a")) << "edit " << i << ": " << message;
+    ASSERT_FALSE(message.starts_with("another type")) << "edit " << i << ": " << message;
   }
 }
 

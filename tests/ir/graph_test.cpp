@@ -4,6 +4,7 @@
 
 #include "ir/frame.h"
 #include "ops/table.h"
+#include "support/errors.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -37,23 +38,17 @@ TEST(Graph, ItsTextFormReadsBackToTheSameGraph) {
 }
 
 TEST(Graph, AFaultyTextIsRefusedWithItsLine) {
-  try {
+  const FormatError e = test::error_of<FormatError>([&] {
     ir::parse_graph("graph(%0: f32[2]) {\n  %1 = expp %0 : f32[2]\n  return %1\n}", ops::find);
-    FAIL();
-  } catch (const FormatError& e) {
-    EXPECT_STREQ(e.what(), "graph text: line 2: expected a known op, got \"expp\"");
-  }
+  });
+  EXPECT_STREQ(e.what(), "graph text: line 2: expected a known op, got \"expp\"");
 }
 
 TEST(Graph, TheVerifierNamesABrokenNode) {
   ir::Graph g = example();
   g.nodes[2].outputs[0].shape = Shape{3, 2};
-  try {
-    ir::verify(g);
-    FAIL();
-  } catch (const InternalError& e) {
-    EXPECT_NE(e.message().find("graph is broken at node 2"), std::string::npos) << e.message();
-  }
+  const InternalError e = test::error_of<InternalError>([&] { ir::verify(g); });
+  EXPECT_NE(e.message().find("graph is broken at node 2"), std::string::npos) << e.message();
 }
 
 TEST(Evaluation, GivesTheElements) {
@@ -82,13 +77,9 @@ TEST(Evaluation, KeepsValuesThatAUserHolds) {
 
 TEST(Errors, NameTheLineThatMadeThem) {
   const Tensor a = tensor({1.f, 2.f}), b = tensor({1.f, 2.f, 3.f});
-  try {
-    a + b;
-    FAIL();
-  } catch (const ShapeError& e) {
-    EXPECT_EQ(e.message(), "add: shapes do not broadcast: [2] and [3] differ in axis -1 (2 and 3)");
-    EXPECT_EQ(e.at().substr(0, 15), "graph_test.cpp:");
-  }
+  const ShapeError e = test::error_of<ShapeError>([&] { a + b; });
+  EXPECT_EQ(e.message(), "add: shapes do not broadcast: [2] and [3] differ in axis -1 (2 and 3)");
+  EXPECT_EQ(e.at().substr(0, 15), "graph_test.cpp:");
 }
 
 TEST(Variables, SnapshotsKeepTheirContents) {

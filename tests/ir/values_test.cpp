@@ -9,6 +9,7 @@
 #include "ir/graph.h"
 #include "ops/table.h"
 #include "runtime/lower.h"
+#include "support/errors.h"
 #include "varve/varve.h"
 
 namespace varve {
@@ -119,12 +120,8 @@ TEST(History, OfATraceCannotBeReadAfterwards) {
   Tensor leaked;
   const auto f = jit([&](const Tensor& x) { return leaked = x * 2; });
   EXPECT_EQ(f(scalar(2, f32)).to_double(), 4);
-  try {
-    (leaked + 1).to_double();
-    FAIL();
-  } catch (const ValueError& e) {
-    EXPECT_NE(e.message().find("a value inside a trace was read"), std::string::npos);
-  }
+  const ValueError e = test::error_of<ValueError>([&] { (leaked + 1).to_double(); });
+  EXPECT_NE(e.message().find("a value inside a trace was read"), std::string::npos);
 }
 
 /// How often an op stands in a graph.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@
 #include "formats/npy.h"
 #include "job/check.h"
 #include "job/train_job.h"
+#include "support/errors.h"
 #include "support/folder.h"
 
 namespace varve::job {
@@ -41,13 +43,10 @@ Job job_of(const Folder& folder, const std::string& data, const std::string& mor
                    folder / "job.toml");
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message() + (e.hint().empty() ? "" : " | " + e.hint());
-  }
-  return "nothing was thrown";
+// Message and hint of the error that `f` throws.
+std::string told(const std::function<void()>& f) {
+  return test::told_by<Error>(
+      f, [](const Error& e) { return e.message() + (e.hint().empty() ? "" : " | " + e.hint()); });
 }
 
 std::string table_of(int rows) {
@@ -130,7 +129,7 @@ TEST(JobData, ArraysComeFromNpzByName) {
   EXPECT_EQ(data.train.size(), 3);
   EXPECT_EQ(data.test->all().x().dtype(), f32);
   EXPECT_EQ(data.test->all().x().to_doubles(), (std::vector<double>{1, 2, 3, 4}));
-  EXPECT_THAT(message_of([&] { load_data(job_of(folder, file + "inputs = \"x_trian\"")); }),
+  EXPECT_THAT(told([&] { load_data(job_of(folder, file + "inputs = \"x_trian\"")); }),
               HasSubstr("job.toml:4:1: data.inputs: " + folder.path() +
                         "/d.npz has no array \"x_trian\" | did you mean \"x_train\"?"));
 }
@@ -142,7 +141,7 @@ TEST(JobData, FilesThatDoNotGoTogetherAreRefusedByName) {
   formats::write_idx(folder / "f", array<float>({2}, {0.5f, 1.5f}));
   formats::write_idx(folder / "n", array<int32_t>({2}, {0, -1}));
   const auto message = [&](const std::string& images, const std::string& labels) {
-    return message_of([&] {
+    return told([&] {
       load_data(job_of(folder,
                        "kind = \"idx\"\nimages = \"" + images + "\"\nlabels = \"" + labels + "\""));
     });
@@ -158,10 +157,10 @@ TEST(JobData, ColumnsThatAreNotThereAreNamedWithThoseThatAre) {  // B076
   const Folder folder;
   write_text(folder / "t.csv", table_of(8));
   const std::string csv = "kind = \"csv\"\npath = \"t.csv\"\n";
-  EXPECT_EQ(message_of([&] { load_data(job_of(folder, csv + "target = \"lable\"")); }),
+  EXPECT_EQ(told([&] { load_data(job_of(folder, csv + "target = \"lable\"")); }),
             folder.path() + "/job.toml:4:1: data.target: column \"lable\" not found in " +
                 folder.path() + "/t.csv; columns: size, colour, label | did you mean \"label\"?");
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(told([&] {
                 load_data(job_of(folder, csv + "target = \"label\"\n[data.columns]\n"
                                                "sise = { kind = \"number\" }"));
               }),
@@ -171,7 +170,7 @@ TEST(JobData, ColumnsThatAreNotThereAreNamedWithThoseThatAre) {  // B076
 TEST(JobData, SplitsThatLeaveNothingAreRefusedInTheirPlace) {  // B110
   const Folder folder;
   write_text(folder / "t.csv", table_of(4));
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(told([&] {
                 load_data(job_of(folder,
                                  "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n"
                                  "split = { test = 0.01 }"));
@@ -184,7 +183,7 @@ TEST(PreparedJob, LayersThatDoNotFitAreNamedWithTheirJob) {  // B097, B098, B101
   formats::write_idx(folder / "x", array<uint8_t>({3, 5, 5}, std::vector<uint8_t>(75, 1)));
   formats::write_idx(folder / "y", array<uint8_t>({3}, {0, 1, 2}));
   const auto message = [&](const std::string& layers) {
-    return message_of([&] {
+    return told([&] {
       prepare(parse_job(
           "[data]\nkind = \"idx\"\nimages = \"x\"\nlabels = \"y\"\n[model]\nlayers = [" + layers +
               "]\n[train]\nloss = \"cross_entropy\"\n[output]\ndirectory = \"out\"\n",
@@ -218,7 +217,7 @@ std::string trial(const std::string& target, const std::string& units, const std
             std::to_string(i) + "\n";
   }
   write_text(folder / "t.csv", text);
-  return message_of([&] {
+  return told([&] {
     prepare(parse_job("[data]\nkind = \"csv\"\npath = \"t.csv\"\ntarget = \"" + target +
                           "\"\n[model]\nlayers = [{ type = \"dense\", units = " + units +
                           " }]\n[train]\nloss = \"" + loss + "\"\n" + more +
@@ -229,7 +228,7 @@ std::string trial(const std::string& target, const std::string& units, const std
 
 TEST(JobTrial, LossAndMetricsAreTriedOnTheOutputsBeforeTraining) {
   const std::string auc = "metrics = [\"accuracy\", \"auc\"]";
-  EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", auc), "nothing was thrown");
+  EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", auc), "no error");
   EXPECT_THAT(trial("answer", "\"classes\"", "cross_entropy", auc),
               HasSubstr("job.toml:9:24: train.metrics[1]: auc: expected predictions of one number, "
                         "got [30, 2] | one unit and binary_cross_entropy give one number"));
@@ -241,7 +240,7 @@ TEST(JobTrial, LossAndMetricsAreTriedOnTheOutputsBeforeTraining) {
 }
 
 TEST(JobTrial, LossesForYesAndNoTakeOneNumberAndTwoClasses) {
-  EXPECT_EQ(trial("answer", "1", "hinge", ""), "nothing was thrown");
+  EXPECT_EQ(trial("answer", "1", "hinge", ""), "no error");
   EXPECT_THAT(
       trial("answer", "2", "binary_cross_entropy", ""),
       HasSubstr("job.toml:6:1: model.layers: binary_cross_entropy takes one number, the last "
@@ -254,7 +253,7 @@ TEST(JobTrial, LossesForYesAndNoTakeOneNumberAndTwoClasses) {
 
 TEST(JobTrial, ClassesAreWeightedWhereThereAreSome) {
   const std::string weights = "class_weight = \"balanced\"";
-  EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", weights), "nothing was thrown");
+  EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", weights), "no error");
   EXPECT_THAT(trial("price", "1", "mse", weights),
               HasSubstr("job.toml:9:1: train.class_weight: the target is a number, which has no "
                         "classes"));
@@ -270,14 +269,14 @@ TEST(JobTrial, SamplesAreLookedAtRowByRowWhereThatIsAsked) {
        {"y_train", array<int64_t>({10}, std::vector<int64_t>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1})}});
   const auto message = [&](const std::string& more) {
     const Job job = job_of(folder, "kind = \"npz\"\npath = \"d.npz\"", more);
-    return message_of([&] {
+    return told([&] {
       PreparedJob prepared = prepare(job);
       check_samples(job, prepared);
     });
   };
   EXPECT_THAT(message(""),
               HasSubstr("job.toml:1:2: data: training part: sample 6 feature 1 is nan"));
-  EXPECT_EQ(message("check_data = false"), "nothing was thrown");
+  EXPECT_EQ(message("check_data = false"), "no error");
 }
 
 }  // namespace

@@ -6,10 +6,10 @@ namespace varve {
 namespace {
 
 using test::distance;
-using test::error_of;
 using test::message_of;
 using test::names_of;
 using test::normal;
+using test::text_of;
 
 /// Gives a model the weights of another, by name.
 void copy_weights(const Layer& from, const Layer& to) {
@@ -87,7 +87,7 @@ TEST(Config, ATypeOfOnesOwnMustBeRegisteredToBeLoaded) {
   EXPECT_NE(text.find(R"({"type":"scaled","name":"scaled_1","factor":3.0,"unused":[]})"),
             std::string::npos)
       << text;
-  const std::string refused = error_of<ConfigError>([&] { Layer::from_config(text); });
+  const std::string refused = text_of<ConfigError>([&] { Layer::from_config(text); });
   EXPECT_NE(refused.find("layer.layers[0]: unknown layer type \"scaled\""), std::string::npos)
       << refused;
   EXPECT_NE(refused.find("nn::register_layer<T>(\"scaled\")"), std::string::npos) << refused;
@@ -102,14 +102,14 @@ TEST(Config, ATypeOfOnesOwnMustBeRegisteredToBeLoaded) {
 
 TEST(Config, AnUnnamedFunctionIsRefusedByTheNameOfItsLayer) {
   Layer model = nn::sequential({nn::Dense{2}, nn::Lambda{[](const Tensor& x) { return x; }}});
-  EXPECT_EQ(error_of<UnsupportedError>([&] { (void)model.config(); }),
+  EXPECT_EQ(text_of<UnsupportedError>([&] { (void)model.config(); }),
             "layer \"lambda_1\": function is a function of your own and has no text form\n  hint: "
             "write it as a layer struct and register it with nn::register_layer");
 }
 
 TEST(Config, FaultsNameWhereTheyAre) {
   auto refused = [](const std::string& json) {
-    return error_of<ConfigError>([&] { Layer::from_config(json); });
+    return text_of<ConfigError>([&] { Layer::from_config(json); });
   };
   auto in_sequence = [&](const std::string& layer) {
     return refused(R"({"type": "sequential", "layers": [{"type": "flatten"}, )" + layer + "]}");

@@ -12,8 +12,8 @@ namespace varve {
 namespace {
 
 using config::Json;
-using test::error_of;
 using test::message_of;
+using test::text_of;
 
 /// Converts to any member. (Not to double: std::optional<double> would take that way too.)
 struct Anything {
@@ -193,16 +193,16 @@ TEST(Fields, ReadingNamesTheFieldWhatWasExpectedAndWhatCame) {
   EXPECT_EQ(refused(R"([1])"), "a: expected an object, got [1]");
   EXPECT_EQ(refused(R"({"initializer": true})"),
             "a.initializer: expected a name or an object with \"type\", got true");
-  EXPECT_EQ(error_of<ConfigError>([&] { read(e, R"({"rat": 2})"); }),
+  EXPECT_EQ(text_of<ConfigError>([&] { read(e, R"({"rat": 2})"); }),
             "a.rat: unknown key\n  hint: did you mean \"rate\"?");
-  EXPECT_EQ(error_of<ConfigError>([&] { read(e, R"({"activation": "rellu"})"); }),
+  EXPECT_EQ(text_of<ConfigError>([&] { read(e, R"({"activation": "rellu"})"); }),
             "a.activation: unknown name \"rellu\"\n  hint: did you mean \"relu\"?");
-  EXPECT_EQ(error_of<ConfigError>([&] { read(e, R"({"padding": "smae"})"); }).substr(0, 10),
+  EXPECT_EQ(text_of<ConfigError>([&] { read(e, R"({"padding": "smae"})"); }).substr(0, 10),
             "a.padding:");
 }
 
 TEST(Choices, AnUnknownNameIsRefusedAtOnceAtItsLine) {
-  EXPECT_EQ(error_of<ValueError>([] { Activation a = "sigmod"; }),
+  EXPECT_EQ(text_of<ValueError>([] { Activation a = "sigmod"; }),
             "activation: unknown name \"sigmod\"\n  hint: did you mean \"sigmoid\"?\n  at "
             "fields_test.cpp:" +
                 std::to_string(__LINE__ - 3));

@@ -10,10 +10,10 @@ namespace varve {
 namespace {
 
 using test::distance;
-using test::error_of;
 using test::message_of;
 using test::names_of;
 using test::normal;
+using test::text_of;
 using Names = std::vector<std::string>;
 
 TEST(Functional, TheNotesModelOfTwoInputsHas468Parameters) {  // P4-08
@@ -135,7 +135,7 @@ TEST(Functional, RefusesSizesThatChangeWithTheBatchNamingTheLine) {
   Tensor x = nn::Input{.shape = {6}};
   const int line = __LINE__ + 1;
   const Tensor mixed = reshape(x, {3, -1});
-  EXPECT_EQ(error_of<ShapeError>([&] { nn::functional(x, mixed); }),
+  EXPECT_EQ(text_of<ShapeError>([&] { nn::functional(x, mixed); }),
             "reshape: axis 1 of [3, 2*batch] changes with the batch\n"
             "  hint: only the first axis may; do it inside a layer's call if it is meant so\n"
             "  at functional_test.cpp:" +
@@ -149,7 +149,7 @@ TEST(Functional, RefusesTheBatchAsANumberInTheComputation) {
   Tensor x = nn::Input{.shape = {6}};
   const int line = __LINE__ + 1;
   const Tensor scaled = x / x.shape()[0];
-  EXPECT_EQ(error_of<ValueError>([&] { nn::functional(x, scaled); }),
+  EXPECT_EQ(text_of<ValueError>([&] { nn::functional(x, scaled); }),
             "Model: an operand holds the batch size as a number\n"
             "  hint: the size of the batch is open; use mean, a layer, or Lambda\n"
             "  at functional_test.cpp:" +
@@ -180,7 +180,7 @@ TEST(Functional, RefusesWhatDoesNotComeFromItsInputs) {
 TEST(Functional, AnInputHasNoElements) {
   Tensor x = nn::Input{.shape = {3}, .name = "x"};
   EXPECT_EQ(
-      error_of<ValueError>([&] { (x * 2).to_doubles(); }),
+      text_of<ValueError>([&] { (x * 2).to_doubles(); }),
       "the value comes from nn::Input \"x\" and has no elements\n  hint: make a Model(inputs, "
       "outputs) and call it on data");
   EXPECT_EQ((x * 2).shape().to_string(), "[batch, 3]");

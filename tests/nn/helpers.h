@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "support/errors.h"
 #include "varve/nn/layer.h"
 #include "varve/nn/layers.h"
 #include "varve/nn/network.h"
@@ -13,32 +14,6 @@
 #include "varve/ops/random.h"
 
 namespace varve::test {
-
-/// What an error says, in full.
-template <class E = Error, class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  } catch (const Error& e) {
-    return std::string("another type of error: ") + e.what();
-  }
-  return "no error";
-}
-
-/// The message alone, without hint and place.
-template <class E = Error, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.message();
-  } catch (const Error& e) {
-    return std::string("another type of error: ") + e.what();
-  }
-  return "no error";
-}
 
 inline std::vector<std::string> names_of(const Variables& variables) {
   std::vector<std::string> names;

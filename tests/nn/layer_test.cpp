@@ -6,10 +6,10 @@
 namespace varve {
 namespace {
 
-using test::error_of;
 using test::message_of;
 using test::names_of;
 using test::normal;
+using test::text_of;
 using Names = std::vector<std::string>;
 
 struct Residual {
@@ -112,9 +112,9 @@ TEST(Layer, SubModelsAndVariablesAreFoundByPath) {
   EXPECT_TRUE(model["sequential_1"] == encoder);
   EXPECT_TRUE(model.variable("dense_1.bias") == model["dense_1"].variable("bias"));
   EXPECT_EQ(
-      error_of<IndexError>([&] { model["sequential_1.residul_1"]; }),
+      text_of<IndexError>([&] { model["sequential_1.residul_1"]; }),
       "layer \"sequential_1\" has no part \"residul_1\"\n  hint: did you mean \"residual_1\"?");
-  EXPECT_EQ(error_of<IndexError>([&] { model.variable("dense_1.biass"); }),
+  EXPECT_EQ(text_of<IndexError>([&] { model.variable("dense_1.biass"); }),
             "layer \"sequential\" has no variable \"dense_1.biass\"\n  hint: did you mean "
             "\"dense_1.bias\"?");
 }
@@ -133,7 +133,7 @@ TEST(Layer, HasNoVariablesBeforeItIsBuilt) {
 }
 
 TEST(Layer, ASpecWithAValueOutOfRangeIsRefusedAtItsLine) {
-  EXPECT_EQ(error_of<ValueError>([] { Layer l = nn::Dense{}; }),
+  EXPECT_EQ(text_of<ValueError>([] { Layer l = nn::Dense{}; }),
             "dense: units: expected integer >= 1, got 0\n  at layer_test.cpp:" +
                 std::to_string(__LINE__ - 2));
   EXPECT_EQ(message_of<ValueError>([] { Layer l = nn::Dropout{.rate = 1.5}; }),
@@ -163,7 +163,7 @@ TEST(Layer, AMismatchInAModelNamesBothLayers) {
   fc2.build({128});
   const int line = __LINE__ - 2;
   Layer model = nn::sequential({nn::Flatten{}, nn::Dense{.units = 64, .name = "fc1"}, fc2});
-  EXPECT_EQ(error_of<ShapeError>([&] {
+  EXPECT_EQ(text_of<ShapeError>([&] {
               model.build({28, 28});
             }),
             "layer 3 \"fc2\": expects 128 features, \"fc1\" gives 64\n  at layer_test.cpp:" +
@@ -184,7 +184,7 @@ TEST(Layer, AnErrorInsideALayerNamesItsPathAndTheUsersLine) {
     Tensor call(const Tensor& x, Scope&) const { return x + tensor({1.f, 2.f}); }
   };
   Layer model = nn::sequential({nn::Dense{3}, Broken{}});
-  const std::string text = error_of<ShapeError>([&] { model.build({5}); });
+  const std::string text = text_of<ShapeError>([&] { model.build({5}); });
   EXPECT_NE(text.find("(layer \"broken_1\")"), std::string::npos) << text;
   EXPECT_NE(text.find("layer_test.cpp:" + std::to_string(__LINE__ - 5)), std::string::npos) << text;
 }
@@ -202,7 +202,7 @@ TEST(Layer, AResultThatDependsOnTheBatchIsRefusedWhenBuilt) {
     Tensor call(const Tensor& x, Scope&) const { return reshape(x, {1, -1}); }
   };
   Layer model = nn::sequential({Mixing{}});
-  const std::string text = error_of<ShapeError>([&] { model.build({4}); });
+  const std::string text = text_of<ShapeError>([&] { model.build({4}); });
   EXPECT_NE(text.find("changes with the batch in more than the first axis: f32[1, 8] at batch 2, "
                       "f32[1, 12] at batch 3"),
             std::string::npos)

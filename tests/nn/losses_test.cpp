@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "support/errors.h"
 #include "varve/derivatives.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -12,21 +13,14 @@
 namespace varve {
 namespace {
 
+using test::message_of;
+
 std::vector<double> values(const Tensor& x) { return x.to_doubles(); }
 
 void expect_near(const std::vector<double>& got, const std::vector<double>& expected,
                  double tolerance = 1e-6) {
   ASSERT_EQ(got.size(), expected.size());
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], tolerance) << i;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "nothing was thrown";
 }
 
 Tensor logits() { return tensor({1.0, 2.0, 3.0, 0.0, -1.0, 5.0}, {2, 3}); }
@@ -213,14 +207,10 @@ TEST(Loss, IsKnownByNameAndWrittenAsText) {
   const auto own = [](const Tensor& p, const Tensor&) { return p; };
   EXPECT_EQ(Loss(own).name(), "loss");
   EXPECT_THROW(Loss(own).config(), UnsupportedError);
-  try {
-    Loss("cross_entropi");
-    FAIL();
-  } catch (const ValueError& e) {
-    EXPECT_EQ(e.message(), "loss: unknown name \"cross_entropi\"");
-    EXPECT_EQ(e.hint(), "did you mean \"cross_entropy\"?");
-    EXPECT_EQ(e.at().substr(0, 16), "losses_test.cpp:");
-  }
+  const ValueError e = test::error_of<ValueError>([&] { Loss("cross_entropi"); });
+  EXPECT_EQ(e.message(), "loss: unknown name \"cross_entropi\"");
+  EXPECT_EQ(e.hint(), "did you mean \"cross_entropy\"?");
+  EXPECT_EQ(e.at().substr(0, 16), "losses_test.cpp:");
   EXPECT_EQ(message_of([] { Loss(losses::Huber{.delta = 0}); }),
             "huber: delta: expected number > 0, got 0");
 }

@@ -3,24 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "support/errors.h"
 #include "varve/varve.h"
 
 namespace varve::notes {
 
 using Doubles = std::vector<double>;
 
-inline std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "no error";
-}
+using test::message_of;
 
 /// Largest difference of two tensors' elements.
 inline double distance(const Tensor& a, const Tensor& b) {

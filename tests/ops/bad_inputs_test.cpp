@@ -37,7 +37,7 @@ void check(const std::vector<Row>& rows) {
     SCOPED_TRACE(row.id);
     try {
       row.call().to_doubles();
-      ADD_FAILURE() << "nothing was thrown";
+      ADD_FAILURE() << "no error";
     } catch (const Error& e) {
       EXPECT_EQ(type_of(e), row.type);
       EXPECT_EQ(e.message(), row.message);

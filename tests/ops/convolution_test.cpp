@@ -6,26 +6,18 @@
 
 #include "ops/differences.h"
 #include "ops/table.h"
+#include "support/errors.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
 
+using test::error_of;
+
 using Doubles = std::vector<double>;
 
 Tensor noise(const Shape& shape, uint64_t seed, DType dtype = f64) {
   return random::uniform(Key(seed), shape, {.low = -1, .high = 1, .dtype = dtype});
-}
-
-template <class E>
-E error_of(auto f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e;
-  }
-  ADD_FAILURE() << "no error";
-  return E("");
 }
 
 void expect_close(const Tensor& got, const Tensor& want, double tolerance = 1e-12) {

@@ -6,12 +6,15 @@
 #include <limits>
 
 #include "ops/differences.h"
+#include "support/errors.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
+
+using test::error_of;
 
 using Doubles = std::vector<double>;
 constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -27,17 +30,6 @@ void expect_near(const Tensor& got, const Doubles& want, double tolerance = 1e-1
   const Doubles v = got.to_doubles();
   ASSERT_EQ(v.size(), want.size());
   for (size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(v[i], want[i], tolerance) << "element " << i;
-}
-
-template <class E>
-E error_of(auto f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e;
-  }
-  ADD_FAILURE() << "no error";
-  return E("");
 }
 
 /// By the definition: -sum q log p.

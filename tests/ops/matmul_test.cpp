@@ -4,11 +4,14 @@
 
 #include "ir/graph.h"
 #include "ops/table.h"
+#include "support/errors.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
+
+using test::error_of;
 
 Tensor counted(const Shape& shape, DType dtype = f64, double start = 1) {
   std::vector<double> v(static_cast<size_t>(shape.size()));
@@ -103,17 +106,6 @@ TEST(Matmul, PromotesTypesAndWrapsIntegers) {
 TEST(Matmul, TakesStridedOperands) {
   const Tensor a = counted({4, 3}), rows = broadcast_to(counted({3}), {4, 3});
   EXPECT_EQ(list(matmul(transpose(a), rows)), (Doubles{22, 44, 66, 26, 52, 78, 30, 60, 90}));
-}
-
-template <class E>
-E error_of(auto f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e;
-  }
-  ADD_FAILURE() << "no error";
-  return E("");
 }
 
 TEST(Matmul, NamesBothShapesWhereInnerDimensionsDiffer) {

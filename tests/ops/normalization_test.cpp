@@ -7,11 +7,14 @@
 #include <limits>
 
 #include "ops/differences.h"
+#include "support/errors.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
+
+using test::message_of;
 
 using Doubles = std::vector<double>;
 constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -24,15 +27,6 @@ void expect_near(const Tensor& got, const Doubles& want, double tolerance = 1e-1
   const Doubles v = got.to_doubles();
   ASSERT_EQ(v.size(), want.size());
   for (size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(v[i], want[i], tolerance) << "element " << i;
-}
-
-std::string message_of(auto f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "no error";
 }
 
 TEST(Softmax, GivesProbabilities) {
@@ -198,13 +192,9 @@ TEST(BatchNorm, OfInferenceUsesTheGivenStatistics) {
 }
 
 TEST(BatchNorm, RefusesABatchOfOne) {
-  try {
-    batch_norm(noise({1, 4}, 1));
-    FAIL();
-  } catch (const ValueError& e) {
-    EXPECT_EQ(e.message(), "batch_norm: expected at least 2 values a channel, got 1 ([1, 4])");
-    EXPECT_EQ(e.hint(), "a batch of one has no variance: leave it out, or use running statistics");
-  }
+  const ValueError e = test::error_of<ValueError>([&] { batch_norm(noise({1, 4}, 1)); });
+  EXPECT_EQ(e.message(), "batch_norm: expected at least 2 values a channel, got 1 ([1, 4])");
+  EXPECT_EQ(e.hint(), "a batch of one has no variance: leave it out, or use running statistics");
   EXPECT_EQ(batch_norm(noise({1, 2, 4}, 1)).output.shape(), (Shape{1, 2, 4}));
 }
 

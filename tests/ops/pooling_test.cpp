@@ -6,24 +6,18 @@
 #include <limits>
 
 #include "ops/differences.h"
+#include "support/errors.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
 
+using test::message_of;
+
 using Doubles = std::vector<double>;
 
 Tensor noise(const Shape& shape, uint64_t seed, DType dtype = f64) {
   return random::uniform(Key(seed), shape, {.low = -1, .high = 1, .dtype = dtype});
-}
-
-std::string message_of(auto f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "no error";
 }
 
 TEST(MaxPool, OfTheNotes) {

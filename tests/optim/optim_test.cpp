@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "support/errors.h"
 #include "varve/jit.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -20,14 +21,7 @@ struct SignDescent {
 
 namespace {
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "nothing was thrown";
-}
+using test::message_of;
 
 Variable weights() { return Variable(tensor({1.0, -2.0, 3.0}), {.name = "dense.kernel"}); }
 

@@ -5,10 +5,14 @@
 
 #include "ir/frame.h"
 #include "ops/table.h"
+#include "support/errors.h"
 #include "varve/varve.h"
 
 namespace varve {
 namespace {
+
+using test::error_of;
+using test::message_of;
 
 using Doubles = std::vector<double>;
 
@@ -25,17 +29,6 @@ struct States {
   }
 };
 
-/// What an error says, and where.
-template <class F>
-std::pair<std::string, std::string> told(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return {e.message(), e.at()};
-  }
-  return {"no error", ""};
-}
-
 TEST(Failures, AnIndexOutOfRangeInAnAssignedValueChangesNothing) {
   States s;
   auto step = jit([&](const Tensor& at) {
@@ -47,9 +40,9 @@ TEST(Failures, AnIndexOutOfRangeInAnAssignedValueChangesNothing) {
   const Tensor good = tensor<int64_t>({2, 0}), bad = tensor<int64_t>({2, 3});
   step(good);
   s.expect({2, 4, 6}, {6, 2}, 1);
-  const auto [message, at] = told([&] { step(bad); });
-  EXPECT_EQ(message, "take: index[1] = 3, expected 0..2");
-  EXPECT_EQ(at, "failures_test.cpp:" + std::to_string(line));
+  const Error e = error_of([&] { step(bad); });
+  EXPECT_EQ(e.message(), "take: index[1] = 3, expected 0..2");
+  EXPECT_EQ(e.at(), "failures_test.cpp:" + std::to_string(line));
   s.expect({2, 4, 6}, {6, 2}, 1);
   step(good);
   s.expect({4, 8, 12}, {12, 4}, 2);
@@ -73,7 +66,7 @@ TEST(Failures, OfAUsersOwnOperationChangeNothing) {
   });
   step();
   fail = true;
-  EXPECT_EQ(told(step).first, "moody: not today");
+  EXPECT_EQ(message_of(step), "moody: not today");
   s.expect({2, 3, 4}, {0, 0}, 1);
   fail = false;
   step();
@@ -130,8 +123,8 @@ TEST(Failures, OfAnOptimizersStepLeaveParametersAndSlots) {
     step(ones({2}));
     std::vector<Doubles> before{w.value().to_doubles()};
     for (const auto& s : adam.state()) before.push_back(s.variable.value().to_doubles());
-    const auto [message, at] = told([&] { step(tensor({1.f, NAN})); });
-    EXPECT_NE(message.find("gradient of dense.kernel"), std::string::npos) << message;
+    const Error e = error_of([&] { step(tensor({1.f, NAN})); });
+    EXPECT_NE(e.message().find("gradient of dense.kernel"), std::string::npos) << e.message();
     std::vector<Doubles> after{w.value().to_doubles()};
     for (const auto& s : adam.state()) after.push_back(s.variable.value().to_doubles());
     EXPECT_EQ(after, before) << (compiled ? "compiled" : "at once");
@@ -148,12 +141,12 @@ TEST(Failures, NameTheVariableOrArgumentThatWasNotFiniteAlready) {
     w.assign(w + 1);
     return loss;
   });
-  EXPECT_EQ(told([&] { step(ones({2})); }).first,
+  EXPECT_EQ(message_of([&] { step(ones({2})); }),
             "loss is not finite: variable \"w\" already was not");
   w.assign(ones({2}));
-  EXPECT_EQ(told([&] {
+  EXPECT_EQ(message_of([&] {
               step(tensor({1.f, NAN}));
-            }).first,
+            }),
             "loss is not finite: argument 0 of the step already was not");
   EXPECT_EQ(w.value().to_doubles(), (Doubles{1, 1}));
 }
@@ -172,9 +165,9 @@ TEST(Failures, OfAGradientNameTheLineWhoseDerivativeItIs) {
     w.assign(w - g);
   });
   step(ones({2}));
-  const auto [message, at] = told([&] { step(zeros({2})); });
-  EXPECT_EQ(message.rfind("gradient of w is not finite: ", 0), 0u) << message;
-  EXPECT_EQ(at, "failures_test.cpp:" + std::to_string(line)) << message;
+  const Error e = error_of([&] { step(zeros({2})); });
+  EXPECT_EQ(e.message().rfind("gradient of w is not finite: ", 0), 0u) << e.message();
+  EXPECT_EQ(e.at(), "failures_test.cpp:" + std::to_string(line)) << e.message();
   EXPECT_EQ(w.value().to_doubles(), (Doubles{0.5, 0.5}));
 }
 
@@ -197,8 +190,9 @@ TEST(Failures, OfManyKindsNameTheLineOfTheUser) {
       {__LINE__, [&] { leaky_relu(a) + b; }},
   };
   for (const auto& [line, fault] : faults) {
-    const auto [message, at] = told(fault);
-    EXPECT_EQ(at.substr(0, at.find(' ')), "failures_test.cpp:" + std::to_string(line)) << message;
+    const Error e = error_of(fault);
+    EXPECT_EQ(e.at().substr(0, e.at().find(' ')), "failures_test.cpp:" + std::to_string(line))
+        << e.message();
   }
 }
 

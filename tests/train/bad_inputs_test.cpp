@@ -2,6 +2,7 @@
 // what the message must say. Rows about the bytes of files stand in tests/formats.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "helpers.h"
@@ -48,7 +49,7 @@ void check(const std::vector<Row>& rows) {
     SCOPED_TRACE(row.id);
     try {
       row.action();
-      ADD_FAILURE() << "nothing was thrown";
+      ADD_FAILURE() << "no error";
     } catch (const Error& e) {
       EXPECT_EQ(type_of(e), row.type) << e.what();
       EXPECT_NE((e.message() + "\n" + e.hint()).find(row.says), std::string::npos) << e.what();

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "helpers.h"
+#include "support/errors.h"
 #include "support/folder.h"
 #include "varve/ops/pointwise.h"
 #include "varve/warnings.h"
@@ -72,16 +74,14 @@ TEST(Checks, ADivergingRunNamesItsLastCheckpoint) {
   const std::string path = folder / "diverging.safetensors";
   Sequential model{nn::Dense{.units = 1}};
   model.compile({.optimizer = optim::SGD{.learning_rate = 1e10}, .loss = "mse"});
-  try {
+  const NumericError e = test::error_of<NumericError>([&] {
     model.fit(line(40), {.batch_size = 4,
                          .epochs = 9,
                          .callbacks = {callbacks::Checkpoint{.path = path, .every_steps = 1}},
                          .progress = false});
-    FAIL();
-  } catch (const NumericError& e) {
-    EXPECT_NE(e.hint().find("lower the learning rate"), std::string::npos);
-    EXPECT_NE(e.hint().find("the last checkpoint is " + path), std::string::npos) << e.hint();
-  }
+  });
+  EXPECT_NE(e.hint().find("lower the learning rate"), std::string::npos);
+  EXPECT_NE(e.hint().find("the last checkpoint is " + path), std::string::npos) << e.hint();
 }
 
 TEST(Preprocessing, TravelsFromTheDatasetIntoTheModelAndItsFile) {

@@ -1,25 +1,16 @@
 // Small problems that the tests of training share.
 #pragma once
 #include <cmath>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "support/errors.h"
 #include "varve/dataset.h"
 #include "varve/error.h"
 #include "varve/model.h"
 #include "varve/nn/layers.h"
 
 namespace varve::test {
-
-inline std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "nothing was thrown";
-}
 
 /// Points on a grid, class 1 above the line x + y = 1, 0 below; inputs f32 [n, 2], targets i64 [n].
 inline Dataset two_classes(int64_t n) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "support/errors.h"
 #include "varve/jit.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -11,14 +12,7 @@
 namespace varve {
 namespace {
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.message();
-  }
-  return "nothing was thrown";
-}
+using test::message_of;
 
 double once(Metric m, const Tensor& p, const Tensor& t, const Tensor& w = {}) {
   m.update(p, t, w);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ir/node.h"
+#include "support/errors.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 #include "varve/warnings.h"
@@ -88,14 +89,12 @@ TEST(Grad, AssignmentsInsideAreCarriedOutOnceAndNotDifferentiated) {
 }
 
 TEST(Grad, RefusesWhatHasNoGradient) {
-  try {
+  const ShapeError e = test::error_of<ShapeError>([&] {
     grad([](const Tensor& x) { return x * 2; })(tensor({1.f, 2.f}));
-    FAIL();
-  } catch (const ShapeError& e) {
-    EXPECT_STREQ(e.what(),
-                 "grad: the function must return a scalar, got f32[2]\n"
-                 "  hint: take its sum or mean, or use vjp with cotangents of your own");
-  }
+  });
+  EXPECT_STREQ(e.what(),
+               "grad: the function must return a scalar, got f32[2]\n"
+               "  hint: take its sum or mean, or use vjp with cotangents of your own");
   EXPECT_THROW(grad([](const Tensor& x) { return x; })(scalar(1, i32)), DTypeError);
 }
 

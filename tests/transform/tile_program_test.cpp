@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
 #include "varve/error.h"
 
 namespace varve::tiling {
@@ -39,16 +40,11 @@ TEST(TileProgram, PrintsItself) {
 }
 
 std::string fault(const TileProgram& p) {
-  try {
-    validate(p);
-  } catch (const InternalError& e) {
-    return e.message();
-  }
-  return "none";
+  return test::message_of<InternalError>([&] { validate(p); });
 }
 
 TEST(TileProgram, TheValidatorNamesTheBrokenRule) {
-  EXPECT_EQ(fault(scale_and_sum()), "none");
+  EXPECT_EQ(fault(scale_and_sum()), "no error");
   TileProgram p = scale_and_sum();
   p.instructions[2].arguments[1] = 2;
   EXPECT_EQ(fault(p), "tile program, %2: broken rule: arguments are earlier slots");
