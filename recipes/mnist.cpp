@@ -12,8 +12,6 @@ Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings
                        std::vector<std::pair<std::string, std::string>> notes) {
   const TrainTest mnist = datasets::mnist(settings.data);
   options.seed = settings.seed;
-  options.callbacks.insert(options.callbacks.end(), settings.callbacks.begin(),
-                           settings.callbacks.end());
   // Keras' layers are built by their first batch; here the shape is known, and the parameters with
   // it.
   model.build({28, 28, 1});

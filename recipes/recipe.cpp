@@ -130,6 +130,7 @@ std::vector<std::string> output_files() {
 }
 
 bool run(const Recipe& recipe, const Settings& settings) {
+  report::remove_results(settings.out);
   const Outcome outcome = recipe.run(settings);
   if (outcome.model) write_files(recipe, settings, outcome);
   // Last: where it stands, all else is there.

@@ -17,7 +17,6 @@ struct Settings {
   std::string out;        // the folder for what it leaves behind
   std::string data = {};  // where the data are; empty: $VARVE_DATA, or data/ of the source
   std::function<void(std::string_view)> say = [](std::string_view) {};
-  std::vector<CallbackRef> callbacks = {};  // given to fit besides the recipe's own
 };
 
 /// A figure and what it has to reach.

@@ -5,7 +5,8 @@
                                [--out runs/recipes] [--table docs/recipes.md]
 
 A recipe passes if it reaches its gates on every seed. --reuse takes the result.json of an earlier run
-where there is one. Exits with 1 if a recipe fails.
+where there is one. With --only the rows are printed, and written where --table names a file. Exits with
+1 if a recipe fails.
 """
 import argparse
 import json
@@ -49,9 +50,12 @@ def read_result(folder):
 
 
 def run(varve, name, seed, folder, reuse):
-    """One run's result, or {"name", "seed", "error"} where it left none."""
-    if not (reuse and os.path.exists(os.path.join(folder, "result.json"))):
+    """One run's result, or {"name", "seed", "error"} where it left none of its own."""
+    result = os.path.join(folder, "result.json")
+    if not (reuse and os.path.exists(result)):
         os.makedirs(folder, exist_ok=True)
+        if os.path.exists(result):
+            os.remove(result)
         print(f"== {name}, seed {seed}", flush=True)
         with open(os.path.join(folder, "log.txt"), "w", encoding="utf-8") as log:
             done = subprocess.run([varve, "run", name, "--seed", str(seed), "--out", folder],
@@ -59,6 +63,9 @@ def run(varve, name, seed, folder, reuse):
         with open(os.path.join(folder, "log.txt"), encoding="utf-8", errors="replace") as log:
             last = ([line for line in log.read().splitlines() if line.strip()] or ["no output"])[-1]
         print(f"   exit code {done.returncode}: {last.strip()}", flush=True)
+        # 1 is a missed gate; with others, what is there is of a run that did not end.
+        if done.returncode not in (0, 1):
+            return {"name": name, "seed": seed, "error": f"exit code {done.returncode}"}
     try:
         return read_result(folder)
     except ValueError as e:
@@ -119,8 +126,9 @@ def main():
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--reuse", action="store_true")
     parser.add_argument("--out", default="runs/recipes")
-    parser.add_argument("--table", default="docs/recipes.md")
+    parser.add_argument("--table", help="docs/recipes.md by default, none with --only")
     options = parser.parse_args()
+    table = options.table or (None if options.only else "docs/recipes.md")
     listing = subprocess.run([options.varve, "run", "--list"], capture_output=True, text=True, check=True).stdout
     names = [n for n in names_of(listing) if not options.only or n in options.only]
     if not names:
@@ -132,9 +140,14 @@ def main():
         more, passed = rows_of(name, results)
         lines += more
         failed += [] if passed else [name]
-    with open(options.table, "w", encoding="utf-8") as f:
-        f.write(HEAD.format(seeds=", ".join(map(str, options.seeds)), machine=machine()) + "\n".join(lines) + "\n")
-    print(f"{len(names) - len(failed)} of {len(names)} recipes passed on every seed; table in {options.table}")
+    text = HEAD.format(seeds=", ".join(map(str, options.seeds)), machine=machine()) + "\n".join(lines) + "\n"
+    if table:
+        with open(table, "w", encoding="utf-8") as f:
+            f.write(text)
+    else:
+        print(text)
+    print(f"{len(names) - len(failed)} of {len(names)} recipes passed on every seed" +
+          (f"; table in {table}" if table else ""))
     if failed:
         sys.exit("failed: " + ", ".join(failed))
 

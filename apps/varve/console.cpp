@@ -59,6 +59,14 @@ void say(std::string_view text) {
   }
 }
 
+void say_if_read(std::string_view text) {
+  try {
+    say(text);
+  } catch (const OutputClosed&) {
+    // The files are what the command was called for.
+  }
+}
+
 void say_error(std::string_view message, std::string_view hint) {
   std::string text = "error: " + one_line(message) + "\n";
   if (!hint.empty()) text += "  hint: " + one_line(hint) + "\n";

@@ -11,6 +11,8 @@ struct OutputClosed {};
 
 /// Writes to standard output at once. Throws OutputClosed, or IoError where the disk is full.
 void say(std::string_view text);
+/// The same for what a command says while it makes files: once nobody reads, it goes on in silence.
+void say_if_read(std::string_view text);
 /// `error: ...` and, where there is one, `  hint: ...` on standard error: two lines, no control
 /// characters.
 void say_error(const Error& error);

@@ -1,16 +1,11 @@
 #include "output.h"
 
-#include <poll.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "console.h"
 #include "formats/atomic_file.h"
 #include "formats/json.h"
 
@@ -36,14 +31,6 @@ bool same_file(const std::string& a, const std::string& b) {
   return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 &&
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
-
-class WatchOutput final : public Callback {
- public:
-  void on_epoch_end(TrainState&) override {
-    pollfd output{STDOUT_FILENO, POLLOUT, 0};
-    if (poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0) throw OutputClosed();
-  }
-};
 
 }  // namespace
 
@@ -109,7 +96,5 @@ void check_output(const std::string& path, const std::vector<std::string>& input
     throw IoError(formats::shown(path) + ": exists", "another name, or --force to replace it");
   }
 }
-
-CallbackRef watch_output() { return WatchOutput(); }
 
 }  // namespace varve::app

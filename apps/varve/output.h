@@ -3,8 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "varve/callbacks.h"
-
 namespace varve::app {
 
 /// A folder readied for a run. Where the run fails before it has left anything there, what was made
@@ -28,8 +26,5 @@ class FolderClaim {
 /// Throws IoError where the file exists and `force` is not set, or where it is one of the inputs,
 /// under whatever name.
 void check_output(const std::string& path, const std::vector<std::string>& inputs, bool force);
-
-/// Throws OutputClosed at the end of an epoch once nobody reads standard output any more.
-CallbackRef watch_output();
 
 }  // namespace varve::app

@@ -41,8 +41,7 @@ int run(const Options& o) {
   settings.seed = static_cast<uint64_t>(o.seed);
   settings.out = o.out.empty() ? "runs/" + o.name : o.out;
   settings.data = o.data;
-  settings.say = say;
-  settings.callbacks = {watch_output()};
+  settings.say = say_if_read;
   const FolderClaim claim(settings.out, "recipe " + o.name, recipes::output_files(), o.force);
   return recipes::run(*recipe, settings) ? 0 : 1;
 }

@@ -61,8 +61,7 @@ int train(const Options& o) {
   }
   if (!o.initial.empty()) check_output(job.directory + "/model.safetensors", {o.initial}, true);
   const FolderClaim claim(job.directory, "job " + job.name, job::output_files(), o.force);
-  job::train(job, {.say = say,
-                   .callbacks = {watch_output()},
+  job::train(job, {.say = say_if_read,
                    .resume = o.resume,
                    .resume_older = o.allow_older,
                    .initial = o.initial});

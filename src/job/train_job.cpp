@@ -58,8 +58,6 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
                      .check_data = job.train.check_data,
                      .resume = settings.resume,
                      .resume_older = settings.resume_older};
-  options.callbacks.insert(options.callbacks.end(), settings.callbacks.begin(),
-                           settings.callbacks.end());
   if (!job.train.class_weight.empty()) options.class_weight = job.train.class_weight;
   Reached out;
   const auto begin = std::chrono::steady_clock::now();
@@ -193,6 +191,7 @@ void train(const Job& job, const TrainSettings& settings) {
   PreparedJob p = prepare(job);
   if (!settings.initial.empty()) p.model.load_weights(settings.initial);
   settings.say(summary(p.model) + "\n");
+  report::remove_results(job.directory);
   const Reached r = reach(job, p, settings);
   report::TrainedModel t{
       .title = job.name, .subtitle = "Trained by " + job.file + ".", .model = p.model};

@@ -22,8 +22,7 @@ PreparedJob prepare(const Job& job);
 
 struct TrainSettings {
   std::function<void(std::string_view)> say = [](std::string_view) {};
-  std::vector<CallbackRef> callbacks = {};  // besides the job's
-  std::string resume = {};                  // a checkpoint to go on from
+  std::string resume = {};  // a checkpoint to go on from
   bool resume_older = false;
   std::string initial = {};  // a model file whose weights are taken
 };

@@ -158,6 +158,14 @@ std::vector<std::string> training_files(const std::string& samples) {
   return out;
 }
 
+void remove_results(const std::string& folder) {
+  for (const char* name : {"/report.html", "/result.json"}) {
+    std::error_code error;
+    std::filesystem::remove(folder + name, error);
+    if (error) throw IoError(formats::shown(folder + name) + ": " + error.message());
+  }
+}
+
 void write_training(const std::string& folder, TrainedModel t) {
   t.model.save(folder + "/model.safetensors");
   plot_model(t.model, folder + "/model.svg");

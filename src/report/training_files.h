@@ -38,6 +38,10 @@ struct TrainedModel {
   std::vector<std::pair<std::string, std::string>> settings = {};
 };
 
+/// What an earlier training in the folder says of itself goes, report.html and result.json: it
+/// would pass for what the one that begins says. Throws IoError.
+void remove_results(const std::string& folder);
+
 /// Writes model.safetensors first, then model.svg and report.html; with a history history.csv and
 /// curves.svg; with a test part of pictures the samples and mistakes.png. Each file is whole or the
 /// old one. Throws IoError.

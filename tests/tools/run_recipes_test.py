@@ -19,6 +19,9 @@ PROGRAM = """\
     name, seed, out = a[1], int(a[3]), a[5]
     if name == "broken":
         sys.exit("error: no data")
+    if "killed" in out:
+        json.dump(dict(name=name), open(out + "/result.json", "w"))
+        sys.exit(137)
     value = {1: 0.992, 2: 0.991, 3: 0.993}[seed] - (0.01 if name == "poor" and seed == 2 else 0)
     result = dict(name=name, target="X1", metric="test accuracy", value=value, published=0.9922, gate=0.99,
                   better="higher", passed=value >= 0.99, seed=seed, seconds=10.0 * seed, samples_per_second=1000.0,
@@ -65,6 +68,31 @@ class RunRecipes(unittest.TestCase):
         self.assertIn("exit code 1: error: no data", done.stdout)
         self.assertIn("| `broken` |", table)
         self.assertIn("failed: poor, broken", done.stderr)
+
+    def test_the_result_of_an_earlier_run_does_not_pass_for_one_of_this_run(self):
+        stale = os.path.join(self.root, "runs/broken-1")
+        self.run_tool("--only", "good", "--seeds", "1")
+        shutil.copytree(os.path.join(self.root, "runs/good-1"), stale)
+        done, table = self.run_tool("--only", "broken", "--seeds", "1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No such file", table)
+        self.assertFalse(os.path.exists(os.path.join(stale, "result.json")))
+
+    def test_a_run_that_does_not_end_fails_whatever_it_left(self):
+        done, table = self.run_tool("--only", "good", "--out", self.root + "/killed")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("| `good` |  | exit code 137 |", table)
+
+    def test_some_recipes_alone_leave_the_table_of_all_as_it_is(self):
+        os.makedirs(os.path.join(self.root, "docs"))
+        path = os.path.join(self.root, "docs/recipes.md")
+        with open(path, "w") as f:
+            f.write("of all")
+        done = subprocess.run([sys.executable, TOOL, "--varve", self.program, "--out", self.root + "/runs",
+                               "--only", "good"], capture_output=True, text=True, cwd=self.root)
+        self.assertIn("| `good` | X1 |", done.stdout)
+        with open(path) as f:
+            self.assertEqual(f.read(), "of all")
 
 
 if __name__ == "__main__":
