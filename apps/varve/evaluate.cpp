@@ -45,9 +45,10 @@ int evaluate(const Options& o) {
 Action declare_evaluate(Arguments& arguments) {
   auto o = std::make_shared<Options>();
   arguments.positional("MODEL", o->model, "The model file.");
-  arguments.positional("DATA", o->data,
-                       "A CSV table with the target, a .npz file, an IDX file (with --labels), a "
-                       "job file (its test part), a folder of pictures by class, or MNIST's.");
+  arguments.positional(
+      "DATA", o->data,
+      "A CSV table with the target, a .npz file, an IDX file (with --labels), a "
+      "job file (the part that training kept out), a folder of pictures by class, or MNIST's.");
   arguments.text("--inputs", "NAME", o->inputs, "Array of a .npz file; by default x_test or x.");
   arguments.text("--targets", "NAME", o->targets, "Array of a .npz file; by default y_test or y.");
   arguments.text("--labels", "FILE", o->labels, "The labels of an IDX file of images.");

@@ -31,8 +31,9 @@ std::string about(const Model& model) {
     out += table_text(model);
   } else if (!preprocessing.empty()) {
     const auto p = data::ImagePreparation::from_json(preprocessing);
-    out += fmt::format("{:<14}pictures, brought to {} x {} {}\n", "takes", p.height, p.width,
-                       p.channels == 1 ? "grey" : "colour");
+    out += p.is_picture() ? fmt::format("{:<14}pictures, brought to {} x {} {}\n", "takes",
+                                        p.height, p.width, p.channels == 1 ? "grey" : "colour")
+                          : fmt::format("{:<14}bytes, divided by {}\n", "takes", p.divide_by);
   }
   std::string classes;
   for (const std::string& name : model.class_names())

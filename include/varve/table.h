@@ -38,12 +38,14 @@ class Table {
   int64_t rows() const;                             ///< without the header
   const std::vector<std::string>& columns() const;  ///< their names, in order
   bool has(std::string_view column) const;
-  /// A cell as text; empty where missing. Throws IndexError, FormatError.
+  /// A cell as text, empty where missing; in a column of numbers the number in its shortest form
+  /// ("7" for 007 and 7.0), unless the column is read as text. Throws IndexError, FormatError.
   std::string cell(int64_t row, std::string_view column) const;
 
   const std::shared_ptr<const detail::TableState>& state() const { return state_; }
 
  private:
+  friend class TablePreprocessing;
   explicit Table(std::shared_ptr<const detail::TableState> state) : state_(std::move(state)) {}
   std::shared_ptr<const detail::TableState> state_;
 };
@@ -101,8 +103,11 @@ class TablePreprocessing {
   bool is_classification() const;                       ///< whether the target is classes
   const std::vector<std::string>& class_names() const;  ///< of classes 0, 1, ...
   const std::string& target() const;                    ///< the column that is predicted
-  /// How the table was read that it was fitted to; later ones are read alike.
+  /// How later tables are read: as the one was that it was fitted to, columns that were text there
+  /// being text whatever they look like.
   const TableReadOptions& reading() const;
+  /// Reads a table so; of the columns of text it may lack some (the target). Throws as Table::read.
+  Table read(std::string_view path) const;
 
   /// All that was learned, for model files.
   std::string to_json() const;

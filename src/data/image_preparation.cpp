@@ -11,6 +11,9 @@
 namespace varve::data {
 
 std::string ImagePreparation::to_json() const {
+  if (!is_picture()) {
+    return nlohmann::ordered_json{{"type", "bytes"}, {"divide_by", divide_by}}.dump();
+  }
   return nlohmann::ordered_json{{"type", "image"},
                                 {"height", height},
                                 {"width", width},
@@ -22,17 +25,23 @@ std::string ImagePreparation::to_json() const {
 ImagePreparation ImagePreparation::from_json(std::string_view json) {
   const nlohmann::json j = formats::parse_json(json, "preprocessing");
   ImagePreparation p;
+  bool bytes = false;
   try {
-    if (j.at("type") != "image") throw FormatError("preprocessing: it is not that of pictures");
-    p.height = j.at("height").get<int64_t>();
-    p.width = j.at("width").get<int64_t>();
-    p.channels = j.at("channels").get<int64_t>();
+    bytes = j.at("type") == "bytes";
+    if (!bytes && j.at("type") != "image") {
+      throw FormatError("preprocessing: it is not that of pictures");
+    }
     p.divide_by = j.at("divide_by").get<double>();
+    if (!bytes) {
+      p.height = j.at("height").get<int64_t>();
+      p.width = j.at("width").get<int64_t>();
+      p.channels = j.at("channels").get<int64_t>();
+    }
   } catch (const nlohmann::json::exception& e) {
     throw FormatError(std::string("preprocessing: ") + escaped(e.what()));
   }
-  const bool sides = p.height >= 1 && p.height <= formats::kMaxImageSide && p.width >= 1 &&
-                     p.width <= formats::kMaxImageSide;
+  const bool sides = bytes || (p.height >= 1 && p.height <= formats::kMaxImageSide &&
+                               p.width >= 1 && p.width <= formats::kMaxImageSide);
   if (!sides || (p.channels != 1 && p.channels != 3) || !(p.divide_by > 0) ||
       !std::isfinite(p.divide_by)) {
     throw FormatError("preprocessing: these are no pictures: " + escaped(json));

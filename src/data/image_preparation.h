@@ -11,11 +11,14 @@
 namespace varve::data {
 
 struct ImagePreparation {
+  /// Without a size: bytes of any shape, which are no pictures.
   int64_t height = 0, width = 0, channels = 1;
   /// What values of 0..255 are divided by.
   double divide_by = 255;
 
-  /// {"type": "image", "height": 28, ...}
+  bool is_picture() const { return height > 0; }
+
+  /// {"type": "image", "height": 28, ...} or {"type": "bytes", "divide_by": 255}
   std::string to_json() const;
   /// Throws FormatError.
   static ImagePreparation from_json(std::string_view json);

@@ -256,6 +256,13 @@ const std::vector<std::string>& TablePreprocessing::class_names() const { return
 const std::string& TablePreprocessing::target() const { return state_->target; }
 const TableReadOptions& TablePreprocessing::reading() const { return state_->reading; }
 
+Table TablePreprocessing::read(std::string_view path) const {
+  formats::CsvOptions options = csv_options(reading());
+  options.text_must_exist = false;
+  return Table(std::make_shared<detail::TableState>(
+      detail::TableState{formats::read_csv(std::string(path), options), reading()}));
+}
+
 std::string TablePreprocessing::to_json() const {
   config::Json columns = config::Json::array();
   for (const FittedColumn& c : state_->columns) {
@@ -316,7 +323,9 @@ TablePreprocessing TablePreprocessing::from_json(std::string_view json) {
   return TablePreprocessing(std::make_shared<TablePreprocessingState>(std::move(s)));
 }
 
-TableData prepare_table(const Table& table, const TableOptions& options, TableSplit parts) {
+namespace data {
+
+TableRows split_rows(const Table& table, const TableOptions& options, const TableSplit& parts) {
   const CsvTable& csv = table.state()->csv;
   std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
   std::iota(rows.begin(), rows.end(), 0);
@@ -325,29 +334,34 @@ TableData prepare_table(const Table& table, const TableOptions& options, TableSp
   if (parts.stratify) {
     if (options.target.empty()) throw ValueError("table: stratify: there is no target");
     const int column = csv.column(options.target);
-    if (!data::target_is_class(csv, column, options.target_kind, rows)) {
+    if (!target_is_class(csv, column, options.target_kind, rows)) {
       throw ValueError("table: stratify: target \"" + escaped(options.target) + "\" is no class");
     }
     TablePreprocessingState all;
-    all.classes = data::class_names_of(csv, column, rows);
+    all.classes = class_names_of(csv, column, rows);
     classes = class_targets(csv, all, column);
   }
   Dataset train(tensor(rows, Shape{rows.size()}), classes.defined() ? Tensors(classes) : Tensors());
-  Dataset validation = train.take(0), test = train.take(0);
   const SplitOptions how{.seed = parts.seed, .stratify = parts.stratify};
-  if (parts.test > 0) {
-    TrainTest t = split(train, parts.test, how);
+  TableRows out;
+  const auto split_off = [&](double share) {
+    const TrainTest t = split(train, share, how);
     train = t.train;
-    test = t.test;
-  }
-  if (parts.validation > 0) {
-    TrainTest t = split(train, parts.validation / (1 - parts.test), how);
-    train = t.train;
-    validation = t.test;
-  }
-  TablePreprocessing fitted = TablePreprocessing::fit(table, options, train.rows());
+    return std::vector<int64_t>(t.test.rows().begin(), t.test.rows().end());
+  };
+  if (parts.test > 0) out.test = split_off(parts.test);
+  if (parts.validation > 0) out.validation = split_off(parts.validation / (1 - parts.test));
+  out.train.assign(train.rows().begin(), train.rows().end());
+  return out;
+}
+
+}  // namespace data
+
+TableData prepare_table(const Table& table, const TableOptions& options, TableSplit parts) {
+  const data::TableRows rows = data::split_rows(table, options, parts);
+  TablePreprocessing fitted = TablePreprocessing::fit(table, options, rows.train);
   const Dataset all = fitted.dataset(table);
-  return {all.subset(train.rows()), all.subset(validation.rows()), all.subset(test.rows()), fitted};
+  return {all.subset(rows.train), all.subset(rows.validation), all.subset(rows.test), fitted};
 }
 
 }  // namespace varve

@@ -124,6 +124,15 @@ FittedColumn fit_category(const CsvTable& csv, int column, const Column& options
   return out;
 }
 
+// A column of text holds text in every later table, though all its cells there might be numbers.
+void keep_text(const CsvTable& csv, int column, TableReadOptions& reading) {
+  const std::string& name = csv.names()[static_cast<size_t>(column)];
+  std::vector<std::string>& text = reading.text;
+  if (!csv.is_number(column) && std::find(text.begin(), text.end(), name) == text.end()) {
+    text.push_back(name);
+  }
+}
+
 }  // namespace
 
 bool target_is_class(const CsvTable& csv, int column, const std::string& kind,
@@ -171,6 +180,7 @@ detail::TablePreprocessingState fit_table(const Table& table, const TableOptions
     out.target = options.target;
     out.classification = target_is_class(csv, column, options.target_kind, rows);
     if (out.classification) {
+      keep_text(csv, column, out.reading);
       out.classes = class_names_of(csv, column, rows);
       if (out.classes.size() < 2) {
         warn(column_text(csv, column) + ": all training rows are of the same class");
@@ -186,6 +196,7 @@ detail::TablePreprocessingState fit_table(const Table& table, const TableOptions
     const Column column = given == options.columns.end() ? Column() : given->second;
     if (column.kind == "ignore") continue;
     const bool number = column.kind == "number" || (column.kind == "auto" && csv.is_number(i));
+    if (!number) keep_text(csv, i, out.reading);
     out.columns.push_back(number ? fit_number(csv, i, column, rows)
                                  : fit_category(csv, i, column, rows));
   }

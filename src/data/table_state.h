@@ -48,6 +48,13 @@ namespace varve::data {
 /// The name of the category that stands for missing cells.
 inline constexpr const char* kMissingCategory = "(missing)";
 
+/// Rows of a table.
+struct TableRows {
+  std::vector<int64_t> train, validation, test;
+};
+/// Which rows each part has. Throws as split.
+TableRows split_rows(const Table& table, const TableOptions& options, const TableSplit& parts);
+
 /// Fits columns and target to the rows of a table.
 detail::TablePreprocessingState fit_table(const Table& table, const TableOptions& options,
                                           std::span<const int64_t> rows);

@@ -23,6 +23,8 @@ struct CsvOptions {
   std::vector<std::string> missing{""};
   /// Columns kept as they are written, whatever they look like (postcodes, categories 01 and 1).
   std::vector<std::string> text{};
+  /// Whether a name in `text` that is no column's is an error.
+  bool text_must_exist = true;
   /// Of the file, unpacked where it is gzip.
   int64_t limit = int64_t{4} << 30;
 };

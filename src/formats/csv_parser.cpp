@@ -293,6 +293,7 @@ void CsvParser::set_names(std::vector<std::string> names) {
   table_.columns_.resize(names.size());
   table_.names_ = std::move(names);
   for (const std::string& name : options_.text) {
+    if (!options_.text_must_exist && !table_.has_column(name)) continue;
     table_.columns_[static_cast<size_t>(table_.column(name))].kind = Kind::text;
   }
 }

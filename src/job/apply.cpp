@@ -9,10 +9,12 @@
 
 #include "base/error.h"
 #include "data/arrays.h"
+#include "data/table_state.h"
 #include "formats/file.h"
 #include "formats/idx.h"
 #include "formats/image.h"
 #include "formats/npy.h"
+#include "formats/sha256.h"
 #include "formats/text.h"
 #include "job/job_data.h"
 #include "job/train_job.h"
@@ -61,6 +63,25 @@ Array read_member(const std::string& file, const std::string& name,
         "it has " + escaped(all, 1000));
   }
   return npz.read(chosen);
+}
+
+// The part of a job's table, by the model's own preprocessing.
+template <class Compare>
+Dataset part_of_table(const Job& job, const TablePreprocessing& fitted, const Compare& compare) {
+  const CsvData& csv = job.data.csv;
+  if (job.data.own_test()) return fitted.dataset(fitted.read(job.resolve(csv.test_path)));
+  const std::string path = job.resolve(csv.path);
+  compare(formats::sha256_file(path));
+  const Table table = fitted.read(path);
+  const Split& split = job.data.split;
+  const data::TableRows rows = data::split_rows(
+      table,
+      {.target = fitted.target(), .target_kind = fitted.is_classification() ? "class" : "number"},
+      {.validation = split.validation,
+       .test = split.test,
+       .stratify = split.stratify,
+       .seed = job.seed});
+  return fitted.dataset(table).subset(split.test > 0 ? rows.test : rows.validation);
 }
 
 std::string number_text(double v) { return fmt::format("{}", static_cast<float>(v)); }
@@ -140,29 +161,34 @@ Dataset Application::pictures(const std::vector<std::string>& files, bool invert
   return checked(dataset_of(all, p), files[0]);
 }
 
-std::pair<TablePreprocessing, Table> Application::read_table(const std::string& file) const {
+double Application::divide_by() const {
+  const std::string type = preprocessing_type();
+  return type == "image" || type == "bytes"
+             ? data::ImagePreparation::from_json(model_.metadata("preprocessing")).divide_by
+             : 1;
+}
+
+TablePreprocessing Application::table_preprocessing(const std::string& file) const {
   if (preprocessing_type() != "table") {
     throw FormatError(formats::shown(file) + ": taken for a table, and " + name_ +
                           (preprocessing_type() == "image" ? " takes pictures"
                                                            : " has no preprocessing for tables"),
                       "pictures are PNG or JPEG files, arrays .npy or .npz");
   }
-  return {TablePreprocessing::from_json(model_.metadata("preprocessing")),
-          Table::read(file, table_format_from(model_.metadata(kTableFormatKey)))};
+  return TablePreprocessing::from_json(model_.metadata("preprocessing"));
 }
 
 Dataset Application::table(const std::string& file) const {
-  const auto [fitted, rows] = read_table(file);
-  return Dataset(fitted.inputs(rows));
+  const TablePreprocessing fitted = table_preprocessing(file);
+  return Dataset(fitted.inputs(fitted.read(file)));
 }
 
 Dataset Application::array(const std::string& file, const std::string& array) const {
   const bool npz = kind_of(file) == FileKind::npz;
   Array a = npz ? read_member(file, array, {"x", "x_test", "inputs"}) : formats::read_npy(file);
-  const double by = preprocessing_type() == "image" ? preparation(file).divide_by : 1;
   if (a.shape.rank() == 0 || a.shape.size() == 0)
     throw FormatError(formats::shown(file) + ": no samples in " + a.shape.to_string());
-  return checked(inputs_of(a, by), file);
+  return checked(inputs_of(a, divide_by()), file);
 }
 
 Dataset Application::folder(const std::string& path) const {
@@ -170,8 +196,13 @@ Dataset Application::folder(const std::string& path) const {
     if (formats::file_exists(path + mnist)) return datasets::mnist(path).test;
   }
   const data::ImagePreparation p = preparation(path);
-  const Dataset pictures =
-      datasets::image_folder(path, {.height = p.height, .width = p.width, .channels = p.channels});
+  return of_known_classes(
+      datasets::image_folder(path, {.height = p.height, .width = p.width, .channels = p.channels}),
+      path);
+}
+
+const Dataset& Application::of_known_classes(const Dataset& pictures,
+                                             const std::string& path) const {
   if (pictures.class_names() != model_.class_names()) {
     const auto list = [](const std::vector<std::string>& names) {
       std::string out;
@@ -186,17 +217,10 @@ Dataset Application::folder(const std::string& path) const {
 
 Dataset Application::labelled(const std::string& file, const std::string& inputs,
                               const std::string& targets, const std::string& labels) const {
-  if (file.ends_with(".toml")) {
-    const JobData data = load_data(read_job(file));
-    if (!data.judged()) {
-      throw ConfigError(formats::shown(file) + ": the job has neither a test nor a validation part",
-                        "set data.split.test");
-    }
-    return *data.judged();
-  }
+  if (file.ends_with(".toml")) return part_of_job(file);
   if (is_folder(file)) return folder(file);
   const bool classes = !model_.class_names().empty();
-  const double by = preprocessing_type() == "image" ? preparation(file).divide_by : 1;
+  const double by = divide_by();
   if (!labels.empty()) {
     const formats::LabelledImages part = formats::read_idx_pair(file, labels);
     return checked(
@@ -211,14 +235,54 @@ Dataset Application::labelled(const std::string& file, const std::string& inputs
                      file);
     }
     case FileKind::table: {
-      const auto [fitted, rows] = read_table(file);
-      return fitted.dataset(rows);
+      const TablePreprocessing fitted = table_preprocessing(file);
+      return fitted.dataset(fitted.read(file));
     }
     default:
       throw FormatError(formats::shown(file) + ": there are no targets to evaluate with",
                         "a table with the target, a .npz of inputs and targets, an IDX file with "
                         "--labels, a job file, the folder of MNIST, or one of pictures by class");
   }
+}
+
+// Seed, shares and settings are those of the training, whatever the file says by now and was
+// overruled by then: else the part would hold rows that the model has seen.
+Dataset Application::part_of_job(const std::string& file) const {
+  Job job = read_job(file);
+  const std::string text = model_.metadata(kSplitKey);
+  std::optional<SplitRecord> record;
+  if (!text.empty()) record = SplitRecord::from_json(text);
+  if (!job.data.own_test()) {
+    if (record) {
+      job.seed = static_cast<uint64_t>(record->seed.value);
+      job.data.split = record->split;
+    } else {
+      warn(name_ + " does not say which rows it was trained on; the part may hold some of them");
+    }
+    if (job.data.split.test == 0 && job.data.split.validation == 0) {
+      throw ConfigError(formats::shown(file) + ": the job has neither a test nor a validation part",
+                        record ? "the model was trained on all its rows" : "set data.split.test");
+    }
+  }
+  const auto compare = [&](const std::string& data) {
+    if (!record || job.data.own_test() || record->data == data) return;
+    throw ConfigError(formats::shown(file) +
+                          ": its data are not those that the model was trained on: which of them "
+                          "it has seen is not known",
+                      "give a file of rows, pictures or arrays that were not there in training");
+  };
+  if (job.data.kind == "csv") return part_of_table(job, table_preprocessing(file), compare);
+  job.data.idx.scale = job.data.npz.scale = divide_by() == 1 ? "none" : "unit";
+  if (const Loss loss = train::training_of(model_).options.loss.one()) job.train.loss = loss;
+  if (job.data.kind == "image_folder") {
+    const data::ImagePreparation p = preparation(file);
+    job.data.image_folder.image_size = {p.height, p.width};
+    job.data.image_folder.channels = p.channels;
+  }
+  const JobData data = load_data(job);
+  compare(data.record.data);
+  if (job.data.kind == "image_folder") of_known_classes(*data.judged(), file);
+  return checked(*data.judged(), file);
 }
 
 std::vector<Answer> Application::answers(const Tensor& output) const {

@@ -39,8 +39,9 @@ class Application {
   Dataset table(const std::string& file) const;
   Dataset array(const std::string& file, const std::string& array) const;
   /// With targets, to evaluate on. A folder holds MNIST's four files, of which the test part is
-  /// taken, or pictures in folders named after their classes; a .toml file is a job, whose test
-  /// (else validation) part is taken.
+  /// taken, or pictures in folders named after their classes; a .toml file is a job, of whose data
+  /// the test (else validation) part is taken that training kept out. ConfigError where it is not
+  /// known any more which that was.
   Dataset labelled(const std::string& file, const std::string& inputs, const std::string& targets,
                    const std::string& labels) const;
 
@@ -49,10 +50,13 @@ class Application {
 
  private:
   data::ImagePreparation preparation(const std::string& file) const;
-  std::pair<TablePreprocessing, Table> read_table(const std::string& file) const;
+  TablePreprocessing table_preprocessing(const std::string& file) const;
   Dataset checked(const Dataset& samples, const std::string& file) const;
   Dataset folder(const std::string& path) const;
+  Dataset part_of_job(const std::string& file) const;
+  const Dataset& of_known_classes(const Dataset& pictures, const std::string& place) const;
   std::string preprocessing_type() const;
+  double divide_by() const;
   Model model_;
   std::string name_;
 };

@@ -112,17 +112,14 @@ DataSection read_data(const Json& object) {
     throw ConfigError("data.kind: expected string, got " + escaped(kind->dump()));
   out.kind = kind->get<std::string>();
   check_choice(out.kind, "data.kind", {"csv", "idx", "image_folder", "npz"});
-  bool own_test = false;
   if (out.kind == "csv") {
     out.csv = read_csv(object);
-    own_test = !out.csv.test_path.empty();
   } else if (out.kind == "idx") {
     config::read(object, "data", [&](Fields& f) { out.idx.fields(f); }, {"kind", "split"});
     require(out.idx.images, "data.images");
     require(out.idx.labels, "data.labels");
     check_choice(out.idx.scale, "data.scale", {"unit", "none"});
     require_both(out.idx.test_images, "data.test_images", out.idx.test_labels, "data.test_labels");
-    own_test = !out.idx.test_images.empty();
   } else if (out.kind == "image_folder") {
     out.image_folder = read_image_folder(object);
   } else {
@@ -131,12 +128,11 @@ DataSection read_data(const Json& object) {
     check_choice(out.npz.scale, "data.scale", {"unit", "none"});
     require_both(out.npz.test_inputs, "data.test_inputs", out.npz.test_targets,
                  "data.test_targets");
-    own_test = !out.npz.test_inputs.empty();
   }
   if (const auto split = object.find("split"); split != object.end()) {
     config::read(*split, "data.split", [&](Fields& f) { out.split.fields(f); });
   }
-  if (own_test && out.split.test > 0)
+  if (out.own_test() && out.split.test > 0)
     throw ConfigError("data.split.test: the test data are given by themselves");
   if (out.split.validation + out.split.test >= 1)
     throw ConfigError("data.split: expected validation + test < 1, or nothing is left to train on");
@@ -302,6 +298,12 @@ void read_tree(Job& job, const Json& root, const std::string& path) {
 }
 
 }  // namespace
+
+bool DataSection::own_test() const {
+  return kind == "csv"   ? !csv.test_path.empty()
+         : kind == "idx" ? !idx.test_images.empty()
+                         : kind == "npz" && !npz.test_inputs.empty();
+}
 
 bool Job::classification() const {
   const std::string name = train.loss.name();

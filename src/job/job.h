@@ -91,6 +91,8 @@ struct DataSection {
   NpzData npz = {};
   ImageFolderData image_folder = {};
   Split split = {};
+  /// Whether the test part is given by itself.
+  bool own_test() const;
 };
 
 struct TrainSection {

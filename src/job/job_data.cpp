@@ -9,6 +9,7 @@
 #include "formats/file.h"
 #include "formats/idx.h"
 #include "formats/npy.h"
+#include "formats/sha256.h"
 #include "formats/text.h"
 #include "varve/files.h"
 #include "varve/ops/pointwise.h"
@@ -45,6 +46,15 @@ auto blame(const Job& job, const char* place, F&& f) {
   }
 }
 
+// Whether what the model is judged on is a part of the data that it is trained on.
+bool is_split(const Job& job) {
+  return !job.data.own_test() && (job.data.split.test > 0 || job.data.split.validation > 0);
+}
+
+SplitRecord record_of(const Job& job) {
+  return {.split = job.data.split, .seed = static_cast<int64_t>(job.seed)};
+}
+
 // ---- Tables
 
 void require_column(const Job& job, const Table& table, const std::string& path,
@@ -56,17 +66,6 @@ void require_column(const Job& job, const Table& table, const std::string& path,
   job.fail(path + ": column " + formats::in_quotes(column) + " not found in " +
                formats::shown(file) + "; columns: " + escaped(all, 1000),
            near.empty() ? "" : "did you mean \"" + escaped(near) + "\"?");
-}
-
-// The columns that must stay text in every later table, though all their cells there might be
-// numbers.
-std::vector<std::string> categories_of(const TablePreprocessing& preprocessing) {
-  std::vector<std::string> out;
-  const Json fitted = config::parse(preprocessing.to_json(), "preprocessing");
-  for (const Json& column : fitted.at("columns")) {
-    if (column.at("kind") == "category") out.push_back(column.at("name").get<std::string>());
-  }
-  return out;
 }
 
 JobData load_csv(const Job& job) {
@@ -94,13 +93,13 @@ JobData load_csv(const Job& job) {
   JobData out{.train = parts.train, .class_names = parts.preprocessing.class_names()};
   if (parts.validation.size() > 0) out.validation = parts.validation;
   if (parts.test.size() > 0) out.test = parts.test;
-  read.text = categories_of(parts.preprocessing);
-  out.table_format = to_json(read);
   out.table = table;
   if (!csv.test_path.empty()) {
-    out.table = Table::read(job.resolve(csv.test_path), read);
+    out.table = parts.preprocessing.read(job.resolve(csv.test_path));
     out.test = parts.preprocessing.dataset(*out.table);
   }
+  out.record = record_of(job);
+  if (is_split(job)) out.record.data = formats::sha256_file(path);
   return out;
 }
 
@@ -142,9 +141,19 @@ Dataset joined(const Dataset& inputs, const Tensor& targets, std::vector<std::st
   return Dataset(inputs.stored_inputs(), targets, std::move(options));
 }
 
+std::string checksum_of(const Dataset& data) {
+  formats::Sha256 hash;
+  for (const Tensors& tensors : {data.stored_inputs(), data.stored_targets()}) {
+    for (const Tensor& x : tensors) hash.update(data::to_array(x).bytes.span());
+  }
+  return hash.hex();
+}
+
 // Splits test and validation part off the training part.
 void split_parts(const Job& job, JobData& out) {
   const Split& split = job.data.split;
+  out.record = record_of(job);
+  if (is_split(job)) out.record.data = checksum_of(out.train);
   const SplitOptions how{.seed = job.seed, .stratify = split.stratify};
   const auto split_off = [&](double share) {
     const TrainTest parts =
@@ -249,7 +258,9 @@ Dataset inputs_of(const formats::Array& array, double divide_by) {
     options.preprocessing = preparation.to_json();
     options.prepare = preparation.prepare();
   } else if (bytes) {
-    options.prepare = data::ImagePreparation{.divide_by = divide_by}.prepare();
+    const data::ImagePreparation preparation{.divide_by = divide_by};
+    options.preprocessing = preparation.to_json();
+    options.prepare = preparation.prepare();
   } else if (is_floating(array.dtype) && array.dtype != f32) {
     options.prepare = [](const Tensors& x) { return Tensors(cast(x.only(), f32)); };
   }
@@ -271,17 +282,21 @@ JobData load_data(const Job& job) {
   return out;
 }
 
-std::string to_json(const TableReadOptions& options) {
-  TableReadOptions copy = options;
-  return config::write("table", [&](Fields& f) { copy.fields(f); }).dump();
+void SplitRecord::fields(Fields& f) {
+  split.fields(f);
+  f("seed", seed, "Of the split.", {.min = 0});
+  f("data", data, "SHA-256 of what was split.");
 }
 
-TableReadOptions table_format_from(const std::string& json) {
-  TableReadOptions out;
-  if (json.empty()) return out;
+std::string SplitRecord::to_json() const {
+  SplitRecord copy = *this;
+  return config::write(kSplitKey, [&](Fields& f) { copy.fields(f); }).dump();
+}
+
+SplitRecord SplitRecord::from_json(const std::string& json) {
+  SplitRecord out;
   try {
-    config::read(config::parse(json, kTableFormatKey), kTableFormatKey,
-                 [&](Fields& f) { out.fields(f); });
+    config::read(config::parse(json, kSplitKey), kSplitKey, [&](Fields& f) { out.fields(f); });
   } catch (const ConfigError& e) {
     throw FormatError(e.message(), e.hint());
   }

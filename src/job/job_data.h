@@ -10,13 +10,28 @@
 
 namespace varve::job {
 
+/// How the parts of the data came about.
+struct SplitRecord {
+  Split split = {};
+  Dim seed = 0;
+  /// SHA-256 of what was split; empty where nothing was, or where the test part is given by itself.
+  std::string data = {};
+
+  void fields(Fields& f);
+  std::string to_json() const;
+  /// Throws FormatError.
+  static SplitRecord from_json(const std::string& json);
+};
+/// The key of the model's metadata that holds it.
+inline constexpr const char* kSplitKey = "split";
+
 struct JobData {
   Dataset train;
   std::optional<Dataset> validation = {}, test = {};
   /// None where the target is a number.
   std::vector<std::string> class_names = {};
-  /// How its table is to be read, for the model's file; empty for others.
-  std::string table_format = {};
+  /// Which rows the model sees, for its file.
+  SplitRecord record = {};
   /// The table that the test part (else the validation part) came from.
   std::optional<Table> table = {};
 
@@ -37,11 +52,5 @@ Dataset inputs_of(const formats::Array& array, double divide_by);
 /// FormatErrors.
 Dataset with_targets(const Dataset& inputs, const formats::Array& targets, bool classification,
                      const std::string& name);
-
-/// The key of the model's metadata that holds `table_format`.
-inline constexpr const char* kTableFormatKey = "table_format";
-std::string to_json(const TableReadOptions& options);
-/// Throws FormatError.
-TableReadOptions table_format_from(const std::string& json);
 
 }  // namespace varve::job

@@ -182,8 +182,7 @@ PreparedJob prepare(const Job& job) {
   out.model.compile({.optimizer = job.train.optimizer.fresh(),
                      .loss = job.train.loss,
                      .metrics = job.train.metrics});
-  if (!out.data.table_format.empty())
-    out.model.set_metadata(kTableFormatKey, out.data.table_format);
+  out.model.set_metadata(kSplitKey, out.data.record.to_json());
   return out;
 }
 

@@ -64,6 +64,117 @@ TEST(Train, TheJobForATableRunsAsItStands) {
   EXPECT_EQ(found["accuracy"], result["scores"]["test"]["accuracy"]);
 }
 
+TEST(Train, EvaluationTakesTheRowsThatTrainingKeptOutWhateverTheFileSaysByNow) {
+  const Folder folder;
+  copy_job("csv", folder / "csv.toml");
+  write_customers(folder / "churn.csv", 600);
+  const std::string model = folder / "runs/churn/model.safetensors";
+  for (const char* split : {"{validation=0.2,test=0.3,stratify=true}", "{validation=0.2}"}) {
+    expect_ok(varve({"train", folder / "csv.toml", "--seed", "99", "--epochs", "2", "--set",
+                     std::string("data.split=") + split}));
+    const nlohmann::json scores = json_of(folder / "runs/churn/result.json")["scores"];
+    const Ran ran = varve({"evaluate", model, folder / "csv.toml", "--json"});
+    expect_ok(ran);
+    const nlohmann::json found = nlohmann::json::parse(ran.out);
+    EXPECT_EQ(found["samples"], scores.contains("test") ? 180 : 120);
+    const nlohmann::json& part = scores[scores.contains("test") ? "test" : "validation"];
+    for (const char* name : {"loss", "accuracy"}) {
+      EXPECT_NEAR(found[name].get<double>(), part[name].get<double>(), 1e-6) << name;
+    }
+  }
+  // Where the data are others, nobody knows which of them were seen.
+  write_text(folder / "churn.csv", read_text(folder / "churn.csv") + "C600,30,gold,3,no\n");
+  const Ran other = varve({"evaluate", model, folder / "csv.toml"});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_THAT(other.err, HasSubstr("csv.toml: its data are not those that the model was trained"));
+  EXPECT_EQ(varve({"evaluate", model, folder / "churn.csv"}).code, 0);
+  // And where nothing was kept out, there is nothing to take.
+  expect_ok(varve({"train", folder / "csv.toml", "--epochs", "1", "--set",
+                   "data.split={stratify=false}", "--set", "train.callbacks=[]"}));
+  EXPECT_THAT(varve({"evaluate", model, folder / "csv.toml"}).err,
+              HasSubstr("the model was trained on all its rows"));
+}
+
+TEST(Train, EvaluationSplitsArraysAsTrainingDid) {
+  const Folder folder;
+  Dice dice;
+  formats::Array x(u8, Shape{100, 6}), y(i64, Shape{100});
+  for (size_t i = 0; i < 100; ++i) {
+    y.span<int64_t>()[i] = dice(3);
+    for (size_t k = 0; k < 6; ++k) {
+      x.span<uint8_t>()[i * 6 + k] =
+          static_cast<uint8_t>(dice(100) + 50 * y.span<int64_t>()[i] * static_cast<int64_t>(k % 2));
+    }
+  }
+  formats::write_npz(folder / "d.npz", {{"x_train", x}, {"y_train", y}});
+  write_text(folder / "job.toml", R"(
+[data]
+kind = "npz"
+path = "d.npz"
+scale = "none"
+split = { test = 0.5 }
+[model]
+layers = [{ type = "dense", units = "classes" }]
+[train]
+loss = { type = "cross_entropy", from_logits = true }
+metrics = ["accuracy"]
+epochs = 5
+[output]
+directory = "out"
+)");
+  expect_ok(varve({"train", folder / "job.toml", "--seed", "5", "--set", "data.scale=unit", "--set",
+                   "data.split={test=0.3,stratify=true}"}));
+  const std::string model = folder / "out/model.safetensors";
+  const Ran ran = varve({"evaluate", model, folder / "job.toml", "--json"});
+  expect_ok(ran);
+  const nlohmann::json found = nlohmann::json::parse(ran.out),
+                       scores = json_of(folder / "out/result.json")["scores"]["test"];
+  EXPECT_EQ(found["samples"], 30);
+  EXPECT_NEAR(found["loss"].get<double>(), scores["loss"].get<double>(), 1e-6);
+  // Bytes are divided as they were in training, too, where they come by themselves.
+  formats::write_npz(folder / "all.npz", {{"x", x}, {"y", y}});
+  const Ran all = varve({"evaluate", model, folder / "all.npz", "--json"});
+  expect_ok(all);
+  EXPECT_LT(nlohmann::json::parse(all.out)["loss"], 3);
+  EXPECT_THAT(varve({"summary", model}).out, HasSubstr("takes         bytes, divided by 255"));
+}
+
+TEST(Train, ClassesThatLookLikeNumbersAreNoneInLaterTables) {
+  const Folder folder;
+  std::string text = "x;kind\n";
+  for (int i = 0; i < 60; ++i) {
+    text += (i % 7 == 0 ? "-" : std::to_string(i % 3 * 10 + i % 5)) + ";" +
+            (i % 3 == 0   ? "01"
+             : i % 3 == 1 ? "02"
+                          : "x") +
+            "\n";
+  }
+  write_text(folder / "t.csv", text);
+  write_text(folder / "job.toml", R"(
+[data]
+kind = "csv"
+path = "t.csv"
+target = "kind"
+separator = ";"
+missing = ["-"]
+[model]
+layers = [{ type = "dense", units = "classes" }]
+[train]
+loss = { type = "cross_entropy", from_logits = true }
+metrics = ["accuracy"]
+[output]
+directory = "out"
+)");
+  expect_ok(varve({"train", folder / "job.toml"}));
+  const std::string model = folder / "out/model.safetensors";
+  write_text(folder / "two.csv", "kind;x\n01;1\n02;-\n");
+  const Ran ran = varve({"evaluate", model, folder / "two.csv", "--json"});
+  expect_ok(ran);
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["samples"], 2);
+  write_text(folder / "new.csv", "x\n1\n-\n");
+  expect_ok(varve({"predict", model, folder / "new.csv"}));
+}
+
 TEST(Train, TheJobForPicturesRunsAsItStandsAndPredictsTheSameBitsInAnyProcess) {
   const Folder folder;
   copy_job("idx", folder / "idx.toml");

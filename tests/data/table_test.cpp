@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "support/errors.h"
+#include "support/folder.h"
 #include "varve/warnings.h"
 
 namespace varve {
@@ -97,6 +98,37 @@ TEST(Table, PreprocessingComesBackFromItsText) {
   EXPECT_EQ(reading.missing, (std::vector<std::string>{"-"}));
   EXPECT_THROW(TablePreprocessing::from_json("{\"type\": \"table\"}"), FormatError);
   EXPECT_THROW(TablePreprocessing::from_json("{"), FormatError);
+}
+
+TEST(Table, WhatWasTextIsTextInLaterTablesThoughAllItsCellsMightBeNumbers) {
+  const Table table =
+      Table::parse("zone;x;label\n007;1;01\nA;2;x\n7;3;02\n", {.separator = ";", .missing = {"-"}});
+  const TablePreprocessing p =
+      TablePreprocessing::from_json(TablePreprocessing::fit(table, {.target = "label"}).to_json());
+  EXPECT_EQ(p.reading().text, (std::vector<std::string>{"label", "zone"}));
+  const test::Folder folder;
+  const Dataset later =
+      p.dataset(p.read(folder.file("later.csv", "label;zone;x\n02;007;1\n01;7;-\n")));
+  EXPECT_EQ(later.classes(), (std::vector<int64_t>{1, 0}));
+  EXPECT_EQ(p.feature_names(), (std::vector<std::string>{"zone=007", "zone=7", "zone=A", "x"}));
+  const std::vector<double> x = later.all().x().to_doubles();
+  EXPECT_EQ(std::vector<double>(x.begin(), x.begin() + 3), (std::vector<double>{1, 0, 0}));
+  EXPECT_EQ(std::vector<double>(x.begin() + 4, x.end()), (std::vector<double>{0, 1, 0, 0}));
+  // The target may be missing, where nothing is compared with it; what is used may not.
+  EXPECT_EQ(p.inputs(p.read(folder.file("raw.csv", "zone;x\nA;2\n"))).to_doubles(),
+            (std::vector<double>{0, 0, 1, 0}));
+  EXPECT_THROW(p.inputs(p.read(folder.file("bad.csv", "x\n2\n"))), FormatError);
+  EXPECT_THROW(Table::parse("x\n2\n", {.text = {"zone"}}), FormatError);
+}
+
+TEST(Table, CellsAreTextAndNumbersInTheirShortestForm) {
+  const std::string text = "zip,size\n007,7.0\n,1e3\n";
+  const Table numbers = Table::parse(text);
+  EXPECT_EQ(numbers.cell(0, "zip"), "7");
+  EXPECT_EQ(numbers.cell(1, "zip"), "");
+  EXPECT_EQ(numbers.cell(0, "size"), "7");
+  EXPECT_EQ(numbers.cell(1, "size"), "1000");
+  EXPECT_EQ(Table::parse(text, {.text = {"zip"}}).cell(0, "zip"), "007");
 }
 
 TEST(Table, TargetsAreClassesOrNumbers) {

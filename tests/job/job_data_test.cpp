@@ -12,6 +12,7 @@
 #include "data/image_preparation.h"
 #include "formats/idx.h"
 #include "formats/npy.h"
+#include "formats/sha256.h"
 #include "job/check.h"
 #include "job/train_job.h"
 #include "support/errors.h"
@@ -76,7 +77,38 @@ TEST(JobData, TablesAreSplitAndFittedOnTheTrainingPart) {
   EXPECT_EQ(rows.size(), 100u);
   const std::vector<int64_t> classes = data.test->classes();
   EXPECT_EQ(std::count(classes.begin(), classes.end(), 0), 5);
-  EXPECT_THAT(table_format_from(data.table_format).text, ElementsAre("colour"));
+  const auto fitted = TablePreprocessing::from_json(data.train.preprocessing());
+  EXPECT_THAT(fitted.reading().text, ElementsAre("label", "colour"));
+}
+
+TEST(JobData, ARecordSaysWhichRowsAreKeptOutOfTraining) {
+  const Folder folder;
+  write_text(folder / "t.csv", table_of(100));
+  const std::string file = "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"label\"\n";
+  const auto record = [&](const std::string& more) {
+    return load_data(job_of(folder, file + more)).record;
+  };
+  const std::string split = "split = { validation = 0.1, test = 0.2, stratify = true }";
+  const SplitRecord first = SplitRecord::from_json(record(split).to_json());
+  EXPECT_EQ(first.split.validation, 0.1);
+  EXPECT_EQ(first.split.test, 0.2);
+  EXPECT_TRUE(first.split.stratify);
+  EXPECT_EQ(first.data, formats::sha256(formats::as_bytes(table_of(100))));
+  EXPECT_EQ(record("").data, "");
+  // A test part by itself does not depend on what is split.
+  EXPECT_EQ(record("test_path = \"t.csv\"\nsplit = { validation = 0.1 }").data, "");
+  EXPECT_THROW(SplitRecord::from_json("{\"seed\": -1}"), FormatError);
+}
+
+TEST(JobData, BytesThatAreNoPicturesSayHowTheyAreScaled) {
+  const Folder folder;
+  formats::write_npz(folder / "d.npz",
+                     {{"x_train", array<uint8_t>({4, 5}, std::vector<uint8_t>(20, 51))},
+                      {"y_train", array<int64_t>({4}, {0, 1, 0, 1})}});
+  const JobData data = load_data(job_of(folder, "kind = \"npz\"\npath = \"d.npz\""));
+  const auto said = data::ImagePreparation::from_json(data.train.preprocessing());
+  EXPECT_FALSE(said.is_picture());
+  EXPECT_EQ(said.divide_by, 255);
 }
 
 TEST(JobData, ATestTableOfItsOwnIsPreparedLikeTheTrainingRows) {
