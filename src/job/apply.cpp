@@ -303,14 +303,17 @@ std::vector<Answer> Application::answers(const Tensor& output) const {
     }
     return out;
   }
-  const train::Training& training = train::training_of(model_);
-  const bool logits = training.options.loss.one().from_logits().value_or(true);
-  for (const std::vector<double>& p : report::probabilities(output, logits)) {
+  const train::OutputKind kind =
+      train::output_kind(model_, train::training_of(model_).options.loss.one());
+  for (const std::vector<double>& p : report::class_scores(output, kind)) {
     std::vector<size_t> order(p.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
     Answer answer;
-    for (size_t c : order) answer.choices.push_back({names[c], p[c]});
+    for (size_t c : order) {
+      answer.choices.push_back({names[c], {}});
+      if (train::has_probabilities(kind)) answer.choices.back().probability = p[c];
+    }
     out.push_back(std::move(answer));
   }
   return out;

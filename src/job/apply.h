@@ -15,8 +15,8 @@ enum class FileKind { picture, npy, npz, table };
 /// Throws IoError.
 FileKind kind_of(const std::string& path);
 
-/// What a model says of one sample: the classes with their probabilities, the likeliest first; or a
-/// number (several as "1, 2") without.
+/// What a model says of one sample: the classes, the likeliest first, with their probabilities
+/// where its outputs are some; or a number (several as "1, 2").
 struct Answer {
   struct Choice {
     std::string name;

@@ -40,6 +40,10 @@ void check_yes_no(const Job& job, const Shape& output, const Tensor& target, siz
                  std::to_string(classes),
              "cross_entropy tells many apart, with units = \"classes\" in the last layer");
   }
+  if (classes == 1) {
+    job.fail("train.loss: " + loss + " tells two classes apart, the data have one",
+             "all rows of the training part are of the same class");
+  }
   if (output.rank() == 2 && output[1] == 1) return;
   job.fail(std::string(place_of_model(job)) + ": " + loss +
                " takes one number, the last layer gives " + output_text(output),

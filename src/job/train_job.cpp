@@ -199,7 +199,6 @@ void train(const Job& job, const TrainSettings& settings) {
   t.test = p.data.judged();
   t.part = p.data.judged_name();
   t.class_names = p.data.class_names;
-  t.from_logits = job.train.loss.from_logits().value_or(true);
   if (p.data.table && t.test) t.rows = rows_of(*p.data.table, *t.test, job.data.csv.target);
   t.samples = kSamples;
   t.sample = "sample";

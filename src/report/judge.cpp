@@ -8,7 +8,32 @@
 
 namespace varve::report {
 
-std::vector<std::vector<double>> probabilities(const Tensor& prediction, bool from_logits) {
+namespace {
+
+using train::OutputKind;
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+std::vector<double> scores_of_row(std::vector<double> row, bool one, OutputKind kind) {
+  if (one) {
+    if (kind == OutputKind::margins) return {-row[0], row[0]};
+    const double p = train::is_above_zero(kind) ? sigmoid(row[0]) : row[0];
+    return {1 - p, p};
+  }
+  if (kind == OutputKind::yes_no_logits) {
+    std::transform(row.begin(), row.end(), row.begin(), sigmoid);
+  } else if (kind == OutputKind::logits) {
+    const double top = *std::max_element(row.begin(), row.end());
+    double sum = 0;
+    for (double& v : row) sum += v = std::exp(v - top);
+    for (double& v : row) v /= sum;
+  }
+  return row;
+}
+
+}  // namespace
+
+std::vector<std::vector<double>> class_scores(const Tensor& prediction, OutputKind kind) {
   const Shape& shape = prediction.shape();
   const bool one = shape.rank() == 1 || (shape.rank() == 2 && shape[1] == 1);
   if (!one && shape.rank() != 2) {
@@ -18,35 +43,31 @@ std::vector<std::vector<double>> probabilities(const Tensor& prediction, bool fr
   const std::vector<double> values = prediction.to_doubles();
   std::vector<std::vector<double>> out;
   for (int64_t i = 0; i < n; ++i) {
-    std::vector<double> row(values.begin() + i * width, values.begin() + (i + 1) * width);
-    if (one) {
-      const double p = from_logits ? 1 / (1 + std::exp(-row[0])) : row[0];
-      row = {1 - p, p};
-    } else if (from_logits) {
-      const double top = *std::max_element(row.begin(), row.end());
-      double sum = 0;
-      for (double& v : row) sum += v = std::exp(v - top);
-      for (double& v : row) v /= sum;
-    }
-    out.push_back(std::move(row));
+    out.push_back(
+        scores_of_row({values.begin() + i * width, values.begin() + (i + 1) * width}, one, kind));
   }
   return out;
 }
 
-Judged judge(const Tensor& prediction, const std::vector<int64_t>& truth, bool from_logits) {
-  const std::vector<std::vector<double>> p = probabilities(prediction, from_logits);
+Judged judge(const Tensor& prediction, const std::vector<int64_t>& truth, OutputKind kind) {
+  const std::vector<std::vector<double>> p = class_scores(prediction, kind);
   if (p.size() != truth.size()) {
     throw ShapeError("judge: " + std::to_string(p.size()) + " predictions for " +
                      std::to_string(truth.size()) + " targets");
   }
   Judged out;
   out.truth = truth;
+  out.probabilities = train::has_probabilities(kind);
   out.classes = p.empty() ? 0 : static_cast<int64_t>(p[0].size());
   for (size_t i = 0; i < p.size(); ++i) {
+    if (truth[i] < 0 || truth[i] >= out.classes) {
+      throw IndexError("judge: target[" + std::to_string(i) + "] = " + std::to_string(truth[i]) +
+                       ", and the model tells " + std::to_string(out.classes) + " classes apart");
+    }
     const auto best = std::max_element(p[i].begin(), p[i].end());
     out.said.push_back(best - p[i].begin());
     out.sure.push_back(*best);
-    out.of_truth.push_back(p[i].at(static_cast<size_t>(truth[i])));
+    out.of_truth.push_back(p[i][static_cast<size_t>(truth[i])]);
   }
   return out;
 }
@@ -93,6 +114,17 @@ formats::Array picture_of_sample(const Dataset& data, int64_t position) {
   return out;
 }
 
+namespace {
+
+std::string sure_text(const Judged& judged, size_t at, const std::string& truth) {
+  const double sure = judged.sure[at], of_truth = judged.of_truth[at];
+  return judged.probabilities ? fmt::format("{:.1f}\u00a0% sure\n{}: {:.1f}\u00a0%", sure * 100,
+                                            truth, of_truth * 100)
+                              : fmt::format("score {:.3g}\n{}: {:.3g}", sure, truth, of_truth);
+}
+
+}  // namespace
+
 std::vector<GalleryItem> worst_mistakes(const Judged& judged, const Dataset& data,
                                         const std::vector<std::string>& class_names, size_t count) {
   const auto name = [&](int64_t c) {
@@ -105,8 +137,7 @@ std::vector<GalleryItem> worst_mistakes(const Judged& judged, const Dataset& dat
     const auto at = static_cast<size_t>(i);
     out.push_back({picture_of_sample(data, i),
                    "said " + name(judged.said[at]) + ", is " + name(judged.truth[at]),
-                   fmt::format("{:.1f}\u00a0% sure\n{}: {:.1f}\u00a0%", judged.sure[at] * 100,
-                               name(judged.truth[at]), judged.of_truth[at] * 100)});
+                   sure_text(judged, at, name(judged.truth[at]))});
   }
   return out;
 }

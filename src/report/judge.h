@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "report/page.h"
+#include "train/output_kind.h"
 #include "varve/dataset.h"
 #include "varve/tensor.h"
 
@@ -12,8 +13,9 @@ namespace varve::report {
 
 struct Judged {
   std::vector<int64_t> truth, said;
-  std::vector<double> sure;      // probability of the class that was said
-  std::vector<double> of_truth;  // probability of the true class
+  std::vector<double> sure;      // probability of the class that was said, or its score
+  std::vector<double> of_truth;  // the same of the true class
+  bool probabilities = true;     // or scores, of which a larger one says more
   int64_t classes = 0;
 
   double accuracy() const;
@@ -21,12 +23,12 @@ struct Judged {
   std::vector<int64_t> mistakes() const;
 };
 
-/// Predictions [n, classes], or [n] or [n, 1] for two classes; scores before softmax or sigmoid
-/// where `from_logits`.
-Judged judge(const Tensor& prediction, const std::vector<int64_t>& truth, bool from_logits);
-/// Rows of probabilities: softmax of logits, sigmoid where there is one number a row (then two
-/// columns: 1 - p and p).
-std::vector<std::vector<double>> probabilities(const Tensor& prediction, bool from_logits);
+/// Predictions [n, classes], or [n] or [n, 1] for two classes. Throws ShapeError; IndexError for a
+/// target that is none of the classes.
+Judged judge(const Tensor& prediction, const std::vector<int64_t>& truth, train::OutputKind kind);
+/// A number a class and row, the largest of which tells the class: the probability where the kind
+/// gives some. Of one number a row come two: 1 - p and p, of a margin -m and m.
+std::vector<std::vector<double>> class_scores(const Tensor& prediction, train::OutputKind kind);
 
 /// Whether samples are pictures: [height, width, 1 or 3], bytes or floating numbers.
 bool are_pictures(const Dataset& data);

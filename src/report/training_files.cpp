@@ -16,6 +16,7 @@
 #include "report/contact_sheet.h"
 #include "report/model_picture.h"
 #include "report/training_report.h"
+#include "train/training.h"
 #include "varve/report.h"
 
 namespace varve::report {
@@ -90,16 +91,24 @@ void show_classes(TrainingReport& page, const TrainedModel& t, const Judged& jud
   if (are_pictures(*t.test)) {
     page.mistakes = worst_mistakes(judged, *t.test, t.class_names, kWorst);
   } else if (t.rows) {
-    page.worst_head = table_head({"said", "is", "sure"}, *t.rows);
+    page.worst_head = table_head({"said", "is", judged.probabilities ? "sure" : "score"}, *t.rows);
     for (int64_t i : judged.mistakes()) {
       if (page.worst_rows.size() == kWorst) break;
       const auto at = static_cast<size_t>(i);
-      page.worst_rows.push_back(table_row(
-          {t.class_names.at(static_cast<size_t>(judged.said[at])),
-           t.class_names.at(static_cast<size_t>(judged.truth[at])), percent_text(judged.sure[at])},
-          *t.rows, i));
+      page.worst_rows.push_back(
+          table_row({t.class_names.at(static_cast<size_t>(judged.said[at])),
+                     t.class_names.at(static_cast<size_t>(judged.truth[at])),
+                     judged.probabilities ? percent_text(judged.sure[at])
+                                          : fmt::format("{:.4g}", judged.sure[at])},
+                    *t.rows, i));
     }
   }
+}
+
+void require_names(const TrainedModel& t, const Judged& judged) {
+  if (judged.classes == static_cast<int64_t>(t.class_names.size())) return;
+  throw ShapeError("report: the model tells " + std::to_string(judged.classes) +
+                   " classes apart, and " + std::to_string(t.class_names.size()) + " have names");
 }
 
 void show_numbers(TrainingReport& page, const TrainedModel& t, const Tensor& prediction) {
@@ -185,7 +194,9 @@ void write_training(const std::string& folder, TrainedModel t) {
     if (t.class_names.empty()) {
       show_numbers(page, t, prediction);
     } else {
-      const Judged judged = judge(prediction, t.test->classes(), t.from_logits);
+      const Loss& loss = train::training_of(t.model).options.loss.one();
+      const Judged judged = judge(prediction, t.test->classes(), train::output_kind(t.model, loss));
+      require_names(t, judged);
       show_classes(page, t, judged);
       if (are_pictures(*t.test) && !t.samples.empty()) {
         write_samples(folder + "/" + t.samples, t, judged);

@@ -29,7 +29,6 @@ struct TrainedModel {
   std::optional<Dataset> test = {};
   std::string part = "test";  ///< or "validation", where there is nothing else
   std::vector<std::string> class_names = {};
-  bool from_logits = true;
   std::optional<TableRows> rows = {};
   /// The first test picture of each class is written to `samples`/`sample`_<class>.png, as
   /// something to try `varve predict` on; no text: none are.

@@ -7,6 +7,7 @@
 #include "ir/node.h"
 #include "nn/config.h"
 #include "nn/layer_state.h"
+#include "train/output_kind.h"
 #include "train/training.h"
 #include "varve/nn/network.h"
 #include "varve/warnings.h"
@@ -37,6 +38,12 @@ class ActivationOf final : public Fields {
   std::string text;
 };
 
+Layer last_layer(const Layer& model) {
+  Layer last = model;
+  while (last.type() == "sequential" && !last.layers().empty()) last = last.layers().back();
+  return last;
+}
+
 // What the last layer of a sequence ends in; empty where that is not known.
 std::string last_activation(const Layer& last) {
   if (last.type() == "softmax" || last.type() == "sigmoid") return last.type();
@@ -51,6 +58,18 @@ std::string last_activation(const Layer& last) {
 }
 
 }  // namespace
+
+OutputKind output_kind(const Layer& model, const Loss& loss) {
+  const std::string activation = last_activation(last_layer(model));
+  if (activation == "softmax" || activation == "sigmoid") return OutputKind::probabilities;
+  if (!loss) return OutputKind::numbers;
+  if (const std::optional<bool> logits = loss.from_logits()) {
+    if (!*logits) return OutputKind::probabilities;
+    return loss.name() == "binary_cross_entropy" ? OutputKind::yes_no_logits : OutputKind::logits;
+  }
+  const std::string name = loss.name();
+  return name == "hinge" || name == "categorical_hinge" ? OutputKind::margins : OutputKind::numbers;
+}
 
 std::string first_not_finite(const Dataset& data, std::span<const int64_t> positions) {
   const Tensors& inputs = data.stored_inputs();
@@ -153,8 +172,7 @@ void warn_of_labels(const Model& model, const Dataset& data) {
 void warn_of_activation(const Model& model) {
   const std::vector<OutputPlan>& plan = training_of(model).plan;
   if (plan.size() != 1 || !is_cross_entropy(plan[0].loss)) return;
-  Layer last = model;
-  while (last.type() == "sequential" && !last.layers().empty()) last = last.layers().back();
+  const Layer last = last_layer(model);
   const std::string activation = last_activation(last);
   const bool probabilities = activation == "softmax" || activation == "sigmoid";
   const std::string name = "layer \"" + last.name() + "\"";

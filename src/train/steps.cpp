@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "nn/layer_state.h"
+#include "train/output_kind.h"
 #include "train/training.h"
 #include "varve/derivatives.h"
 #include "varve/nn/network.h"
@@ -124,9 +125,8 @@ std::vector<OutputPlan> plan_of(const Model& model, const CompileOptions& o, siz
     plan[0].metrics = o.metrics;
   }
   for (OutputPlan& p : plan) {
-    for (Metric& m : p.metrics) {
-      if (p.loss.from_logits().has_value()) m.set_from_logits(*p.loss.from_logits());
-    }
+    const bool above_zero = is_above_zero(output_kind(model, p.loss));
+    for (Metric& m : p.metrics) m.set_from_logits(above_zero);
   }
   return plan;
 }

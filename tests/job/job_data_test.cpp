@@ -281,6 +281,11 @@ TEST(JobTrial, LossesForYesAndNoTakeOneNumberAndTwoClasses) {
       trial("kind", "1", "binary_cross_entropy", ""),
       HasSubstr("job.toml:8:1: train.loss: binary_cross_entropy tells two classes apart, the "
                 "data have 3 | cross_entropy"));
+  const Folder folder;
+  write_text(folder / "t.csv", "x,y\n1,a\n2,a\n");
+  const Job one = job_of(folder, "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"", "", "hinge");
+  EXPECT_THAT(told([&] { prepare(one); }),
+              HasSubstr("train.loss: hinge tells two classes apart, the data have one | all rows"));
 }
 
 TEST(JobTrial, ClassesAreWeightedWhereThereAreSome) {

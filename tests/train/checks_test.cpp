@@ -6,6 +6,7 @@
 #include "helpers.h"
 #include "support/errors.h"
 #include "support/folder.h"
+#include "train/output_kind.h"
 #include "varve/ops/pointwise.h"
 #include "varve/warnings.h"
 
@@ -43,6 +44,48 @@ TEST(Checks, ALossThatDoesNotFitTheLastActivationIsToldOf) {
                 "from_logits = true, or end in softmax or sigmoid"}));
   EXPECT_TRUE(warnings_of([&] { fit_once(dense("linear"), scores, data); }).empty());
   EXPECT_TRUE(warnings_of([&] { fit_once(dense("softmax"), shares, data); }).empty());
+}
+
+TEST(OutputKind, IsThatOfASoftmaxOrSigmoidAtTheEndElseThatOfTheLoss) {
+  using train::OutputKind;
+  const Loss logits = losses::CrossEntropy{.from_logits = true},
+             yes_no = losses::BinaryCrossEntropy{.from_logits = true};
+  const auto kind = [](const char* activation, const Loss& loss) {
+    return train::output_kind(
+        Sequential{nn::Flatten{}, nn::Dense{.units = 2, .activation = activation}}, loss);
+  };
+  for (const Loss& loss : {logits, yes_no, Loss("mse"), Loss("hinge"), Loss()}) {
+    EXPECT_EQ(kind("softmax", loss), OutputKind::probabilities);
+    EXPECT_EQ(kind("sigmoid", loss), OutputKind::probabilities);
+  }
+  EXPECT_EQ(train::output_kind(Sequential{nn::Dense{.units = 2}, nn::Softmax{}}, logits),
+            OutputKind::probabilities);
+  EXPECT_EQ(kind("linear", logits), OutputKind::logits);
+  EXPECT_EQ(kind("linear", yes_no), OutputKind::yes_no_logits);
+  EXPECT_EQ(kind("linear", "cross_entropy"), OutputKind::probabilities);
+  EXPECT_EQ(kind("linear", "hinge"), OutputKind::margins);
+  EXPECT_EQ(kind("tanh", "categorical_hinge"), OutputKind::margins);
+  EXPECT_EQ(kind("linear", "mse"), OutputKind::numbers);
+  EXPECT_EQ(kind("linear", Loss()), OutputKind::numbers);
+}
+
+TEST(OutputKind, DecidesFromWhereAMetricSaysClassOne) {
+  // One unit that gives `x` before its activation, for samples of class 1.
+  const auto accuracy = [](double x, const char* activation, const Loss& loss) {
+    Sequential model{nn::Dense{.units = 1, .activation = activation, .kernel_initializer = "ones"}};
+    model.compile({.loss = loss, .metrics = {metrics::Accuracy{}}});
+    const auto v = static_cast<float>(x);
+    return model.evaluate(
+        Dataset(tensor({v, v}, {2, 1}), tensor(std::vector<int64_t>{1, 1}, {2})))["accuracy"];
+  };
+  const Loss logits = losses::BinaryCrossEntropy{.from_logits = true};
+  EXPECT_EQ(accuracy(0.3, "linear", logits), 1);
+  EXPECT_EQ(accuracy(0.3, "linear", "hinge"), 1);
+  EXPECT_EQ(accuracy(-0.3, "linear", "hinge"), 0);
+  EXPECT_EQ(accuracy(0.3, "linear", "mse"), 0);
+  // sigmoid(0.3) is 0.57, sigmoid(-0.3) is 0.43.
+  EXPECT_EQ(accuracy(0.3, "sigmoid", logits), 1);
+  EXPECT_EQ(accuracy(-0.3, "sigmoid", logits), 0);
 }
 
 TEST(Checks, ClassesWithoutExamplesAreToldOf) {
