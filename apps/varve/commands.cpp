@@ -48,7 +48,7 @@ constexpr std::array kCommands{
     Command{"evaluate", "Measures a trained model on data with known answers.",
             "Examples:\n"
             "  varve evaluate runs/iris/model.safetensors more.csv\n"
-            "  varve evaluate runs/iris/model.safetensors iris.toml     the job's test part\n"
+            "  varve evaluate runs/iris/model.safetensors iris.toml     the part kept out\n"
             "  varve evaluate runs/demo/model.safetensors data/mnist\n"
             "  varve evaluate model.safetensors images.idx --labels labels.idx --json\n",
             true, declare_evaluate},

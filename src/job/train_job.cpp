@@ -58,6 +58,11 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
                      .check_data = job.train.check_data,
                      .resume = settings.resume,
                      .resume_older = settings.resume_older};
+  // Not epochs times rows: those before a checkpoint took no time here.
+  int64_t samples = 0, before = 0;
+  options.callbacks.push_back(
+      callbacks::Hooks{.on_batch_begin = [&](TrainState& s) { before = s.samples(); },
+                       .on_batch_end = [&](TrainState& s) { samples += s.samples() - before; }});
   if (!job.train.class_weight.empty()) options.class_weight = job.train.class_weight;
   Reached out;
   const auto begin = std::chrono::steady_clock::now();
@@ -73,8 +78,7 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
     job.fail("train: " + e.message(), e.hint());
   }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  out.samples_per_second =
-      static_cast<double>(p.data.train.size() * out.history.epochs()) / std::max(out.seconds, 1e-9);
+  out.samples_per_second = static_cast<double>(samples) / std::max(out.seconds, 1e-9);
   out.parts.emplace_back("training", p.model.evaluate(p.data.train));
   if (p.data.validation) out.parts.emplace_back("validation", p.model.evaluate(*p.data.validation));
   if (p.data.test) out.parts.emplace_back("test", p.model.evaluate(*p.data.test));

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/jobs.h"
 #include "apps/program.h"
@@ -137,6 +138,52 @@ directory = "out"
   expect_ok(all);
   EXPECT_LT(nlohmann::json::parse(all.out)["loss"], 3);
   EXPECT_THAT(varve({"summary", model}).out, HasSubstr("takes         bytes, divided by 255"));
+}
+
+TEST(Train, PredictionsTellClassesAsTheMetricsOfTrainingDo) {
+  const Folder folder;
+  copy_job("csv", folder / "csv.toml");
+  write_customers(folder / "churn.csv", 300);
+  const std::string model = folder / "runs/churn/model.safetensors";
+  struct Row {
+    const char *units, *activation, *loss;
+    bool percent;
+  };
+  for (const Row& row :
+       {Row{"1", "linear", "\"hinge\"", false},
+        Row{"1", "sigmoid", "{type=\"binary_cross_entropy\"}", true},
+        Row{"1", "linear", "{type=\"binary_cross_entropy\",from_logits=true}", true},
+        Row{"2", "softmax", "{type=\"cross_entropy\",from_logits=true}", true},
+        Row{"2", "linear", "\"categorical_hinge\"", false}}) {
+    expect_ok(varve({"train", folder / "csv.toml", "--epochs", "2", "--set",
+                     std::string("model.layers[2].units=") + row.units, "--set",
+                     std::string("model.layers[2].activation=") + row.activation, "--set",
+                     std::string("train.loss=") + row.loss, "--set", "train.callbacks=[]", "--set",
+                     "data.split={}", "--set", "train.metrics=[\"accuracy\"]"}));
+    const Ran said = varve({"predict", model, folder / "churn.csv"});
+    expect_ok(said);
+    EXPECT_THAT(said.out,
+                StartsWith(row.percent ? "row,prediction,probability\n" : "row,prediction\n1,"));
+    std::istringstream answers(said.out), truth(read_text(folder / "churn.csv"));
+    std::string answer, right;
+    int hits = 0, n = 0;
+    while (std::getline(answers, answer) && std::getline(truth, right)) {
+      if (n++ == 0) continue;
+      hits += (answer.find(",yes") != answer.npos) == right.ends_with(",yes");
+    }
+    EXPECT_EQ(n, 301);
+    EXPECT_NEAR(hits / 300.0,
+                json_of(folder / "runs/churn/result.json")["scores"]["training"]["accuracy"], 1e-6)
+        << row.loss << row.activation;
+    // Probabilities of the softmax are shown as they are.
+    if (*row.units != '2' || !row.percent) continue;
+    expect_ok(varve({"predict", model, folder / "churn.csv", "-o", folder / "p.npy", "--force"}));
+    const formats::Array p = formats::read_npy(folder / "p.npy");
+    const double first = std::max(p.span<float>()[0], p.span<float>()[1]);
+    char text[20];
+    std::snprintf(text, sizeof text, ",%.6f\n2,", first);
+    EXPECT_THAT(said.out, HasSubstr(text));
+  }
 }
 
 TEST(Train, ClassesThatLookLikeNumbersAreNoneInLaterTables) {
@@ -331,6 +378,11 @@ TEST(Train, ABrokenOffTrainingGoesOnToTheSameBits) {
   expect_ok(train({"--epochs", "3", "--out", folder / "part"}));
   expect_ok(train({"--epochs", "6", "--out", folder / "part", "--resume",
                    folder / "part/checkpoint.safetensors"}));
+  // 36 rows, three epochs of which took their time here.
+  const nlohmann::json result = json_of(folder / "part/result.json");
+  EXPECT_EQ(result["epochs"], 6);
+  EXPECT_NEAR(result["samples_per_second"].get<double>() * result["seconds"].get<double>(), 108,
+              0.1);
   EXPECT_EQ(read_text(folder / "part/model.safetensors"),
             read_text(folder / "whole/model.safetensors"));
   // And from the weights alone.
