@@ -6,10 +6,10 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <numeric>
 #include <thread>
 
 #include "base/error.h"
+#include "data/state.h"
 #include "varve/dataset.h"
 
 namespace varve {
@@ -114,12 +114,8 @@ struct LoaderState {
     return options.drop_last ? n / b : (n + b - 1) / b;
   }
   std::vector<int64_t> order(int64_t epoch) const {
-    if (options.shuffle) {
-      return permutation(dataset.size(), options.seed, static_cast<uint64_t>(epoch));
-    }
-    std::vector<int64_t> out(static_cast<size_t>(dataset.size()));
-    std::iota(out.begin(), out.end(), 0);
-    return out;
+    return data::positions_of(dataset.size(), options.shuffle, options.seed,
+                              static_cast<uint64_t>(epoch));
   }
   void fetch() {
     current = worker->take();

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "data/state.h"
 #include "varve/dataset.h"
 
 namespace varve {
@@ -26,15 +27,16 @@ std::vector<int64_t> permutation(int64_t n, uint64_t seed, uint64_t stream) {
   return order;
 }
 
-namespace {
-
-// The positions of the dataset: in order, or shuffled.
-std::vector<int64_t> positions_of(int64_t n, bool shuffle, uint64_t seed) {
-  if (shuffle) return permutation(n, seed);
+std::vector<int64_t> data::positions_of(int64_t n, bool shuffle, uint64_t seed, uint64_t stream) {
+  if (shuffle) return permutation(n, seed, stream);
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   return order;
 }
+
+namespace {
+
+using data::positions_of;
 
 std::map<int64_t, std::vector<int64_t>> by_class(const Dataset& dataset,
                                                  const std::vector<int64_t>& order) {

@@ -21,6 +21,9 @@ struct DatasetState {
 
 namespace varve::data {
 
+/// The positions 0..n-1 in their order, or shuffled: `permutation`.
+std::vector<int64_t> positions_of(int64_t n, bool shuffle, uint64_t seed, uint64_t stream = 0);
+
 /// The given rows of the first axis, copied. Runs on the calling thread alone and builds no graph,
 /// so a loader's worker may call it. Needs: elements evaluated, rows checked.
 Tensor gather_rows(const Tensor& x, std::span<const int64_t> rows);

@@ -60,17 +60,13 @@ std::string cell_text(const CsvTable& csv, int64_t row, int column) {
          escaped(csv.names()[static_cast<size_t>(column)]) + "\"";
 }
 
-[[noreturn]] void refuse_missing(const CsvTable& csv, int64_t row, int column) {
-  throw FormatError(cell_text(csv, row, column) + ": the value is missing");
-}
-
 void put_numbers(const CsvTable& csv, const FittedColumn& c, int column, float* out,
                  int64_t stride) {
   csv.require_number(column);
   for (int64_t row = 0; row < csv.rows(); ++row) {
     double v = csv.number(row, column);
     if (std::isnan(v)) {
-      if (c.refuse_missing) refuse_missing(csv, row, column);
+      if (c.refuse_missing) data::refuse_missing(csv, row, column);
       v = c.fill;
     }
     out[row * stride] = static_cast<float>((v - c.shift) / c.scale);
@@ -94,7 +90,7 @@ void put_categories(const CsvTable& csv, const FittedColumn& c, int column, floa
         example = value;
       }
     } else if (c.refuse_missing) {
-      refuse_missing(csv, row, column);
+      data::refuse_missing(csv, row, column);
     }
     if (at >= 0) out[row * stride + at] = 1;
   }

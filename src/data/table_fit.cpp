@@ -24,13 +24,6 @@ std::string column_text(const CsvTable& csv, int column) {
   return csv.name() + ": column \"" + escaped(csv.names()[static_cast<size_t>(column)]) + "\"";
 }
 
-[[noreturn]] void refuse_missing(const CsvTable& csv, int column, int64_t row) {
-  throw FormatError(csv.name() + ": line " + std::to_string(csv.line(row)) + " column \"" +
-                        escaped(csv.names()[static_cast<size_t>(column)]) +
-                        "\": the value is missing",
-                    "set what stands for it by the column's \"missing\"");
-}
-
 double median(std::vector<double> v) {
   const size_t half = v.size() / 2;
   std::nth_element(v.begin(), v.begin() + static_cast<int64_t>(half), v.end());
@@ -50,7 +43,7 @@ FittedColumn fit_number(const CsvTable& csv, int column, const Column& options,
     if (!std::isnan(v)) {
       known.push_back(v);
     } else if (options.missing == "error") {
-      refuse_missing(csv, column, row);
+      refuse_missing(csv, row, column);
     }
   }
   if (known.empty()) {
@@ -86,7 +79,7 @@ FittedColumn fit_category(const CsvTable& csv, int column, const Column& options
   bool any_missing = false;
   for (int64_t row : rows) {
     if (csv.is_missing(row, column)) {
-      if (options.missing == "error") refuse_missing(csv, column, row);
+      if (options.missing == "error") refuse_missing(csv, row, column);
       any_missing = true;
     } else {
       ++counts[csv.cell(row, column)];
@@ -134,6 +127,13 @@ void keep_text(const CsvTable& csv, int column, TableReadOptions& reading) {
 }
 
 }  // namespace
+
+void refuse_missing(const CsvTable& csv, int64_t row, int column) {
+  throw FormatError(csv.name() + ": line " + std::to_string(csv.line(row)) + " column \"" +
+                        escaped(csv.names()[static_cast<size_t>(column)]) +
+                        "\": the value is missing",
+                    "set what stands for it by the column's \"missing\"");
+}
 
 bool target_is_class(const CsvTable& csv, int column, const std::string& kind,
                      std::span<const int64_t> rows) {

@@ -55,6 +55,9 @@ struct TableRows {
 /// Which rows each part has. Throws as split.
 TableRows split_rows(const Table& table, const TableOptions& options, const TableSplit& parts);
 
+/// Throws FormatError that names line and column of a missing cell.
+[[noreturn]] void refuse_missing(const formats::CsvTable& csv, int64_t row, int column);
+
 /// Fits columns and target to the rows of a table.
 detail::TablePreprocessingState fit_table(const Table& table, const TableOptions& options,
                                           std::span<const int64_t> rows);

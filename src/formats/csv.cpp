@@ -58,8 +58,6 @@ bool CsvTable::is_missing(int64_t row, int column) const {
   return false;
 }
 
-int64_t CsvTable::missing_count(int column) const { return rows() - at(column).values; }
-
 void CsvTable::require_number(int column) const {
   const Column& c = at(column);
   if (c.kind != Kind::text) return;
@@ -79,28 +77,6 @@ double CsvTable::number(int64_t row, int column) const {
   if (c.kind == Kind::real) return c.reals.at(i);
   const int32_t value = c.integers.at(i);
   return value == CsvParser::kMissingInteger ? std::numeric_limits<double>::quiet_NaN() : value;
-}
-
-std::vector<double> CsvTable::numbers(int column) const {
-  require_number(column);
-  const Column& c = at(column);
-  if (c.kind == Kind::real) return c.reals;
-  std::vector<double> out(c.integers.size());
-  std::transform(c.integers.begin(), c.integers.end(), out.begin(), [](int32_t v) {
-    return v == CsvParser::kMissingInteger ? std::numeric_limits<double>::quiet_NaN() : v;
-  });
-  return out;
-}
-
-void CsvTable::copy_numbers(int column, float* out, int64_t stride) const {
-  require_number(column);
-  const Column& c = at(column);
-  for (int64_t i = 0; i < rows(); ++i, out += stride) {
-    const auto at = static_cast<size_t>(i);
-    *out = c.kind == Kind::real                           ? static_cast<float>(c.reals[at])
-           : c.integers[at] == CsvParser::kMissingInteger ? std::numeric_limits<float>::quiet_NaN()
-                                                          : static_cast<float>(c.integers[at]);
-  }
 }
 
 std::string_view CsvTable::text(int64_t row, int column) const {

@@ -45,7 +45,6 @@ class CsvTable {
   /// True where every cell that is not missing is a number.
   bool is_number(int column) const { return at(column).kind != Kind::text; }
   bool is_missing(int64_t row, int column) const;
-  int64_t missing_count(int column) const;
   /// The line of the file on which a row begins, from 1.
   int64_t line(int64_t row) const { return lines_.at(static_cast<size_t>(row)); }
 
@@ -53,9 +52,6 @@ class CsvTable {
   void require_number(int column) const;
   /// A number; NaN where missing.
   double number(int64_t row, int column) const;
-  std::vector<double> numbers(int column) const;
-  /// out[row * stride] = number(row, column) for all rows.
-  void copy_numbers(int column, float* out, int64_t stride) const;
   /// A cell of a text column; empty where missing.
   std::string_view text(int64_t row, int column) const;
   /// A cell of any column as text; a number in its shortest form.

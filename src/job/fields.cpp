@@ -3,6 +3,14 @@
 
 namespace varve::job {
 
+namespace {
+
+void scale_field(Fields& f, std::string& scale) {
+  f("scale", scale, "unit: bytes 0..255 become 0..1; none.");
+}
+
+}  // namespace
+
 void Split::fields(Fields& f) {
   f("validation", validation, "Share of all rows that is kept for validation.",
     {.min = 0, .below = 1});
@@ -22,7 +30,7 @@ void IdxData::fields(Fields& f) {
   f("labels", labels, "IDX file of their labels.");
   f("test_images", test_images, "The same for testing.");
   f("test_labels", test_labels, "The same for testing.");
-  f("scale", scale, "unit: bytes 0..255 become 0..1; none.");
+  scale_field(f, scale);
 }
 
 void NpzData::fields(Fields& f) {
@@ -31,7 +39,7 @@ void NpzData::fields(Fields& f) {
   f("targets", targets, "Name of the array of targets.");
   f("test_inputs", test_inputs, "The same for testing.");
   f("test_targets", test_targets, "The same for testing.");
-  f("scale", scale, "unit: bytes 0..255 become 0..1; none.");
+  scale_field(f, scale);
 }
 
 void ImageFolderData::fields(Fields& f) {

@@ -12,8 +12,6 @@ constexpr const char* kName = "The layer's name; empty: its type and number.";
 constexpr const char* kAxes[] = {"", "[batch, steps, channels]", "[batch, height, width, channels]",
                                  "[batch, depth, height, width, channels]"};
 
-Tensor real(const Tensor& x) { return is_floating(x.dtype()) ? x : cast(x, f32); }
-
 /// A kernel is kept as [spatial..., a, b]; channels-first ops take [b, a, spatial...].
 Tensor in_format(const Tensor& kernel, DataFormat format) {
   if (!format.channels_first) return kernel;

@@ -163,8 +163,7 @@ void RepeatVector::fields(Fields& f) {
 // ---- functions ----
 
 Tensor Rescaling::call(const Tensor& x, Scope&) const {
-  const Tensor real = is_floating(x.dtype()) ? x : cast(x, f32);
-  const Tensor scaled = real * scale.value;
+  const Tensor scaled = real(x) * scale.value;
   return offset == 0 ? scaled : scaled + offset.value;
 }
 Tensor Rescaling::operator()(const Tensor& x, CallOptions options, Where where) && {

@@ -1,6 +1,7 @@
 // The handles: Loss, Losses and the table of names.
 #include "ir/node.h"
 #include "nn/choice_table.h"
+#include "nn/targets.h"
 #include "varve/losses.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -37,15 +38,6 @@ std::vector<int> axes_after_first(const Tensor& x) {
   return axes;
 }
 
-/// The target in the prediction's shape where they differ by a last axis of 1 alone: [n] beside
-/// [n, 1] would broadcast to [n, n], which nobody means.
-Tensor beside(const Tensor& prediction, const Tensor& target) {
-  const bool fewer = prediction.rank() == target.rank() + 1 && prediction.shape()[-1] == 1;
-  const bool more = target.rank() == prediction.rank() + 1 && target.shape()[-1] == 1;
-  if ((!fewer && !more) || prediction.size() != target.size()) return target;
-  return reshape(target, prediction.shape());
-}
-
 }  // namespace
 
 std::vector<std::string> losses::names() { return table().names(); }
@@ -58,7 +50,7 @@ Loss::Loss(const char* name, Where where) : Loss(std::string(name), where) {}
 
 Tensor Loss::apply(const Tensor& prediction, const Tensor& target) const {
   if (!rule_) throw ValueError("loss: there is none", "give compile a loss");
-  Tensor l = rule_->apply(prediction, beside(prediction, target));
+  Tensor l = rule_->apply(prediction, nn::beside(prediction, target));
   if (!is_floating(l.dtype())) {
     throw DTypeError(name() + ": expected a floating result, got " + ir::type_of(l).to_string());
   }

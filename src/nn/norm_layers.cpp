@@ -9,8 +9,6 @@ namespace {
 constexpr const char* kName = "The layer's name; empty: its type and number.";
 constexpr int kAnyRank = 1 << 20;
 
-Tensor real(const Tensor& x) { return is_floating(x.dtype()) ? x : cast(x, f32); }
-
 }  // namespace
 
 Tensor BatchNorm::call(const Tensor& input, Scope& s) const {

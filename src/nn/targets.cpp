@@ -43,21 +43,18 @@ TargetKind kind_of(const char* what, const Tensor& prediction, const Tensor& tar
   return TargetKind::classes;
 }
 
+Tensor beside(const Tensor& prediction, const Tensor& target) {
+  const bool more = prediction.rank() > target.rank();
+  std::vector<int64_t> longer = (more ? prediction : target).shape().dims();
+  const std::vector<int64_t> shorter = (more ? target : prediction).shape().dims();
+  if (longer.empty() || longer.back() != 1) return target;
+  longer.pop_back();
+  return longer == shorter ? reshape(target, prediction.shape()) : target;
+}
+
 Tensor align(const char* what, const Tensor& prediction, const Tensor& target) {
-  const Shape& p = prediction.shape();
-  const Shape& t = target.shape();
-  Tensor y = target;
-  if (t != p) {
-    // [n] against [n, 1] would broadcast to [n, n], which nobody means.
-    std::vector<int64_t> longer = p.rank() > t.rank() ? p.dims() : t.dims();
-    const std::vector<int64_t>& shorter = p.rank() > t.rank() ? t.dims() : p.dims();
-    if (longer.size() != shorter.size() + 1 || longer.back() != 1) {
-      refuse(what, prediction, target, "the same shape");
-    }
-    longer.pop_back();
-    if (longer != shorter) refuse(what, prediction, target, "the same shape");
-    y = reshape(y, p);
-  }
+  const Tensor y = beside(prediction, target);
+  if (y.shape() != prediction.shape()) refuse(what, prediction, target, "the same shape");
   return y.dtype() == prediction.dtype() ? y : cast(y, prediction.dtype());
 }
 

@@ -16,6 +16,8 @@ auto once(S&& spec, const X& x, const CallOptions& options, Where where) {
 
 /// Weights are f32, beside f64 inputs f64.
 DType weight_type(const Tensor& x);
+/// Integers and bools as f32; floating numbers as they are.
+Tensor real(const Tensor& x);
 
 /// A weight whose axis (of its shape) must fit what comes in: where the layer has it already with
 /// another size there, the error names the layer and what made its input.

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.h"
+#include "data/state.h"
 #include "train/fit_run.h"
 #include "varve/ops/shape.h"
 
@@ -158,12 +158,8 @@ void FitRun::call(void (Callback::*hook)(TrainState&)) {
 }
 
 std::vector<int64_t> FitRun::order() const {
-  if (options_.shuffle) {
-    return permutation(train_.size(), shuffle_seed_, static_cast<uint64_t>(epoch_));
-  }
-  std::vector<int64_t> out(static_cast<size_t>(train_.size()));
-  std::iota(out.begin(), out.end(), 0);
-  return out;
+  return data::positions_of(train_.size(), options_.shuffle, shuffle_seed_,
+                            static_cast<uint64_t>(epoch_));
 }
 
 void FitRun::run_step(std::span<const int64_t> positions) {

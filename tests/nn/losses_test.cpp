@@ -221,6 +221,8 @@ TEST(Loss, OfOnesOwnGetsTheTargetInThePredictionsShape) {
   // Broadcast to [3, 3] the mean would be another.
   EXPECT_NEAR(own(prediction, target).to_double(), (0. + 4 + 9) / 3, 1e-6);
   EXPECT_NEAR(own(target, prediction).to_double(), (0. + 4 + 9) / 3, 1e-6);
+  // As many elements are not enough.
+  EXPECT_THROW(own(zeros({2, 4, 1}), zeros({8, 1})), ShapeError);
 }
 
 }  // namespace
