@@ -1,6 +1,7 @@
 // varve evaluate: loss and metrics of a trained model on data with targets.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -35,8 +36,11 @@ int evaluate(const Options& o) {
     say(out.dump() + "\n");
     return 0;
   }
-  say(fmt::format("{:<20}{}\n", "samples", data.size()));
-  for (const auto& [name, value] : scores.values()) say(fmt::format("{:<20}{:.4f}\n", name, value));
+  size_t width = 20;
+  for (const auto& [name, value] : scores.values()) width = std::max(width, name.size() + 2);
+  say(fmt::format("{:<{}}{}\n", "samples", width, data.size()));
+  for (const auto& [name, value] : scores.values())
+    say(fmt::format("{:<{}}{:.4f}\n", name, width, value));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -154,11 +155,13 @@ void write_result(const Job& job, const PreparedJob& p, const Reached& r) {
 }
 
 void say_result(const Job& job, const Reached& r, const TrainSettings& settings) {
-  std::string head = fmt::format("\n{:<20}", "");
+  size_t width = 20;
+  for (const auto& [name, value] : r.parts[0].second.values()) width = std::max(width, name.size());
+  std::string head = fmt::format("\n{:<{}}", "", width);
   for (const auto& [part, scores] : r.parts) head += fmt::format("{:>12}", part);
   settings.say(head + "\n");
   for (const auto& [name, first] : r.parts[0].second.values()) {
-    std::string line = fmt::format("{:<20}", name);
+    std::string line = fmt::format("{:<{}}", name, width);
     for (const auto& [part, scores] : r.parts) line += fmt::format("{:>12.4f}", scores[name]);
     settings.say(line + "\n");
   }

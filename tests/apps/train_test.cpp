@@ -96,6 +96,16 @@ TEST(Train, EvaluationTakesTheRowsThatTrainingKeptOutWhateverTheFileSaysByNow) {
               HasSubstr("the model was trained on all its rows"));
 }
 
+TEST(Train, NamesAndFiguresOfLongMetricsStandApart) {
+  const Folder folder;
+  write_line(folder, 60);
+  const Ran ran =
+      varve({"train", folder / "line.toml", "--epochs", "1", "--set", "train.metrics=[\"rmse\"]"});
+  EXPECT_THAT(ran.out, HasSubstr("\nroot_mean_squared_error "));
+  const Ran scores = varve({"evaluate", folder / "out/model.safetensors", folder / "line.toml"});
+  EXPECT_THAT(scores.out, HasSubstr("\nroot_mean_squared_error  "));
+}
+
 TEST(Train, EvaluationSplitsArraysAsTrainingDid) {
   const Folder folder;
   Dice dice;
