@@ -77,7 +77,8 @@ Updated RMSProp::update(const UpdateArguments& a) const {
   Tensor s = out.slots[0];
   if (centered) {
     out.slots.push_back(a.slots[1] * rho.value + g * (1 - rho));
-    s = s - square(out.slots[1]);
+    // A variance; rounding takes it below 0 where all gradients are alike.
+    s = maximum(s - square(out.slots[1]), 0);
   }
   Tensor change = g / (sqrt(s) + epsilon.value);
   if (momentum > 0) {

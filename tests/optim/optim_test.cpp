@@ -9,6 +9,7 @@
 #include "varve/jit.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
 
 namespace varve {
 
@@ -113,6 +114,19 @@ TEST(RMSProp, FollowsItsFormula) {
           b[i] = 0.25 * b[i] + g / (std::sqrt(s[i] - mean[i] * mean[i]) + 1e-7);
           w -= kRate * b[i];
         });
+}
+
+// s - mean^2 is 0 but for rounding, which takes it below.
+TEST(RMSProp, CenteredSurvivesGradientsThatNeverChange) {
+  std::vector<float> g(257);
+  for (size_t i = 0; i < g.size(); ++i) g[i] = 0.01f * static_cast<float>(i + 1);
+  const Tensor slopes = tensor(g, {257});
+  for (double rho : {0.5, 0.9, 0.99}) {
+    Variable w(zeros({257}), {.name = "w"});
+    Optimizer optimizer = optim::RMSProp{.learning_rate = 1e-3, .rho = rho, .centered = true};
+    for (int step = 0; step < 200; ++step) optimizer.update(Grads({w}, {slopes}));
+    for (double x : w.value().to_doubles()) ASSERT_TRUE(std::isfinite(x)) << rho;
+  }
 }
 
 TEST(Adam, FollowsThePaper) {
