@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kModelKey = "varve.model";
 constexpr const char* kSamplesKey = "varve.samples";
+constexpr const char* kFrozenKey = "varve.frozen";
 constexpr const char* kTextPrefix = "varve.text.";
 
 }  // namespace
@@ -27,6 +28,8 @@ void write_model(const std::string& path, const Layer& layer,
   config::Json samples = config::Json::array();
   for (const ir::TensorType& t : state.samples) samples.push_back(nn::type_to_json(t));
   metadata[kSamplesKey] = samples.dump();
+  const config::Json frozen = nn::frozen_to_json(layer);
+  if (!frozen.is_null()) metadata[kFrozenKey] = frozen.dump();
   for (const auto& [key, text] : texts) metadata[kTextPrefix + key] = text;
   std::vector<NamedTensor> tensors;
   for (const NamedVariable& v : layer.named_variables()) {
@@ -53,6 +56,13 @@ ModelFile read_model(const std::string& path, LoadOptions options) {
     }
     if (samples.empty()) file.fail("the shape of a sample is not in the file");
     nn::build(*out.layer.state(), samples);
+  }
+  if (!file.metadata(kFrozenKey).empty()) {
+    try {
+      nn::freeze_from(file.json(kFrozenKey), out.layer, kFrozenKey);
+    } catch (const ConfigError& e) {
+      file.fail(e.message(), e.hint());
+    }
   }
   options.partial = false;
   load_variables(file, "", out.layer.named_variables(), options);

@@ -12,6 +12,12 @@ namespace varve::nn {
 config::Json config_of(const Layer& layer);
 Layer layer_from(const config::Json& object, const std::string& path);
 
+/// What is not trained though it could be: {"layers": ["dense_1"], "variables":
+/// ["dense_1.kernel"]}, by paths; null where all is.
+config::Json frozen_to_json(const Layer& layer);
+/// Freezes the same in a layer that was built. ConfigError for a path that it has not.
+void freeze_from(const config::Json& object, const Layer& layer, const std::string& path);
+
 /// {"dtype": "f32", "shape": ["batch", 28, 28, 1]}.
 config::Json type_to_json(const ir::TensorType& type);
 ir::TensorType type_from(const config::Json& object, const std::string& path);

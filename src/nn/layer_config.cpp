@@ -1,5 +1,6 @@
 // The architecture of layers as JSON.
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "nn/config.h"
@@ -99,6 +100,42 @@ Layer sequential_from(const Json& object, const std::string& path) {
     build(*sequence.state(), types);
   }
   return sequence;
+}
+
+Json frozen_to_json(const Layer& layer) {
+  Json layers = Json::array(), variables = Json::array();
+  detail::walk(*layer.state(), [&](const std::string& path, detail::LayerState& part) {
+    if (part.frozen) layers.push_back(path);
+    for (const detail::Owned& v : part.variables) {
+      if (v.trainable && !v.variable.trainable()) variables.push_back(detail::join(path, v.name));
+    }
+  });
+  if (layers.empty() && variables.empty()) return {};
+  return {{"layers", std::move(layers)}, {"variables", std::move(variables)}};
+}
+
+void freeze_from(const Json& object, const Layer& layer, const std::string& path) {
+  const auto paths = [&](const char* name) {
+    const Json& list = member(object, name, path);
+    if (!list.is_array()) throw ConfigError(path + "." + name + ": expected a list");
+    std::set<std::string> out;
+    for (const Json& p : list) {
+      if (!p.is_string()) throw ConfigError(path + "." + name + ": expected names");
+      out.insert(p.get<std::string>());
+    }
+    return out;
+  };
+  std::set<std::string> layers = paths("layers"), variables = paths("variables");
+  detail::walk(*layer.state(), [&](const std::string& at, detail::LayerState& part) {
+    if (layers.erase(at) > 0) part.frozen = true;
+    for (detail::Owned& v : part.variables) {
+      if (variables.erase(detail::join(at, v.name)) > 0) v.variable.set_trainable(false);
+    }
+  });
+  layers.merge(variables);
+  if (!layers.empty()) {
+    throw ConfigError(path + ": the model has no \"" + escaped(*layers.begin()) + "\"");
+  }
 }
 
 }  // namespace nn
