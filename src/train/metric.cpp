@@ -137,11 +137,20 @@ std::string Metric::config() const {
   if (dynamic_cast<const detail::MetricOf<PerSampleMean>*>(state_->rule.get())) {
     throw UnsupportedError("metric " + name() + " is a function of your own and has no text form");
   }
-  return table().config(*state_->rule);
+  config::Json text = config::Json::parse(table().config(*state_->rule));
+  // "mse" stays "mse"; a name that was given to the spec is one of its fields.
+  if (state_->rule->given_name().empty()) {
+    (text.is_string() ? text : text["type"]) = state_->name;
+  }
+  return text.dump();
 }
 
 Metric Metric::from_config(std::string_view json) {
-  return Metric(table().from_config(json), Where{});
+  Metric m(table().from_config(json), Where{});
+  if (m.state_->rule->given_name().empty()) {
+    m.state_->name = config::choice_type(config::parse(json, "metric"), "metric");
+  }
+  return m;
 }
 
 }  // namespace varve

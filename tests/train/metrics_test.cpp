@@ -130,7 +130,12 @@ TEST(Metric, IsKnownByNameAndWrittenAsText) {
   EXPECT_EQ(f1.config(), R"({"type":"f1","average":"weighted"})");
   EXPECT_EQ(Metric::from_config(f1.config()).config(), f1.config());
   EXPECT_THROW(Metric::from_config(R"({"type":"f1","average":"all"})"), ConfigError);
-  EXPECT_EQ(Metric::from_config(R"("mae")").name(), "mean_absolute_error");
+  EXPECT_EQ(Metric::from_config(R"("mae")").name(), "mae");
+  EXPECT_EQ(Metric::from_config(Metric("mae").config()).name(), "mae");
+  EXPECT_EQ(Metric::from_config(Metric(metrics::MeanAbsoluteError{}).config()).name(),
+            "mean_absolute_error");
+  EXPECT_EQ(Metric::from_config(Metric(metrics::TopK{.k = 3, .name = "top_3"}).config()).name(),
+            "top_3");
   EXPECT_EQ(message_of([] { Metric("acuracy"); }), "metric: unknown name \"acuracy\"");
   EXPECT_EQ(message_of([] { Metric(metrics::TopK{.k = 0}); }),
             "top_k: k: expected integer >= 1, got 0");
