@@ -26,6 +26,8 @@ class FitRun;
 
 /// Names and numbers, in the order in which they are shown.
 using Logs = std::vector<std::pair<std::string, double>>;
+/// Tensors by name.
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// Training as callbacks see it.
 class TrainState {
@@ -55,7 +57,9 @@ class TrainState {
   void stop(std::string why);
   bool stopped() const;                    ///< whether `stop` was called
   const std::string& why_stopped() const;  ///< what it was given
-  /// Writes a checkpoint from which `fit` with FitOptions::resume goes on to the same bits.
+  /// Writes a checkpoint from which `fit` with FitOptions::resume goes on to the same bits, from
+  /// any hook; what callbacks that come later do at the end of a batch or an epoch is not in it
+  /// (see Callback::runs_last). When training has ended, it is what was when its last epoch had.
   /// Throws IoError.
   void save_checkpoint(const std::string& path) const;
 
@@ -88,6 +92,12 @@ class Callback {
   /// a memory of its own (a patience that runs out) must keep it here.
   virtual std::string state() const { return {}; }
   virtual void set_state(std::string_view) {}
+  /// The same for tensors (the best weights so far).
+  virtual NamedTensors tensors() const { return {}; }
+  virtual void set_tensors(const NamedTensors&) {}  ///< see tensors
+  /// Whether its hooks run after those of all callbacks that do not say so, wherever it stands
+  /// among them: it writes down what they did.
+  virtual bool runs_last() const { return false; }
 };
 
 /// What options take: a Callback moved in, a shared one, `std::ref(one)`, or a spec below.
@@ -115,8 +125,9 @@ class CallbackRef {
 
 namespace callbacks {
 
-/// Whether a larger or a smaller number is better: "auto" goes by the name ("accuracy", "f1",
-/// "auc", "precision", "recall", "top_k", "r2": larger). A literal is checked while compiling.
+/// Whether a larger or a smaller number is better. "auto" goes by the name's words between "_": one
+/// of acc, accuracy, f1, auc, precision, recall, r2, top: larger; else smaller, and always where
+/// the name ends in "loss". A literal is checked while compiling.
 struct Better {
   enum class Kind { by_name, smaller, larger };
   Kind kind = Kind::by_name;
@@ -177,7 +188,7 @@ struct Checkpoint {
 /// A row of numbers an epoch. The file is whole after each.
 struct CSVLogger {
   std::string path = "training.csv";
-  bool append = false;  ///< keep the rows that are there
+  bool append = false;  ///< keep the rows that are there; a resumed run, those up to its checkpoint
   std::shared_ptr<Callback> make() const;
   void fields(Fields& f);
 };

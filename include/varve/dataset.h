@@ -71,7 +71,8 @@ class Dataset {
   Dataset map(Preparation f) const;
   /// The inputs alone.
   Dataset without_targets() const;
-  /// With weights, f32 [size()]. Throws ShapeError.
+  /// With weights, f32 [size()], by position: of an example that stands twice each copy has its
+  /// own. Throws ShapeError.
   Dataset weighted(const Tensor& weights) const;
 
   /// The examples at these positions as a batch, prepared. Throws IndexError.
@@ -86,8 +87,9 @@ class Dataset {
   /// examples, in order.
   const Tensors& stored_inputs() const;
   const Tensors& stored_targets() const;  ///< see stored_inputs
-  const Tensor& stored_weights() const;   ///< see stored_inputs
   std::span<const int64_t> rows() const;  ///< see stored_inputs
+  /// f32 [size()], by position; holding nothing where none were given.
+  const Tensor& weights() const;
   /// Applies the functions given to `map` and `DatasetOptions::prepare`.
   Tensors prepare(const Tensors& stored_inputs) const;
   /// The rows at these positions as stored, not prepared.

@@ -72,8 +72,8 @@ struct FitOptions {
   bool stratify = false;
   std::optional<Dataset> validation_data = {};
   bool shuffle = true;
-  ClassWeight class_weight = {};
-  Tensor sample_weight = {};  ///< f32 [n]
+  ClassWeight class_weight = {};  ///< in training; validation weighs all classes alike
+  Tensor sample_weight = {};      ///< f32 [n]; the part that is split off keeps its weights
   /// Of shuffling and of the random numbers of steps; not given: drawn from the model's own state.
   std::optional<uint64_t> seed = {};
   Dim initial_epoch = 0;
@@ -146,10 +146,12 @@ class Model : public Layer {
   Model(S spec, Where where = Where::here()) : Layer(std::move(spec), where) {}
   explicit Model(Layer layer) : Layer(std::move(layer)) {}
 
-  /// Sets optimizer, loss and metrics, and forgets what was there. Throws ValueError where losses
-  /// or metrics are given for an output that does not exist.
+  /// Sets optimizer, loss and metrics, and forgets what was there. Throws ValueError where two
+  /// metrics have one name. Outputs are known when the model is built: `fit` and `evaluate` throw
+  /// ValueError where losses or metrics are given for one that does not exist, or where outputs and
+  /// targets do not pair. Penalties of layers may be the only loss.
   void compile(CompileOptions options);
-  bool compiled() const;        ///< whether it has a loss or a step of its own
+  bool compiled() const;        ///< whether `compile` was called
   Optimizer optimizer() const;  ///< that of compile
 
   /// Trains. Each step is compiled once for a batch size and replayed. A step whose loss, gradients
@@ -161,6 +163,7 @@ class Model : public Layer {
   Scores evaluate(const Dataset& data, EvaluateOptions options = {});
   Scores evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options = {});
   /// The outputs for all samples, in inference mode; none for none, of a model that was built.
+  /// Throws ShapeError where an output has not one row for each sample.
   Outputs predict(const Tensors& x, PredictOptions options = {});
   Outputs predict(std::initializer_list<Tensor> x, PredictOptions options = {}) {
     return predict(Tensors(x), options);

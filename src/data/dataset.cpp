@@ -48,7 +48,9 @@ int64_t check_lengths(const Tensors& inputs, const Tensors& targets, const Tenso
                        " examples, input 0 has " + std::to_string(n));
     }
     n = x.shape()[0];
-    x.evaluate();
+    // Now, as a loader's worker reads the elements beside the caller's thread: views become rows
+    // that lie one after the other.
+    ir::contiguous_array(x);
   };
   for (size_t i = 0; i < inputs.size(); ++i) look(inputs[i], "input " + std::to_string(i));
   for (size_t i = 0; i < targets.size(); ++i) look(targets[i], "target " + std::to_string(i));
@@ -93,7 +95,7 @@ const std::vector<std::string>& Dataset::class_names() const { return state_->cl
 const std::string& Dataset::preprocessing() const { return state_->preprocessing; }
 const Tensors& Dataset::stored_inputs() const { return state_->inputs; }
 const Tensors& Dataset::stored_targets() const { return state_->targets; }
-const Tensor& Dataset::stored_weights() const { return state_->weights; }
+const Tensor& Dataset::weights() const { return state_->weights; }
 std::span<const int64_t> Dataset::rows() const { return *state_->rows; }
 
 Dataset Dataset::subset(std::span<const int64_t> positions) const {
@@ -107,6 +109,7 @@ Dataset Dataset::subset(std::span<const int64_t> positions) const {
   }
   auto s = std::make_shared<State>(*state_);
   s->rows = std::make_shared<std::vector<int64_t>>(std::move(rows));
+  if (s->weights.defined()) s->weights = data::gather_rows(state_->weights, positions);
   return Dataset(std::shared_ptr<const State>(std::move(s)));
 }
 
@@ -145,13 +148,9 @@ Dataset Dataset::weighted(const Tensor& weights) const {
     throw ShapeError("dataset: weights: expected f32[" + std::to_string(size()) + "], got " +
                      ir::type_of(weights).to_string());
   }
-  // The stored weights lie along the stored rows, of which this may be a part.
-  const std::span<const float> w = weights.span<float>();
-  const int64_t stored = state_->inputs[0].shape()[0];
-  std::vector<float> all(static_cast<size_t>(stored), 0.f);
-  for (size_t i = 0; i < w.size(); ++i) all[static_cast<size_t>((*state_->rows)[i])] = w[i];
+  ir::contiguous_array(weights);  // as the tensors of the constructor
   auto s = std::make_shared<State>(*state_);
-  s->weights = tensor(all, Shape{stored});
+  s->weights = weights;
   return Dataset(std::shared_ptr<const State>(std::move(s)));
 }
 
@@ -176,7 +175,7 @@ Batch Dataset::stored_batch(std::span<const int64_t> positions) const {
     return Tensors(std::move(out));
   };
   Batch b{gather(state_->inputs), gather(state_->targets), {}};
-  if (state_->weights.defined()) b.weights = data::gather_rows(state_->weights, rows);
+  if (state_->weights.defined()) b.weights = data::gather_rows(state_->weights, positions);
   return b;
 }
 

@@ -10,7 +10,7 @@ namespace varve::detail {
 
 struct DatasetState {
   Tensors inputs, targets;
-  Tensor weights;
+  Tensor weights;  // by position: an example that stands twice may weigh differently
   std::shared_ptr<const std::vector<int64_t>> rows;  // of the stored tensors, in order
   std::vector<std::string> class_names;
   std::string preprocessing;

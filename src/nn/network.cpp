@@ -2,6 +2,7 @@
 #include "nn/network.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/any_batch.h"
 #include "base/error.h"
@@ -126,6 +127,12 @@ Layer sequential(std::vector<Layer> layers, Where where) {
   return sequence;
 }
 
+namespace {
+std::atomic<uint64_t> structures{0};
+}
+
+uint64_t structure_version() { return structures; }
+
 void append(Layer& sequence, const Layer& layer) {
   LayerState& state = *sequence.state();
   if (!dynamic_cast<SequentialSpec*>(state.spec.get())) {
@@ -134,6 +141,7 @@ void append(Layer& sequence, const Layer& layer) {
   }
   if (layer == sequence) throw ValueError("add: a sequence cannot hold itself");
   take(state, layer);
+  ++structures;
   build_if_told(state);
 }
 

@@ -21,6 +21,10 @@ struct NetworkSpec : detail::Spec {
 };
 NetworkSpec* network_of(const detail::LayerState& layer);
 
+/// Grows with every layer that is added to a sequence: what was made for a model before may not be
+/// what it computes now.
+uint64_t structure_version();
+
 /// One layer after another.
 struct SequentialSpec final : NetworkSpec {
   Tensors call(const Tensors& x, Scope& scope) const override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/atomic_file.h"
@@ -65,8 +66,13 @@ class EarlyStop final : public Callback {
              std::to_string(waited_) + (waited_ == 1 ? " epoch" : " epochs"));
     }
   }
-  void on_train_end(TrainState&) override {
-    for (size_t i = 0; i < best_.size(); ++i) variables_[i].assign(best_[i]);
+  void on_train_end(TrainState& s) override {
+    if (best_.empty()) return;
+    for (const NamedVariable& v : s.model().named_variables()) {
+      const auto at = std::find_if(best_.begin(), best_.end(),
+                                   [&](const auto& kept) { return kept.first == v.path; });
+      if (at != best_.end()) Variable(v.variable).assign(at->second);
+    }
   }
   std::string state() const override {
     return Json{{"best", watch_.state()}, {"waited", waited_}, {"epoch", best_epoch_}}.dump();
@@ -77,19 +83,21 @@ class EarlyStop final : public Callback {
     waited_ = j.at("waited").get<int64_t>();
     best_epoch_ = j.at("epoch").get<int64_t>();
   }
+  NamedTensors tensors() const override { return best_; }
+  void set_tensors(const NamedTensors& best) override { best_ = best; }
 
  private:
   void keep(Model& model) {
-    variables_ = model.variables();
     best_.clear();
-    for (const Variable& v : variables_) best_.push_back(v.value());
+    for (const NamedVariable& v : model.named_variables()) {
+      best_.push_back({v.path, v.variable.value()});
+    }
   }
 
   EarlyStopping spec_;
   Watch watch_;
   int64_t waited_ = 0, best_epoch_ = -1;
-  Variables variables_;
-  std::vector<Tensor> best_;
+  NamedTensors best_;  // by the variables' paths
 };
 
 std::string with_epoch(std::string path, int64_t epoch) {
@@ -144,6 +152,7 @@ class SaveState final : public Callback {
       save(spec_.keep_going, [&] { s.save_checkpoint(spec_.path); });
     }
   }
+  bool runs_last() const override { return true; }
 
  private:
   Checkpoint spec_;
@@ -155,6 +164,8 @@ class WriteRows final : public Callback {
  public:
   explicit WriteRows(CSVLogger spec) : spec_(std::move(spec)) {}
   void on_train_begin(TrainState&) override {
+    // A run that goes on knows its rows; the file may hold some of epochs that come again.
+    if (std::exchange(resumed_, false)) return;
     if (spec_.append && formats::file_exists(spec_.path)) {
       text_ = std::string(formats::read_file(spec_.path).text());
     }
@@ -174,11 +185,13 @@ class WriteRows final : public Callback {
   std::string state() const override { return Json(text_).dump(); }
   void set_state(std::string_view text) override {
     text_ = config::parse(text, "csv_logger").get<std::string>();
+    resumed_ = true;
   }
 
  private:
   CSVLogger spec_;
   std::string text_;
+  bool resumed_ = false;
 };
 
 class SetRate final : public Callback {
@@ -280,8 +293,13 @@ constexpr std::array<Type, 5> kTypes{{{"checkpoint", read_spec<Checkpoint>},
 
 bool Better::larger(std::string_view monitored) const {
   if (kind != Kind::by_name) return kind == Kind::larger;
-  for (std::string_view part : {"acc", "f1", "auc", "precision", "recall", "top_", "r2"}) {
-    if (monitored.find(part) != std::string_view::npos) return true;
+  if (monitored.ends_with("loss")) return false;
+  constexpr std::array<std::string_view, 8> kLarger = {"acc",       "accuracy", "f1", "auc",
+                                                       "precision", "recall",   "r2", "top"};
+  while (!monitored.empty()) {
+    const std::string_view word = monitored.substr(0, monitored.find('_'));
+    if (std::find(kLarger.begin(), kLarger.end(), word) != kLarger.end()) return true;
+    monitored.remove_prefix(std::min(word.size() + 1, monitored.size()));
   }
   return false;
 }

@@ -1,5 +1,6 @@
 // What is looked at before and after training goes wrong: data, labels, activations.
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 #include "base/error.h"
@@ -126,12 +127,54 @@ int64_t classes_of(const Model& model, const Dataset& data) {
   if (is_floating(y.dtype()) || y.rank() > 2 || (y.rank() == 2 && y.shape()[1] != 1)) return 0;
   if (model.state()->samples.empty()) return 0;
   const Shape output = nn::outputs_of(model).at(0).type.shape;
-  return output.rank() == 2 && output[-1] > 1 ? output[-1] : 2;
+  return output.rank() > 1 && output[-1] > 1 ? output[-1] : 2;
+}
+
+// What a loss takes its targets for.
+struct Meaning {
+  const char* loss;
+  bool (*allowed)(double);
+  const char* expected;
+  const char* hint;
+};
+constexpr Meaning kMeanings[] = {
+    {"binary_cross_entropy", [](double y) { return y >= 0 && y <= 1; }, "0..1",
+     "targets are probabilities of class 1; for several classes use cross_entropy"},
+    {"hinge", [](double y) { return y == -1 || y == 0 || y == 1; }, "-1, 0 or 1",
+     "for several classes use categorical_hinge"}};
+
+void require_meaning(const Meaning& m, const Tensor& target, const Dataset& data) {
+  if (target.size() == 0) return;
+  const int64_t width = target.size() / target.shape()[0];
+  const ir::Array& array = ir::contiguous_array(target);
+  ir::dispatch(target.dtype(), [&]<class T>(T) {
+    const T* all = reinterpret_cast<const T*>(array.data());
+    for (int64_t row : data.rows()) {
+      for (int64_t i = 0; i < width; ++i) {
+        const auto y = static_cast<double>(all[row * width + i]);
+        if (m.allowed(y) || std::isnan(y)) continue;  // NaN is found in the loss
+        char number[32];
+        std::snprintf(number, sizeof number, "%g", y);
+        throw ValueError(std::string(m.loss) + ": target[" + std::to_string(row) +
+                             (width > 1 ? "], element " + std::to_string(i) : "]") + " = " +
+                             number + ", expected " + m.expected,
+                         m.hint);
+      }
+    }
+  });
 }
 
 }  // namespace
 
 void require_known_labels(const Model& model, const Dataset& data) {
+  const std::vector<OutputPlan>& plan = training_of(model).plan;
+  for (size_t i = 0; i < plan.size() && i < data.stored_targets().size(); ++i) {
+    for (const Meaning& m : kMeanings) {
+      if (plan[i].loss && plan[i].loss.name() == m.loss) {
+        require_meaning(m, data.stored_targets()[i], data);
+      }
+    }
+  }
   const int64_t classes = classes_of(model, data);
   // Other losses may mean something else by other numbers (-1 and 1).
   if (classes == 0 || training_of(model).plan[0].loss.name() != "cross_entropy") return;

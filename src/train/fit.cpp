@@ -37,6 +37,32 @@ void check_options(const FitOptions& o, int64_t samples) {
   }
 }
 
+// The dataset with its examples' weights multiplied by these.
+template <class F>
+Dataset weighted_by(const Dataset& data, const F& factor) {
+  const auto n = static_cast<size_t>(data.size());
+  std::vector<float> weights(n, 1.f);
+  if (data.weights().defined()) {
+    const std::span<const float> own = data.weights().span<float>();
+    weights.assign(own.begin(), own.end());
+  }
+  for (size_t i = 0; i < n; ++i) weights[i] *= static_cast<float>(factor(i));
+  return data.weighted(tensor(weights, Shape{n}));
+}
+
+Dataset with_sample_weight(const Dataset& data, const Tensor& weight) {
+  if (!weight.defined()) return data;
+  const std::vector<double> given = weight.to_doubles();
+  return weighted_by(data, [&](size_t i) { return given[i]; });
+}
+
+Dataset with_class_weight(const Dataset& data, const ClassWeight& weight) {
+  if (!weight) return data;
+  const std::vector<int64_t> classes = data.classes();
+  const std::map<int64_t, double> of_class = weight.of(classes);
+  return weighted_by(data, [&](size_t i) { return of_class.at(classes[i]); });
+}
+
 }  // namespace
 
 FitRun::FitRun(Model& model, const Dataset& data, FitOptions options)
@@ -45,7 +71,9 @@ FitRun::FitRun(Model& model, const Dataset& data, FitOptions options)
       options_(std::move(options)) {
   if (data.size() == 0) throw ValueError("fit: the training set is empty");
   check_options(options_, data.size());
-  split_off_validation(weighted(data));
+  // As in Keras, classes are weighed in training alone.
+  split_off_validation(with_sample_weight(data, options_.sample_weight));
+  train_ = with_class_weight(train_, options_.class_weight);
   train::make_ready(model_, train_, true);
   take_seed();
   take_texts(data);
@@ -54,36 +82,17 @@ FitRun::FitRun(Model& model, const Dataset& data, FitOptions options)
   if (validation_) train::require_known_labels(model_, *validation_);
   train::warn_of_labels(model_, train_);
   train::warn_of_activation(model_);
-  meter_ = train::Meter(training_.plan);
+  meter_ = train::Meter(training_.plan, static_cast<bool>(training_.options.train_step));
   validation_meter_ = train::Meter(training_.plan);
-  step_program_ = train::training_step(model_, train_, meter_);
+  step_program_ = train::training_step(model_, train_, meter_, step_assigns_);
   if (validation_) {
     validation_program_ = train::evaluation_step(model_, *validation_, validation_meter_);
   }
   if (options_.progress) {
     options_.callbacks.insert(options_.callbacks.begin(), callbacks::Progress{});
   }
-}
-
-Dataset FitRun::weighted(const Dataset& data) const {
-  const bool own = options_.sample_weight.defined();
-  if (!own && !options_.class_weight) return data;
-  const auto n = static_cast<size_t>(data.size());
-  std::vector<float> weights(n, 1.f);
-  if (data.stored_weights().defined()) {
-    const std::span<const float> stored = data.stored_weights().span<float>();
-    for (size_t i = 0; i < n; ++i) weights[i] = stored[static_cast<size_t>(data.rows()[i])];
-  }
-  if (own) {
-    const std::vector<double> given = options_.sample_weight.to_doubles();
-    for (size_t i = 0; i < n; ++i) weights[i] *= static_cast<float>(given[i]);
-  }
-  if (options_.class_weight) {
-    const std::vector<int64_t> classes = data.classes();
-    const std::map<int64_t, double> of_class = options_.class_weight.of(classes);
-    for (size_t i = 0; i < n; ++i) weights[i] *= static_cast<float>(of_class.at(classes[i]));
-  }
-  return data.weighted(tensor(weights, Shape{n}));
+  std::stable_partition(options_.callbacks.begin(), options_.callbacks.end(),
+                        [](const CallbackRef& c) { return !c->runs_last(); });
 }
 
 void FitRun::split_off_validation(Dataset data) {
@@ -153,8 +162,17 @@ void FitRun::stop(std::string why) {
 }
 
 void FitRun::call(void (Callback::*hook)(TrainState&)) {
+  size_t told = 0;
+  call_rest(hook, told);
+}
+
+// A checkpoint may be made within the hook: it tells who comes after the one that makes it.
+void FitRun::call_rest(void (Callback::*hook)(TrainState&), size_t& told) {
   TrainState state(*this);
-  for (const CallbackRef& c : options_.callbacks) ((*c).*hook)(state);
+  while (told < options_.callbacks.size()) {
+    Callback& next = *options_.callbacks[told++];
+    (next.*hook)(state);
+  }
 }
 
 std::vector<int64_t> FitRun::order() const {
@@ -195,19 +213,28 @@ void FitRun::run_epoch() {
   if (batch_ == 0) {  // else resumed within an epoch
     meter_.reset();
     samples_ = 0;
-    call(&Callback::on_epoch_begin);
   }
+  call_rest(&Callback::on_epoch_begin, told_of_epoch_);
   const std::vector<int64_t> positions = order();
   const int64_t size = options_.batch_size;
   for (; batch_ < batches() && !stopped_; ++batch_) {
-    call(&Callback::on_batch_begin);
+    call_rest(&Callback::on_batch_begin, told_of_batch_);
     const int64_t first = batch_ * size, count = std::min(size, train_.size() - first);
     run_step(std::span(positions).subspan(static_cast<size_t>(first), static_cast<size_t>(count)));
     ++step_;
     samples_ += count;
+    next_batch_ = batch_ + 1;
+    told_of_batch_ = 0;
     call(&Callback::on_batch_end);
   }
-  if (batch_ < batches()) note_broken_off();
+  // An epoch that was broken off has an end, too, but goes on where it stopped.
+  if (batch_ < batches()) {
+    at_end_ = snapshot();
+  } else {
+    next_epoch_ = epoch_ + 1;
+    next_batch_ = 0;
+    told_of_epoch_ = 0;
+  }
   train_seconds_ = seconds();
   Logs logs = this->logs();
   if (validation_) {
@@ -225,7 +252,7 @@ void FitRun::run_epoch() {
 
 History FitRun::run() {
   const auto began = std::chrono::steady_clock::now();
-  epoch_ = options_.initial_epoch;
+  epoch_ = next_epoch_ = options_.initial_epoch;
   if (!options_.resume.empty()) resume(options_.resume);
   call(&Callback::on_train_begin);
   while (epoch_ < options_.epochs && !stopped_) {
@@ -243,6 +270,7 @@ History FitRun::run() {
                      {"seconds", std::to_string(seconds)},
                      {"optimizer", training_.optimizer.name()},
                      {"stopped", why_}};
+  if (!at_end_ && !step_assigns_.empty()) at_end_ = snapshot();
   call(&Callback::on_train_end);
   return history_;
 }

@@ -4,7 +4,8 @@
 
 namespace varve::train {
 
-Meter::Meter(const std::vector<OutputPlan>& plan) {
+Meter::Meter(const std::vector<OutputPlan>& plan, bool own_step) : own_step_(own_step) {
+  if (own_step) return;
   for (const OutputPlan& p : plan) {
     if (p.loss && !loss_) loss_ = std::make_shared<RunningMean>("metric.loss");
     Output o{p.prefix, nullptr, {}};
@@ -25,20 +26,19 @@ void Meter::reset() {
 
 Logs Meter::results() const {
   Logs out;
-  if (own_.empty()) {
-    if (loss_) out.push_back({"loss", loss_->result()});
-    for (const Output& o : outputs_) {
-      if (o.loss) out.push_back({o.prefix + "loss", o.loss->result()});
-    }
-    for (const Output& o : outputs_) {
-      for (const Metric& m : o.metrics) out.push_back({o.prefix + m.name(), m.result()});
-    }
+  if (loss_) out.push_back({"loss", loss_->result()});
+  for (const Output& o : outputs_) {
+    if (o.loss) out.push_back({o.prefix + "loss", o.loss->result()});
+  }
+  for (const Output& o : outputs_) {
+    for (const Metric& m : o.metrics) out.push_back({o.prefix + m.name(), m.result()});
   }
   for (const auto& [name, mean] : own_) out.push_back({name, mean->result()});
   return out;
 }
 
 void Meter::add_loss(const Tensor& total, const std::vector<Tensor>& of_outputs, int64_t samples) {
+  if (!loss_) loss_ = std::make_shared<RunningMean>("metric.loss");
   loss_->add(total, samples);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (outputs_[i].loss) outputs_[i].loss->add(of_outputs[i], samples);
@@ -75,16 +75,29 @@ std::vector<std::pair<std::string, Variable>> Meter::totals() const {
   return out;
 }
 
-void Meter::set_totals(const std::string& name, const Tensor& totals) {
-  if (loss_ && name == "loss") return Variable(loss_->totals()).assign(totals);
+bool Meter::set_totals(const std::string& name, const Tensor& totals) {
+  const auto set = [&](const RunningMean& mean) {
+    Variable(mean.totals()).assign(totals);
+    return true;
+  };
+  for (const auto& [n, mean] : own_) {
+    if (name == n) return set(*mean);
+  }
+  if (own_step_) return false;
+  if (name == "loss") {
+    // Of penalties alone, which no plan knows of.
+    if (!loss_) loss_ = std::make_shared<RunningMean>("metric.loss");
+    return set(*loss_);
+  }
   for (Output& o : outputs_) {
-    if (o.loss && name == o.prefix + "loss") return Variable(o.loss->totals()).assign(totals);
+    if (o.loss && name == o.prefix + "loss") return set(*o.loss);
     for (Metric& m : o.metrics) {
-      if (name == o.prefix + m.name()) return m.set_totals(totals);
+      if (name != o.prefix + m.name()) continue;
+      m.set_totals(totals);
+      return true;
     }
   }
-  own_.push_back({name, std::make_shared<RunningMean>("metric." + name)});
-  Variable(own_.back().second->totals()).assign(totals);
+  return false;
 }
 
 }  // namespace varve::train

@@ -24,6 +24,10 @@ void Model::compile(CompileOptions options) {
   if (options.loss.one() && !options.loss.by_output().empty()) {
     throw ValueError("compile: loss: one for all outputs and losses by output are both given");
   }
+  train::require_distinct_logs({{"", "", {}, 1, options.metrics}});
+  for (const auto& [name, metrics] : options.output_metrics) {
+    train::require_distinct_logs({{name, name + "_", {}, 1, metrics}});
+  }
   t.optimizer = options.optimizer;
   t.options = std::move(options);
   t.plan.clear();
@@ -55,26 +59,50 @@ Scores Model::evaluate(const Tensors& x, const Tensors& y, EvaluateOptions optio
 
 namespace {
 
+// The type of an output for another number of samples.
+ir::TensorType of_samples(const Tensor& output, int64_t samples) {
+  std::vector<int64_t> dims = output.shape().dims();
+  dims.at(0) = samples;
+  return {output.dtype(), Shape(std::move(dims))};
+}
+
+// A model may give anything; a prediction has a row for each sample.
+void require_rows(const std::vector<Tensor>& outputs, int64_t batch) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Shape& shape = outputs[i].shape();
+    if (shape.rank() > 0 && shape[0] == batch) continue;
+    throw ShapeError("predict: output " + std::to_string(i) + ": expected " +
+                         std::to_string(batch) + " rows for " + std::to_string(batch) +
+                         " samples, got " + ir::type_of(outputs[i]).to_string(),
+                     "call the model itself, model(x), for what is not one result a sample");
+  }
+}
+
 // Copies the rows of a batch's outputs into the whole.
 void put_rows(std::vector<ir::Array>& whole, ir::Types& types, const std::vector<Tensor>& part,
-              int64_t first, int64_t samples) {
+              int64_t first, int64_t batch, int64_t samples) {
+  require_rows(part, batch);
   if (whole.empty()) {
     for (const Tensor& x : part) {
-      std::vector<int64_t> dims = x.shape().dims();
-      if (dims.empty()) {
-        throw ShapeError("predict: an output is a scalar, expected a leading axis of samples");
-      }
-      dims[0] = samples;
-      types.push_back({x.dtype(), Shape(dims)});
+      types.push_back(of_samples(x, samples));
       whole.push_back(ir::allocate(x.dtype(), types.back().shape));
     }
   }
+  if (part.size() != whole.size()) {
+    throw ShapeError("predict: " + std::to_string(part.size()) + " outputs for a batch of " +
+                     std::to_string(batch) + ", " + std::to_string(whole.size()) +
+                     " for the one before");
+  }
   for (size_t i = 0; i < part.size(); ++i) {
+    if (of_samples(part[i], samples) != types[i]) {
+      throw ShapeError("predict: output " + std::to_string(i) + ": expected rows as in " +
+                       types[i].to_string() + ", got " + ir::type_of(part[i]).to_string() +
+                       " for a batch of " + std::to_string(batch));
+    }
     const ir::Array& from = ir::contiguous_array(part[i]);
     const int64_t bytes = part[i].size() * size_of(part[i].dtype());
-    const int64_t rows = part[i].shape()[0];
     if (bytes > 0) {
-      std::memcpy(whole[i].data() + first * (bytes / rows), from.data(),
+      std::memcpy(whole[i].data() + first * (bytes / batch), from.data(),
                   static_cast<size_t>(bytes));
     }
   }
@@ -97,7 +125,7 @@ Outputs Model::predict(const Dataset& data, PredictOptions options) {
   train::for_each_batch(samples.size(), options.batch_size,
                         [&](std::span<const int64_t> positions, int64_t first) {
                           put_rows(whole, types, step(train::arguments_of(samples, positions)),
-                                   first, samples.size());
+                                   first, static_cast<int64_t>(positions.size()), samples.size());
                         });
   std::vector<Tensor> out;
   for (size_t i = 0; i < whole.size(); ++i) {
@@ -112,6 +140,7 @@ Outputs Model::predict(const Tensors& x, PredictOptions options) {
       x[0].shape()[0] <= options.batch_size) {
     train::Training& t = train::training_of(*this);
     train::make_ready(*this, Dataset(x), false);
+    train::forget_older(t);
     if (!t.predict) {
       // The program lives in the state of the layer, which must not own itself.
       t.predict = train::Program(
@@ -122,7 +151,9 @@ Outputs Model::predict(const Tensors& x, PredictOptions options) {
           },
           t.options.run_eagerly);
     }
-    return Outputs(Tensors(t.predict(x.list())));
+    std::vector<Tensor> outputs = t.predict(x.list());
+    require_rows(outputs, x[0].shape()[0]);
+    return Outputs(Tensors(std::move(outputs)));
   }
   return predict(Dataset(x), options);
 }

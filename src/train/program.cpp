@@ -28,6 +28,15 @@ std::vector<Tensor> Program::operator()(const std::vector<Tensor>& arguments) co
   return results;
 }
 
+void Program::rehearse(const std::vector<Tensor>& arguments) const {
+  const ir::Frame discarded(eager_ ? ir::Frame::Kind::gradient : ir::Frame::Kind::trace);
+  std::vector<Tensor> inputs;
+  for (const Tensor& x : arguments) {
+    inputs.push_back(eager_ ? x : ir::placeholder(ir::type_of(x)));
+  }
+  f_(inputs);
+}
+
 RunningMean::RunningMean(const std::string& name)
     : totals_(Shape{2}, f64, [] { return zeros({2}, f64); }, {.name = name, .trainable = false}) {}
 

@@ -1,9 +1,13 @@
 // The training, evaluation and prediction steps, as functions of a dataset's stored tensors and the
 // rows of a batch.
+#include <algorithm>
 #include <numeric>
+#include <set>
 
+#include "base/any_batch.h"
 #include "base/error.h"
 #include "nn/layer_state.h"
+#include "nn/network.h"
 #include "train/output_kind.h"
 #include "train/training.h"
 #include "varve/derivatives.h"
@@ -23,7 +27,7 @@ Batch batch_of(std::span<const Tensor> arguments, const Dataset& data) {
   for (size_t i = 0; i < inputs; ++i) x.push_back(take(arguments[i], rows, 0));
   for (size_t i = 0; i < targets; ++i) y.push_back(take(arguments[inputs + i], rows, 0));
   Batch b{data.prepare(Tensors(std::move(x))), Tensors(std::move(y)), {}};
-  if (data.stored_weights().defined()) b.weights = take(arguments[inputs + targets], rows, 0);
+  if (data.weights().defined()) b.weights = arguments[inputs + targets];
   return b;
 }
 
@@ -80,28 +84,24 @@ Tensor forward(Model& model, const Training& training, const Batch& b, Meter& me
 }
 
 void describe(Model& model, const Dataset& data) {
-  if (model.built()) return;
-  // Two samples tell the shapes; nothing of the model is computed.
+  // One sample tells the types; nothing of the model is computed.
   const std::vector<int64_t> first(1, 0);
   const Batch b = data.batch(first);
-  std::vector<Shape> samples;
+  ir::Types samples;
   for (const Tensor& x : b.inputs) {
-    samples.push_back(Shape(std::vector<int64_t>(x.shape().begin() + 1, x.shape().end())));
+    if (x.rank() == 0) throw ShapeError("the dataset's preparation gives a scalar for a batch");
+    std::vector<int64_t> dims = x.shape().dims();
+    dims[0] = kAnyBatch;
+    samples.push_back({x.dtype(), Shape(std::move(dims))});
   }
-  model.build_many(samples, b.inputs[0].dtype());
+  nn::build(*model.state(), samples);
 }
 
 // Which loss and metrics belong to which output.
-std::vector<OutputPlan> plan_of(const Model& model, const CompileOptions& o, size_t outputs) {
+std::vector<OutputPlan> plan_of(const Model& model, const CompileOptions& o) {
   std::vector<OutputPlan> plan;
   std::vector<std::string> names;
-  const bool by_name = !o.loss.by_output().empty() || !o.output_metrics.empty() ||
-                       !o.loss_weights.empty() || outputs > 1;
-  if (by_name) {
-    for (const nn::Port& p : nn::outputs_of(model)) names.push_back(p.name);
-  } else {
-    names.push_back("");
-  }
+  for (const nn::Port& p : nn::outputs_of(model)) names.push_back(p.name);
   for (const std::string& n : names) {
     plan.push_back({n, names.size() > 1 ? n + "_" : "", o.loss.one(), 1, {}});
   }
@@ -128,7 +128,26 @@ std::vector<OutputPlan> plan_of(const Model& model, const CompileOptions& o, siz
     const bool above_zero = is_above_zero(output_kind(model, p.loss));
     for (Metric& m : p.metrics) m.set_from_logits(above_zero);
   }
+  require_distinct_logs(plan);
   return plan;
+}
+
+// Each output that is judged has a target, and each target an output.
+void require_targets(const std::vector<OutputPlan>& plan, size_t targets, bool own_step) {
+  size_t needed = 0;
+  bool losses = false;
+  for (size_t i = 0; i < plan.size(); ++i) {
+    losses |= static_cast<bool>(plan[i].loss);
+    if (plan[i].loss || !plan[i].metrics.empty()) needed = i + 1;
+  }
+  const std::string has = "the dataset has " + std::to_string(targets) +
+                          (targets == 1 ? " target" : " targets") + ", the model " +
+                          std::to_string(plan.size()) + (plan.size() == 1 ? " output" : " outputs");
+  if (targets < needed) throw ValueError(has + " with " + (losses ? "losses" : "metrics"));
+  // A step of the user's own may take more.
+  if (needed > 0 && targets > plan.size() && !own_step) {
+    throw ValueError(has, "give the dataset one target for each output");
+  }
 }
 
 }  // namespace
@@ -148,54 +167,87 @@ Training& compiled_training(const Layer& model, const char* what) {
   return t;
 }
 
+void require_distinct_logs(const std::vector<OutputPlan>& plan) {
+  std::set<std::string> names{"loss", "learning_rate"};
+  const auto add = [&](const std::string& name) {
+    if (names.insert(name).second) return;
+    throw ValueError(
+        "compile: metrics: two numbers of the logs are called \"" + escaped(name) + "\"",
+        "give one a name of its own: metrics::Accuracy{.name = \"...\"}");
+  };
+  for (const OutputPlan& p : plan) {
+    if (p.loss && plan.size() > 1) add(p.prefix + "loss");
+    for (const Metric& m : p.metrics) add(p.prefix + m.name());
+  }
+}
+
 void make_ready(Model& model, const Dataset& data, bool needs_targets) {
   if (data.size() == 0) throw ValueError("the dataset has no examples");
-  describe(model, data);
+  if (!model.built()) describe(model, data);
   if (!needs_targets) return;
   Training& t = training_of(model);
   const bool nothing =
       !t.options.loss && t.options.metrics.empty() && t.options.output_metrics.empty();
   if (t.options.train_step && nothing) return;
-  const size_t targets = data.stored_targets().size();
-  if (t.plan.empty()) t.plan = plan_of(model, t.options, targets);
-  size_t losses = 0;
-  for (const OutputPlan& p : t.plan) losses += p.loss ? 1 : 0;
-  if (losses > 0 && targets < t.plan.size()) {
-    throw ValueError("the dataset has " + std::to_string(targets) + " targets, the model " +
-                     std::to_string(t.plan.size()) + " outputs with losses");
+  // A layer that was called is built, but only the shape of a sample tells its outputs.
+  if (model.state()->samples.empty()) describe(model, data);
+  forget_older(t);
+  if (t.plan.empty()) t.plan = plan_of(model, t.options);
+  require_targets(t.plan, data.stored_targets().size(), static_cast<bool>(t.options.train_step));
+}
+
+void forget_older(Training& training) {
+  const uint64_t now = nn::structure_version();
+  if (training.structure == now) return;
+  training.structure = now;
+  training.plan.clear();
+  training.predict = {};
+}
+
+namespace {
+
+// Notes what a frame assigns, once each.
+void note_assigned(const ir::Frame& frame, Variables& assigned) {
+  for (const ir::Binding& b : frame.bindings()) {
+    const Variable v(b.variable);
+    if (b.assigned && std::find(assigned.begin(), assigned.end(), v) == assigned.end()) {
+      assigned.push_back(v);
+    }
   }
 }
 
-Program training_step(Model& model, const Dataset& data, Meter& meter) {
+}  // namespace
+
+Program training_step(Model& model, const Dataset& data, Meter& meter, Variables& assigned) {
   Training& t = compiled_training(model, "fit");
-  const bool eager = t.options.run_eagerly;
-  if (t.options.train_step) {
-    return Program(
-        [&t, data, &meter](std::span<const Tensor> x) -> std::vector<Tensor> {
-          const Batch b = batch_of(x, data);
-          const StepLogs logs = t.options.train_step(b);
-          for (const auto& [name, value] : logs) ir::guard(value, name);
-          meter.add_logs(logs, b.size());
-          return {};
+  auto step = [model, &t, data, &meter](std::span<const Tensor> x) mutable {
+    const Batch b = batch_of(x, data);
+    if (t.options.train_step) {
+      const StepLogs logs = t.options.train_step(b);
+      for (const auto& [name, value] : logs) ir::guard(value, name);
+      meter.add_logs(logs, b.size());
+      return;
+    }
+    const Variables trainable = model.trainable();
+    auto [loss, grads] = value_and_grad(
+        [&] {
+          const Tensor l = forward(model, t, b, meter, true);
+          if (!l.defined()) throw ValueError("fit: there is no loss", "give compile a loss");
+          ir::guard(l, "loss");
+          return l;
         },
-        eager);
-  }
+        trainable)();
+    t.optimizer.update(grads);
+  };
   return Program(
-      [model, &t, data, &meter](std::span<const Tensor> x) mutable -> std::vector<Tensor> {
-        const Batch b = batch_of(x, data);
-        const Variables trainable = model.trainable();
-        auto [loss, grads] = value_and_grad(
-            [&] {
-              const Tensor l = forward(model, t, b, meter, true);
-              if (!l.defined()) throw ValueError("fit: there is no loss", "give compile a loss");
-              ir::guard(l, "loss");
-              return l;
-            },
-            trainable)();
-        t.optimizer.update(grads);
+      [step, &assigned](std::span<const Tensor> x) mutable -> std::vector<Tensor> {
+        ir::Frame frame(ir::Frame::Kind::gradient);
+        step(x);
+        note_assigned(frame, assigned);
+        frame.commit();
         return {};
       },
-      eager);
+      t.options.run_eagerly);
 }
 
 Program evaluation_step(Model& model, const Dataset& data, Meter& meter) {
@@ -219,7 +271,13 @@ Program prediction_step(Model& model, const Dataset& data) {
 std::vector<Tensor> arguments_of(const Dataset& data, std::span<const int64_t> positions) {
   std::vector<Tensor> x = data.stored_inputs().list();
   for (const Tensor& y : data.stored_targets()) x.push_back(y);
-  if (data.stored_weights().defined()) x.push_back(data.stored_weights());
+  if (data.weights().defined()) {
+    const std::span<const float> all = data.weights().span<float>();
+    std::vector<float> w;
+    w.reserve(positions.size());
+    for (int64_t p : positions) w.push_back(all[static_cast<size_t>(p)]);
+    x.push_back(tensor(w, Shape{w.size()}));
+  }
   std::vector<int64_t> rows;
   rows.reserve(positions.size());
   for (int64_t p : positions) rows.push_back(data.rows()[static_cast<size_t>(p)]);

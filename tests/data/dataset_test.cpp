@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "ir/node.h"
 #include "support/errors.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -59,6 +60,28 @@ TEST(Dataset, WeightsAndPreparationFollowTheRows) {
   EXPECT_EQ(b.x().to_doubles(), (std::vector<double>{4, 22, 8, 62}));
   EXPECT_EQ(b.weights.to_doubles(), (std::vector<double>{5, 2}));
   EXPECT_THROW(d.weighted(tensor({1.f})), ShapeError);
+}
+
+TEST(Dataset, ACopyOfAnExampleHasAWeightOfItsOwn) {
+  const Dataset d = counted(4).subset({2, 1, 2, 2}).weighted(tensor({1.f, 2.f, 3.f, 4.f}));
+  EXPECT_EQ(d.all().weights.to_doubles(), (std::vector<double>{1, 2, 3, 4}));
+  const Dataset part = d.subset({3, 0, 3});
+  EXPECT_EQ(part.weights().to_doubles(), (std::vector<double>{4, 1, 4}));
+  EXPECT_EQ(part.batch({2, 1}).weights.to_doubles(), (std::vector<double>{4, 1}));
+  EXPECT_EQ(Dataset().weighted(zeros({0})).weights().size(), 0);
+}
+
+// Else a loader's thread would lay them out while others read them.
+TEST(Dataset, LaysViewsOutBeforeAnybodyReadsThem) {
+  const Tensor x = counted(6).stored_inputs()[0];
+  const Dataset d(transpose(x), Tensors(broadcast_to(tensor({3.f}), {2})),
+                  {.weights = broadcast_to(tensor({2.f}), {2})});
+  for (const Tensor& t : {d.stored_inputs()[0], d.stored_targets()[0], d.weights()}) {
+    EXPECT_TRUE(ir::is_contiguous(t.shape(), t.cell()->array.strides));
+  }
+  const Dataset w = Dataset(transpose(x)).weighted(broadcast_to(tensor({2.f}), {2}));
+  EXPECT_TRUE(ir::is_contiguous({2}, w.weights().cell()->array.strides));
+  EXPECT_EQ(d.batch({1}).x().to_doubles(), (std::vector<double>{0, 10, 20, 30, 40, 50}));
 }
 
 TEST(Dataset, RefusesTensorsOfDifferentLength) {

@@ -152,6 +152,7 @@ struct StopAfter : Callback {
   void on_batch_end(TrainState& s) override {
     if (s.step() == steps) throw std::runtime_error("killed");
   }
+  bool runs_last() const override { return true; }  // after the checkpoint of that step
 };
 
 CompileOptions scheduled() {

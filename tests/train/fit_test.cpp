@@ -252,7 +252,7 @@ TEST(Fit, SaysWhatIsMissing) {
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4), {.batch_size = 0}); }),
             "fit: batch_size: expected at least 1, got 0");
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4).without_targets(), {.progress = false}); }),
-            "the dataset has 0 targets, the model 1 outputs with losses");
+            "the dataset has 0 targets, the model 1 output with losses");
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4).take(0), {.progress = false}); }),
             "fit: the training set is empty");
   EXPECT_EQ(message_of([&] { model.fit(two_classes(4), {.validation_split = 1}); }),

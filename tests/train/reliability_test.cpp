@@ -124,11 +124,11 @@ TEST(FullDisk, KeepsThePreviousCheckpointAndStopsOrGoesOnAsAsked) {  // B124
       std::optional<FullDisk> full;
       const callbacks::Checkpoint saving{.path = path, .every_steps = 1, .keep_going = keep_going};
       const callbacks::Hooks fill{.on_batch_end = [&](TrainState& s) {
-        if (s.step() == 7) {
+        if (s.step() == 8) {  // before the checkpoint of that step
           before = read_text(path);
           full.emplace(room);
         }
-        if (s.step() == 12) full.reset();
+        if (s.step() == 13) full.reset();
       }};
       Sequential model = convnet();
       model.compile(with("adam"));
@@ -142,12 +142,13 @@ TEST(FullDisk, KeepsThePreviousCheckpointAndStopsOrGoesOnAsAsked) {  // B124
       if (keep_going) {
         EXPECT_EQ(message, "no error");
         const std::vector<std::string> warnings = take_warnings();
-        ASSERT_EQ(warnings.size(), 5u);  // steps 8 to 12: the disk has room again after them
+        ASSERT_EQ(warnings.size(), 5u);  // steps 8 to 12
         EXPECT_EQ(warnings[0], expected + "; training goes on");
         EXPECT_EQ(weights_of(model), weights_of(whole));
       } else {
         EXPECT_EQ(message, expected);
         EXPECT_EQ(read_text(path), before);
+        EXPECT_FALSE(fs::equivalent(path, path + ".old"));  // the one before is still there, too
         Sequential again = convnet(99);
         again.compile(with("adam"));
         FitOptions o = options({saving, callbacks::Hooks{}});

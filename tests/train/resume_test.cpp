@@ -19,6 +19,7 @@ struct KilledAt : Callback {
   void on_batch_end(TrainState& s) override {
     if (s.step() == step) throw std::runtime_error("killed");
   }
+  bool runs_last() const override { return true; }  // after the checkpoint of that step
 };
 
 TEST(Resume, AnyOptimizerGoesOnToTheSameBitsFromAnyStep) {
