@@ -263,19 +263,12 @@ TEST_F(Trained, OutputsThatExistOrAreInputs) {  // B089, B090
 }
 
 TEST_F(Trained, AReaderThatGoesAwayEndsTheProgramQuietly) {  // B091
-  const auto closed_pipe = [] {
-    int ends[2];
-    if (pipe(ends) != 0) return;
-    dup2(ends[1], STDOUT_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-  };
   const Folder other;
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{"summary", pictures()},
                                              {"predict", line(), in("line.csv")},
                                              {"train", in("line.toml"), "--out", other / "o"}}) {
-    const Ran ran = varve(arguments, {.prepare = closed_pipe});
+    const Ran ran = varve(arguments, {.prepare = close_reader});
     EXPECT_EQ(ran.code, 0) << ran.err;
     EXPECT_THAT(ran.err, IsEmpty());
   }

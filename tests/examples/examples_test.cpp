@@ -31,6 +31,10 @@ Ran run(const std::string& name) {
   return ran;
 }
 
+void expect_says(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) EXPECT_THAT(text, HasSubstr(part));
+}
+
 /// The number behind a text, where it occurs for the last time.
 double number_after(const std::string& text, const std::string& before) {
   const size_t at = text.rfind(before);
@@ -52,10 +56,9 @@ TEST(Examples, TheFirstProgramReadsDigits) {
 
 TEST(Examples, LayersShareWeightsAndAreFoundByName) {
   const Ran ran = run("layers");
-  EXPECT_THAT(ran.out, HasSubstr("scores.kernel    [64, 10]"));
-  EXPECT_THAT(ran.out, HasSubstr("4 of 6 variables are trained"));
-  EXPECT_THAT(ran.out, HasSubstr("the same weights: yes"));
-  EXPECT_THAT(ran.out, HasSubstr("zeros: 0 without training, about half with it: yes"));
+  expect_says(ran.out,
+              {"scores.kernel    [64, 10]", "4 of 6 variables are trained", "the same weights: yes",
+               "zeros: 0 without training, about half with it: yes"});
 }
 
 TEST(Examples, TwoInputsWithASkipConnectionLearnWhatNeedsBoth) {
@@ -66,10 +69,9 @@ TEST(Examples, TwoInputsWithASkipConnectionLearnWhatNeedsBoth) {
 
 TEST(Examples, ALayerOfYourOwnIsSavedAndLoaded) {
   const Ran ran = run("custom_layer");
-  EXPECT_THAT(ran.out, HasSubstr("residual_1.up.kernel         [32, 128]"));
-  EXPECT_THAT(ran.out, HasSubstr("Residual(units=128)"));
-  EXPECT_THAT(ran.out, HasSubstr("the loaded model gives the same bits: yes"));
-  EXPECT_THAT(ran.out, HasSubstr("residual: units: expected integer >= 1, got 0"));
+  expect_says(ran.out, {"residual_1.up.kernel         [32, 128]", "Residual(units=128)",
+                        "the loaded model gives the same bits: yes",
+                        "residual: units: expected integer >= 1, got 0"});
 }
 
 TEST(Examples, ALossAMetricAndAnOptimizerOfYourOwnTrain) {
@@ -92,39 +94,33 @@ TEST(Examples, ATrainingLoopOfYourOwnIsCompiledOnce) {
 
 TEST(Examples, DerivativesAreThoseOfTheFormulas) {
   const Ran ran = run("derivatives");
-  EXPECT_THAT(ran.out, HasSubstr("after 1000 steps the gradient is about zero"));
-  EXPECT_THAT(ran.out, HasSubstr("sin''(1) = -0.841471, -sin(1) = -0.841471"));
-  EXPECT_THAT(ran.out, HasSubstr("d/da: 0.479426 forward, 0.479426 reverse; d/db: 1.755165"));
-  EXPECT_THAT(ran.out, HasSubstr("passed straight through: 4"));
-  EXPECT_THAT(ran.out, HasSubstr("gradcheck: 4 entries agree"));
+  expect_says(ran.out, {"after 1000 steps the gradient is about zero",
+                        "sin''(1) = -0.841471, -sin(1) = -0.841471",
+                        "d/da: 0.479426 forward, 0.479426 reverse; d/db: 1.755165",
+                        "passed straight through: 4", "gradcheck: 4 entries agree"});
 }
 
 TEST(Examples, DataAreSplitLoadedAndPrepared) {
   const Ran ran = run("data");
-  EXPECT_THAT(ran.out, HasSubstr("800 for training, 200 for testing"));
-  EXPECT_THAT(ran.out, HasSubstr("[128, 4] [128, 4] [128, 4] [128, 4] [128, 4] [128, 4] [32, 4]"));
-  EXPECT_THAT(ran.out, HasSubstr("800 + 200  800 + 200  800 + 200  800 + 200  800 + 200"));
-  EXPECT_THAT(ran.out, HasSubstr("[2, 28, 28, 1], u8 stored"));
-  EXPECT_THAT(ran.out, HasSubstr("plan=basic"));
-  EXPECT_THAT(ran.out, HasSubstr("4 rows for training"));
+  expect_says(ran.out, {"800 for training, 200 for testing",
+                        "[128, 4] [128, 4] [128, 4] [128, 4] [128, 4] [128, 4] [32, 4]",
+                        "800 + 200  800 + 200  800 + 200  800 + 200  800 + 200",
+                        "[2, 28, 28, 1], u8 stored", "plan=basic", "4 rows for training"});
 }
 
 TEST(Examples, ModelsAreSavedLoadedAndResumed) {
   const Ran ran = run("files");
-  EXPECT_THAT(ran.out, HasSubstr("the same bits: yes; class 1 is \"above\""));
-  EXPECT_THAT(ran.out, HasSubstr("\"head.kernel\": model F32[16,5], file F32[16,2]"));
-  EXPECT_THAT(ran.out, HasSubstr("left as they were: 2"));
-  EXPECT_THAT(ran.out, HasSubstr("a resumed training ends with the same bits: yes"));
+  expect_says(ran.out, {"the same bits: yes; class 1 is \"above\"",
+                        "\"head.kernel\": model F32[16,5], file F32[16,2]", "left as they were: 2",
+                        "a resumed training ends with the same bits: yes"});
 }
 
 TEST(Examples, MistakesAreNamed) {
   const Ran ran = run("debugging");
-  EXPECT_THAT(ran.out, HasSubstr("matmul: inner dimensions differ"));
-  EXPECT_THAT(ran.out, HasSubstr("hint: did you mean \"relu\"?"));
-  EXPECT_THAT(ran.out, HasSubstr("w is still"));
+  expect_says(ran.out,
+              {"matmul: inner dimensions differ", "hint: did you mean \"relu\"?", "w is still"});
   EXPECT_THAT(ran.err, HasSubstr("h: f32[2]\n[2, 4]"));
-  EXPECT_THAT(ran.out, HasSubstr("predictions: mean"));
-  EXPECT_THAT(ran.out, HasSubstr("by differences"));
+  expect_says(ran.out, {"predictions: mean", "by differences"});
 }
 
 TEST(Examples, AFunctionIsTracedOnceAShape) {

@@ -7,6 +7,7 @@
 #include "formats/gzip.h"
 #include "golden.h"
 #include "helpers.h"
+#include "random_array.h"
 
 namespace varve::formats {
 namespace {
@@ -34,18 +35,6 @@ std::string fmt_crc(uint32_t crc) {
   std::string out(9, 0);
   std::snprintf(out.data(), out.size(), "%08x", crc);
   return out.substr(0, 8);
-}
-
-Array random_array(DType dtype) {
-  std::vector<int64_t> dims;
-  const int rank = *rc::gen::inRange(0, 5);
-  for (int i = 0; i < rank; ++i) dims.push_back(*rc::gen::inRange(0, 5));
-  Array array(dtype, Shape(dims));
-  const int step = *rc::gen::inRange(0, 256);
-  for (int64_t i = 0; i < array.bytes.size(); ++i) {
-    array.bytes.data()[i] = static_cast<std::byte>(dtype == DType::bool_ ? i & 1 : i * step);
-  }
-  return array;
 }
 
 TEST(Npy, ReadsWhatNumPyWrites) {

@@ -9,6 +9,7 @@
 #include "formats/text.h"
 #include "golden.h"
 #include "helpers.h"
+#include "random_array.h"
 
 namespace varve::formats {
 namespace {
@@ -88,16 +89,8 @@ TEST(Safetensors, TakesBackWhatItWrote) {
     std::vector<NamedBytes> tensors;
     for (const std::string& name : names) {
       const auto dtype = static_cast<DType>(*rc::gen::inRange(0, kDTypeCount));
-      std::vector<int64_t> dims;
-      const int rank = *rc::gen::inRange(0, 5);
-      for (int i = 0; i < rank; ++i) dims.push_back(*rc::gen::inRange(0, 5));
-      Array array(dtype, Shape(dims));
-      const int step = *rc::gen::inRange(0, 256);
-      for (int64_t i = 0; i < array.bytes.size(); ++i) {
-        array.bytes.data()[i] = static_cast<std::byte>(dtype == DType::bool_ ? i & 1 : i * step);
-      }
-      arrays.push_back(array);
-      tensors.push_back({name, dtype, array.shape, arrays.back().bytes.span()});
+      arrays.push_back(random_array(dtype));
+      tensors.push_back({name, dtype, arrays.back().shape, arrays.back().bytes.span()});
     }
     write_safetensors(path, tensors, texts);
     const SafetensorsFile file = SafetensorsFile::open(path);

@@ -143,13 +143,9 @@ class BadJobs : public ::testing::TestWithParam<BadJob> {};
 
 TEST_P(BadJobs, AreRefusedByLineFieldExpectedAndGot) {
   const BadJob& bad = GetParam();
-  try {
-    parse_job(changed(bad.from, bad.to), "job.toml");
-    FAIL() << "no error";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.message(), bad.message);
-    EXPECT_THAT(e.hint(), HasSubstr(bad.hint));
-  }
+  const Error e = test::error_of([&] { parse_job(changed(bad.from, bad.to), "job.toml"); });
+  EXPECT_EQ(e.message(), bad.message);
+  EXPECT_THAT(e.hint(), HasSubstr(bad.hint));
 }
 
 std::string nested(int depth) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "support/errors.h"
+#include "support/tensors.h"
 #include "varve/derivatives.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -13,15 +14,10 @@
 namespace varve {
 namespace {
 
+using test::expect_near;
 using test::message_of;
 
 std::vector<double> values(const Tensor& x) { return x.to_doubles(); }
-
-void expect_near(const std::vector<double>& got, const std::vector<double>& expected,
-                 double tolerance = 1e-6) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], tolerance) << i;
-}
 
 Tensor logits() { return tensor({1.0, 2.0, 3.0, 0.0, -1.0, 5.0}, {2, 3}); }
 

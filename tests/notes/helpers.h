@@ -7,32 +7,16 @@
 #include <vector>
 
 #include "support/errors.h"
+#include "support/tensors.h"
 #include "varve/varve.h"
 
 namespace varve::notes {
 
 using Doubles = std::vector<double>;
 
+using test::distance;
+using test::expect_near;
 using test::message_of;
-
-/// Largest difference of two tensors' elements.
-inline double distance(const Tensor& a, const Tensor& b) {
-  EXPECT_EQ(a.shape(), b.shape());
-  const Doubles x = a.to_doubles(), y = b.to_doubles();
-  double most = 0;
-  for (size_t i = 0; i < x.size() && i < y.size(); ++i)
-    most = std::max(most, std::abs(x[i] - y[i]));
-  return most;
-}
-
-inline void expect_near(const Tensor& got, const Doubles& expected, double tolerance) {
-  const Doubles v = got.to_doubles();
-  ASSERT_EQ(v.size(), expected.size());
-  for (size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(v[i], expected[i], tolerance) << "at " << i;
-}
-
-inline Tensor normal(const Shape& shape, uint64_t seed, DType dtype = f32) {
-  return random::normal(Key(seed), shape, {.dtype = dtype});
-}
+using test::normal;
 
 }  // namespace varve::notes

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "support/errors.h"
 #include "varve/error.h"
 #include "varve/ops/convolution.h"
 #include "varve/ops/matmul.h"
@@ -24,14 +25,6 @@ struct Row {
   std::string message;  // the whole of it
 };
 
-std::string type_of(const Error& e) {
-  if (dynamic_cast<const ShapeError*>(&e)) return "ShapeError";
-  if (dynamic_cast<const DTypeError*>(&e)) return "DTypeError";
-  if (dynamic_cast<const IndexError*>(&e)) return "IndexError";
-  if (dynamic_cast<const ValueError*>(&e)) return "ValueError";
-  return "Error";
-}
-
 void check(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     SCOPED_TRACE(row.id);
@@ -39,7 +32,7 @@ void check(const std::vector<Row>& rows) {
       row.call().to_doubles();
       ADD_FAILURE() << "no error";
     } catch (const Error& e) {
-      EXPECT_EQ(type_of(e), row.type);
+      EXPECT_EQ(test::type_of(e), row.type);
       EXPECT_EQ(e.message(), row.message);
       if (std::string(row.id).starts_with("B103")) continue;  // shapes are made before operations
       EXPECT_NE(e.at().find("bad_inputs_test.cpp:"), std::string::npos) << e.at();

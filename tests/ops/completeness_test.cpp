@@ -17,13 +17,6 @@
 namespace varve::samples {
 namespace {
 
-const Row* row_of(std::string_view op) {
-  for (const Row& r : all_rows()) {
-    if (r.op == op) return &r;
-  }
-  return nullptr;
-}
-
 // What users cannot call by itself has no row of its own.
 const std::map<std::string, std::string> kTestedElsewhere{
     {"group", "made by the passes: tests/transform/group_test.cpp"},

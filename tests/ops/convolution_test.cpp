@@ -7,18 +7,16 @@
 #include "ops/differences.h"
 #include "ops/table.h"
 #include "support/errors.h"
+#include "support/tensors.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
 
 using test::error_of;
+using test::noise;
 
 using Doubles = std::vector<double>;
-
-Tensor noise(const Shape& shape, uint64_t seed, DType dtype = f64) {
-  return random::uniform(Key(seed), shape, {.low = -1, .high = 1, .dtype = dtype});
-}
 
 void expect_close(const Tensor& got, const Tensor& want, double tolerance = 1e-12) {
   ASSERT_EQ(got.shape(), want.shape());

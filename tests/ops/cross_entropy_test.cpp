@@ -7,6 +7,7 @@
 
 #include "ops/differences.h"
 #include "support/errors.h"
+#include "support/tensors.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
@@ -15,21 +16,14 @@ namespace varve {
 namespace {
 
 using test::error_of;
+using test::expect_near;
+using test::noise;
 
 using Doubles = std::vector<double>;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-Tensor noise(const Shape& shape, uint64_t seed, DType dtype = f64) {
-  return random::uniform(Key(seed), shape, {.low = -2, .high = 2, .dtype = dtype});
-}
 Tensor labels(const Shape& shape, int64_t classes) {
   return random::integers(Key(9), 0, classes, shape);
-}
-
-void expect_near(const Tensor& got, const Doubles& want, double tolerance = 1e-12) {
-  const Doubles v = got.to_doubles();
-  ASSERT_EQ(v.size(), want.size());
-  for (size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(v[i], want[i], tolerance) << "element " << i;
 }
 
 /// By the definition: -sum q log p.

@@ -8,26 +8,19 @@
 
 #include "ops/differences.h"
 #include "support/errors.h"
+#include "support/tensors.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
 
+using test::expect_near;
 using test::message_of;
+using test::noise;
 
 using Doubles = std::vector<double>;
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-Tensor noise(const Shape& shape, uint64_t seed, DType dtype = f64) {
-  return random::uniform(Key(seed), shape, {.low = -2, .high = 2, .dtype = dtype});
-}
-
-void expect_near(const Tensor& got, const Doubles& want, double tolerance = 1e-12) {
-  const Doubles v = got.to_doubles();
-  ASSERT_EQ(v.size(), want.size());
-  for (size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(v[i], want[i], tolerance) << "element " << i;
-}
 
 TEST(Softmax, GivesProbabilities) {
   expect_near(softmax(tensor({1., 2., 3.})),

@@ -2,7 +2,6 @@
 //     VARVE_WRITE_DOCS=1 build/test_ops --gtest_filter='OpReference.*'      writes it anew
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <regex>
@@ -13,6 +12,7 @@
 #include "ops/table.h"
 #include "samples_inputs.h"
 #include "support/folder.h"
+#include "support/text.h"
 #include "varve/derivatives.h"
 
 namespace varve::samples {
@@ -270,12 +270,7 @@ TEST(OpReference, HasASectionForEveryFamily) {
   EXPECT_EQ(rows, ops::all().size());
 }
 
-TEST(OpReference, IsWhatTheTableSays) {
-  const std::string path = VARVE_SOURCE_DIR "/docs/ops.md", text = reference();
-  if (std::getenv("VARVE_WRITE_DOCS")) test::write_text(path, text);
-  EXPECT_TRUE(test::read_text(path) == text)
-      << path << " is out of date; `make docs` writes it anew";
-}
+TEST(OpReference, IsWhatTheTableSays) { test::expect_document("ops.md", reference()); }
 
 }  // namespace
 }  // namespace varve::samples

@@ -23,6 +23,13 @@ const std::vector<Row>& all_rows() {
   return rows;
 }
 
+const Row* row_of(std::string_view op) {
+  for (const Row& r : all_rows()) {
+    if (r.op == op) return &r;
+  }
+  return nullptr;
+}
+
 Call node(const char* op) {
   return [op](const Tensors& x) -> Tensors { return ir::apply(ops::get(op), x.list()); };
 }

@@ -175,6 +175,8 @@ struct Row {
 
 /// Every row, family by family.
 const std::vector<Row>& all_rows();
+/// The row of an op; null where it has none.
+const Row* row_of(std::string_view op);
 std::vector<Row> pointwise_samples();
 std::vector<Row> reduction_samples();
 std::vector<Row> shape_samples();

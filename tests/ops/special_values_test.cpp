@@ -44,13 +44,6 @@ const std::map<std::string, Special>& table() {
   return t;
 }
 
-const Row* row_of(const std::string& op) {
-  for (const Row& r : all_rows()) {
-    if (op == r.op) return &r;
-  }
-  return nullptr;
-}
-
 std::string number_text(double v) {
   char text[40];
   std::snprintf(text, sizeof text, "%.9g", v);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "support/errors.h"
+#include "support/tensors.h"
 #include "varve/jit.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -22,6 +23,7 @@ struct SignDescent {
 
 namespace {
 
+using test::expect_near;
 using test::message_of;
 
 Variable weights() { return Variable(tensor({1.0, -2.0, 3.0}), {.name = "dense.kernel"}); }
@@ -60,12 +62,6 @@ std::vector<double> by_hand(int steps,
     for (size_t i = 0; i < 3; ++i) rule(w[i], g[i], i, t);
   }
   return w;
-}
-
-void expect_near(const std::vector<double>& got, const std::vector<double>& expected,
-                 double tolerance) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], tolerance) << i;
 }
 
 // The rate is held in f32, the rest in f64: differences stay far below the rate's rounding.

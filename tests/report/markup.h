@@ -4,7 +4,11 @@
 #include <string_view>
 #include <vector>
 
+#include "support/text.h"
+
 namespace varve::report {
+
+using test::count;
 
 /// Empty where every opened tag is closed in order; else what is wrong. Knows the tags that HTML
 /// leaves open.
@@ -28,12 +32,6 @@ inline std::string unbalanced(std::string_view text) {
     }
   }
   return open.empty() ? "" : "<" + open.back() + "> stays open";
-}
-
-inline int count(std::string_view text, std::string_view part) {
-  int n = 0;
-  for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++n;
-  return n;
 }
 
 }  // namespace varve::report

@@ -50,4 +50,21 @@ E error_of(F&& f) {
   return E("no error");
 }
 
+/// The name of an error's type.
+inline std::string type_of(const Error& e) {
+  if (dynamic_cast<const ShapeError*>(&e)) return "ShapeError";
+  if (dynamic_cast<const DTypeError*>(&e)) return "DTypeError";
+  if (dynamic_cast<const IndexError*>(&e)) return "IndexError";
+  if (dynamic_cast<const ValueError*>(&e)) return "ValueError";
+  if (dynamic_cast<const IoError*>(&e)) return "IoError";
+  if (dynamic_cast<const FormatError*>(&e)) return "FormatError";
+  if (dynamic_cast<const ConfigError*>(&e)) return "ConfigError";
+  if (dynamic_cast<const NumericError*>(&e)) return "NumericError";
+  if (dynamic_cast<const DeviceError*>(&e)) return "DeviceError";
+  if (dynamic_cast<const DistributedError*>(&e)) return "DistributedError";
+  if (dynamic_cast<const UnsupportedError*>(&e)) return "UnsupportedError";
+  if (dynamic_cast<const InternalError*>(&e)) return "InternalError";
+  return "Error";
+}
+
 }  // namespace varve::test

@@ -33,17 +33,6 @@ struct Row {
   std::string says;  // message and hint contain it
 };
 
-std::string type_of(const Error& e) {
-  if (dynamic_cast<const ShapeError*>(&e)) return "ShapeError";
-  if (dynamic_cast<const DTypeError*>(&e)) return "DTypeError";
-  if (dynamic_cast<const IndexError*>(&e)) return "IndexError";
-  if (dynamic_cast<const ValueError*>(&e)) return "ValueError";
-  if (dynamic_cast<const IoError*>(&e)) return "IoError";
-  if (dynamic_cast<const FormatError*>(&e)) return "FormatError";
-  if (dynamic_cast<const NumericError*>(&e)) return "NumericError";
-  return "Error";
-}
-
 void check(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     SCOPED_TRACE(row.id);

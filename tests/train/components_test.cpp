@@ -3,13 +3,12 @@
 //     VARVE_WRITE_DOCS=1 build/test_train --gtest_filter='Components.*'      writes it anew
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
 #include <sstream>
 
 #include "nn/config.h"
 #include "nn/registry.h"
-#include "support/folder.h"
+#include "support/text.h"
 #include "varve/callbacks.h"
 #include "varve/losses.h"
 #include "varve/metrics.h"
@@ -177,12 +176,7 @@ std::string reference() {
   return out.str();
 }
 
-TEST(Components, AreWhatTheDocumentSays) {
-  const std::string path = VARVE_SOURCE_DIR "/docs/components.md", text = reference();
-  if (std::getenv("VARVE_WRITE_DOCS")) test::write_text(path, text);
-  EXPECT_TRUE(test::read_text(path) == text)
-      << path << " is out of date; `make docs` writes it anew";
-}
+TEST(Components, AreWhatTheDocumentSays) { test::expect_document("components.md", reference()); }
 
 }  // namespace
 }  // namespace varve

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "support/tensors.h"
+#include "support/text.h"
 #include "varve/jit.h"
 #include "varve/losses.h"
 #include "varve/model.h"
@@ -17,15 +19,8 @@
 namespace varve {
 namespace {
 
-int count(const std::string& text, const std::string& part) {
-  int n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
-
-double distance(const Tensor& a, const Tensor& b) {
-  return max(abs(cast(a, f64) - cast(b, f64))).to_double();
-}
+using test::count;
+using test::distance;
 
 TEST(Fusion, AnActivationBelongsToItsProduct) {
   const Tensor x = random::normal(Key(1), {9, 7}) * 20, w = random::normal(Key(2), {7, 33}),

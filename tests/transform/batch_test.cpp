@@ -2,16 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/table.h"
+#include "graphs.h"
 
 namespace varve {
 namespace {
 
-ir::Graph parse(const char* text) {
-  ir::Graph g = ir::parse_graph(text, ops::find);
-  ir::verify(g);
-  return g;
-}
+using transform::parsed;
 
 constexpr const char* kUpdates = R"(graph(%0: f32[4], %1: f32[2, 3], %2: f32[]) {
   %3 = broadcast_to %2 {shape = [4]} : f32[4]
@@ -30,7 +26,7 @@ constexpr const char* kUpdates = R"(graph(%0: f32[4], %1: f32[2, 3], %2: f32[]) 
 })";
 
 TEST(Batch, GroupsThatNobodyReadsBecomeOneNode) {
-  const ir::Graph g = transform::batch(parse(kUpdates), 1, 3);
+  const ir::Graph g = transform::batch(parsed(kUpdates), 1, 3);
   ir::verify(g);
   EXPECT_EQ(ir::to_text(g), R"(graph(%0: f32[4], %1: f32[2, 3], %2: f32[]) {
   %3 = broadcast_to %2 {shape = [4]} : f32[4]
@@ -53,7 +49,7 @@ TEST(Batch, GroupsThatNobodyReadsBecomeOneNode) {
 }
 
 TEST(Batch, LeavesGroupsAloneThatAreOtherResultsOrOnlyOne) {
-  const ir::Graph g = parse(kUpdates);
+  const ir::Graph g = parsed(kUpdates);
   // %6.1 is a result here, so only one update is left.
   EXPECT_TRUE(ir::same(transform::batch(g, 2, 2), g));
   EXPECT_TRUE(ir::same(transform::batch(g, 1, 0), g));

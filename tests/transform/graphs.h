@@ -6,6 +6,7 @@
 
 #include "base/philox.h"
 #include "ops/build.h"
+#include "ops/table.h"
 #include "runtime/evaluate.h"
 
 namespace varve::transform {
@@ -43,6 +44,13 @@ inline Tensor product(const Tensor& a, const Tensor& b, bool ta = false, bool tb
 inline const ir::Types f = {{f32, s}}, ff = {{f32, s}, {f32, s}}, i = {{i32, s}},
                        b = {{DType::bool_, s}}, bff = {{DType::bool_, s}, {f32, s}, {f32, s}},
                        v = {{f32, {3}}};
+
+/// A graph from its text form, verified.
+inline ir::Graph parsed(const char* text) {
+  ir::Graph g = ir::parse_graph(text, ops::find);
+  ir::verify(g);
+  return g;
+}
 
 inline ir::Graph traced(const ir::Types& inputs, Tensor (*f)(X)) {
   return ir::trace_body(inputs, [f](X x) -> std::vector<Tensor> { return {f(x)}; });

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/table.h"
+#include "graphs.h"
 #include "transform/tile_build.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -10,14 +10,10 @@
 namespace varve {
 namespace {
 
-ir::Graph parse(const char* text) {
-  ir::Graph g = ir::parse_graph(text, ops::find);
-  ir::verify(g);
-  return g;
-}
+using transform::parsed;
 
 TEST(Group, PutsAChainAndItsScalarsIntoOneNode) {
-  const ir::Graph g = parse(R"(graph(%0: f32[4, 3], %1: f32[3]) {
+  const ir::Graph g = parsed(R"(graph(%0: f32[4, 3], %1: f32[3]) {
     %2 = broadcast_to %1 {shape = [4, 3]} : f32[4, 3]
     %3 = add %0, %2 : f32[4, 3]
     %4 = constant {value = f32[] (2.0)} : f32[]
@@ -45,7 +41,7 @@ TEST(Group, PutsAChainAndItsScalarsIntoOneNode) {
 
 TEST(Group, NeverMakesACycleThroughWhatLiesBetween) {
   // %1 -> transpose -> %3 could join %1 only through the transposition between them.
-  const ir::Graph g = parse(R"(graph(%0: f32[3, 3]) {
+  const ir::Graph g = parsed(R"(graph(%0: f32[3, 3]) {
     %1 = exp %0 : f32[3, 3]
     %2 = transpose %1 {axes = [1, 0]} : f32[3, 3]
     %3 = add %1, %2 : f32[3, 3]
@@ -55,7 +51,7 @@ TEST(Group, NeverMakesACycleThroughWhatLiesBetween) {
 }
 
 TEST(Group, DoesNotReadAReductionWithinItsOwnGroup) {
-  const ir::Graph g = parse(R"(graph(%0: f32[4, 3]) {
+  const ir::Graph g = parsed(R"(graph(%0: f32[4, 3]) {
     %1 = exp %0 : f32[4, 3]
     %2 = sum %1 {axes = [1], keep_dims = true} : f32[4, 1]
     %3 = broadcast_to %2 {shape = [4, 3]} : f32[4, 3]
@@ -71,7 +67,7 @@ TEST(Group, DoesNotReadAReductionWithinItsOwnGroup) {
 }
 
 TEST(TileBuild, JoinsAxesAndReducesLeadingOnes) {
-  const ir::Graph body = parse(R"(graph(%0: f32[2, 5, 7, 3], %1: f32[2, 5, 7, 3]) {
+  const ir::Graph body = parsed(R"(graph(%0: f32[2, 5, 7, 3], %1: f32[2, 5, 7, 3]) {
     %2 = multiply %0, %1 : f32[2, 5, 7, 3]
     %3 = sum %2 {axes = [0, 1, 2], keep_dims = false} : f32[3]
     return %2, %3

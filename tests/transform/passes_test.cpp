@@ -11,12 +11,6 @@
 namespace varve::transform {
 namespace {
 
-ir::Graph parsed(const char* text) {
-  ir::Graph g = ir::parse_graph(text, ops::find);
-  ir::verify(g);
-  return g;
-}
-
 /// The text of what a pass makes of a text; the pass is idempotent.
 std::string after(ir::Graph (*pass)(const ir::Graph&), const char* text) {
   const ir::Graph once = pass(parsed(text));
