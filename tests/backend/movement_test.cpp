@@ -92,6 +92,10 @@ TEST(StridedCopies, OfManyElementsAreSharedAmongThreads) {
 
 TEST(StridedCopies, OfNothingDoNothing) {
   const cpu::StridedCopy copy(4, Shape{3, 0}, {0, 1}, {0, 1});
+  const float from = 1;
+  float to = 2;
+  copy.run(&from, &to, 2);
+  EXPECT_EQ(to, 2);
   copy.run(nullptr, nullptr, 2);
 }
 

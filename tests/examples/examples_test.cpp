@@ -141,10 +141,13 @@ TEST(Examples, TwoModelsLearnInOneStep) {
 
 TEST(Examples, EveryProgramIsTested) {
   const std::string text = test::read_text(VARVE_SOURCE_DIR "/tests/examples/examples_test.cpp");
+  int programs = 0;
   for (const auto& entry : fs::directory_iterator(VARVE_SOURCE_DIR "/examples")) {
     if (entry.path().extension() != ".cpp") continue;
+    ++programs;
     EXPECT_THAT(text, HasSubstr("run(\"" + entry.path().stem().string() + "\")"));
   }
+  EXPECT_GE(programs, 14);
 }
 
 TEST(ExampleJobs, TheTableTrainsAndPredictsRawRows) {
@@ -160,6 +163,7 @@ TEST(ExampleJobs, TheTableTrainsAndPredictsRawRows) {
   const app::Ran predict = app::varve({"predict", out + "/model.safetensors", folder / "new.csv"});
   ASSERT_EQ(predict.code, 0) << predict.err;
   const size_t yes = predict.out.find("yes"), no = predict.out.find("no");
+  ASSERT_NE(no, std::string::npos) << predict.out;
   EXPECT_LT(yes, no) << predict.out;
 }
 

@@ -60,7 +60,7 @@ TEST(Npy, TheDataAreAViewOfTheFilesBytes) {
 }
 
 TEST(Npy, TakesBackWhatItWrote) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     auto dtype = static_cast<DType>(*rc::gen::inRange(0, kDTypeCount));
     if (dtype == DType::bf16) dtype = DType::f16;
     const Array array = random_array(dtype);
@@ -68,7 +68,7 @@ TEST(Npy, TakesBackWhatItWrote) {
     RC_ASSERT(back.dtype == array.dtype);
     RC_ASSERT(back.shape == array.shape);
     RC_ASSERT(back.bytes.text() == array.bytes.text());
-  });
+  }));
   EXPECT_EQ(message_of([] { encode_npy(Array(DType::bf16, {2})); }),
             "write_npy: NumPy has no bf16; convert to f32 first");
 }
@@ -153,7 +153,7 @@ TEST(Npz, ReadsWhatNumPyWrites) {
 TEST(Npz, TakesBackWhatItWrote) {
   Folder folder;
   const std::string path = folder / "a.npz";
-  rc::check([&] {
+  EXPECT_TRUE(rc::check([&] {
     std::map<std::string, Array> arrays;
     const int count = *rc::gen::inRange(0, 4);
     for (int i = 0; i < count; ++i) {
@@ -169,7 +169,7 @@ TEST(Npz, TakesBackWhatItWrote) {
       RC_ASSERT(back.shape == array.shape);
       RC_ASSERT(back.bytes.text() == array.bytes.text());
     }
-  });
+  }));
 }
 
 TEST(Npz, SaysWhichArraysThereAre) {

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "formats/text.h"
 #include "golden.h"
@@ -70,7 +71,7 @@ TEST(Safetensors, WritesTheBytesOfTheReferenceImplementation) {
 TEST(Safetensors, TakesBackWhatItWrote) {
   Folder folder;
   const std::string path = folder / "model";
-  rc::check([&] {
+  EXPECT_TRUE(rc::check([&] {
     const auto names = *rc::gen::unique<std::vector<std::string>>(
         rc::gen::map(rc::gen::container<std::vector<uint16_t>>(rc::gen::arbitrary<uint16_t>()),
                      [](const std::vector<uint16_t>& codes) {
@@ -107,7 +108,7 @@ TEST(Safetensors, TakesBackWhatItWrote) {
     uint64_t header = 0;
     std::memcpy(&header, read_text(path).data(), 8);
     RC_ASSERT(header % 8 == 0u);
-  });
+  }));
 }
 
 TEST(Safetensors, RefusesEveryBadInput) {  // B001 to B020
@@ -222,13 +223,18 @@ TEST(Safetensors, AFileThatShrinksAfterItWasOpenedIsNoSignal) {  // B021
   EXPECT_EQ(message_of([&] { read_all(file); }), path + ": file changed while reading");
 }
 
-TEST(Safetensors, AHundredThousandTensorsLoadInHalfASecond) {  // B022
+TEST(Safetensors, AHundredThousandTensorsTakeFewReadingsOfTheirHeader) {  // B022
   std::string header = "{";
   for (int i = 0; i < 100'000; ++i) {
     header += (i ? "," : "") + entry("layer." + std::to_string(i), "U8", "[1]", i, i + 1);
   }
-  const std::string file = made(header + "}", 100'000);
-  EXPECT_LT(cpu_seconds([&] { SafetensorsFile(Source::memory("m", as_bytes(file))); }), 0.5);
+  header += "}";
+  const std::string file = made(header, 100'000);
+  // Half a second on a machine that parses the header in a sixth.
+  const double parsed =
+      cpu_seconds([&] { EXPECT_EQ(nlohmann::json::parse(header).size(), 100'000u); });
+  EXPECT_LT(cpu_seconds([&] { SafetensorsFile(Source::memory("m", as_bytes(file))); }),
+            3 * parsed);
   const SafetensorsFile open(Source::memory("m", as_bytes(file)));
   EXPECT_EQ(open.tensors().size(), 100'000u);
   EXPECT_EQ(open.find("layer.77777")->begin, 77777);

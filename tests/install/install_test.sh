@@ -13,7 +13,8 @@ cmake --install "$build" --prefix "$work/first" >"$work/install.log"
 stage=$work/stage
 mv "$work/first" "$stage"
 grep -rlI -e "$source" -e "$work/first" "$stage" && { echo "the files above name a folder of the build" >&2; exit 1; }
-[ -f "$stage/include/varve/version.h" ] && [ -f "$stage/share/doc/varve/LICENSE" ]
+[ -f "$stage/include/varve/version.h" ]
+[ -f "$stage/share/doc/varve/LICENSE" ]
 
 echo "== find_package"
 cmake -S "$source/examples" -B "$work/cmake" -G Ninja -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release \

@@ -119,6 +119,7 @@ TEST(Reference, NamesEverythingThatAJobMaySay) {
   };
   for (const auto& names : {callbacks::names(), zoo::names(), optim::names(), losses::names(),
                             metrics::names(), schedules::names()}) {
+    EXPECT_FALSE(names.empty());
     for (const std::string& name : names) EXPECT_TRUE(named(name)) << name;
   }
   for (const char* name :

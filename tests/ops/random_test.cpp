@@ -167,6 +167,7 @@ TEST(Permutation, HasEveryNumberOnce) {
   for (int n : {0, 1, 2, 17, 1000}) {
     const Tensor p = random::permutation(Key(8), n);
     std::vector<double> v = p.to_doubles();
+    ASSERT_EQ(v.size(), static_cast<size_t>(n));
     std::sort(v.begin(), v.end());
     for (int i = 0; i < n; ++i) EXPECT_EQ(v[static_cast<size_t>(i)], i);
   }

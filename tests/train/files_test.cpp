@@ -88,7 +88,7 @@ TEST(Weights, AMismatchListsEverythingAndChangesNothing) {
   EXPECT_EQ(report.different.size(), 2u);
   EXPECT_EQ(wide.variable("a.kernel").value().to_doubles(),
             narrow.variable("a.kernel").value().to_doubles());
-  EXPECT_NE(message_of([&] { narrow.load_weights(path); }), "");
+  EXPECT_EQ(message_of([&] { narrow.load_weights(path); }), "no error");
   Sequential less{nn::Dense{.units = 3, .name = "a"}};
   less.build({2});
   EXPECT_NE(message_of([&] {

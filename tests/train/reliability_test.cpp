@@ -87,7 +87,6 @@ TEST(Killed, AtAnyMomentNoCheckpointIsLostAndTheEndIsTheSameBits) {
     ++chains;
     for (const char* part : {"", ".old", ".done"}) fs::remove(path + part);
   }
-  EXPECT_GE(chains, 1);
   ::unsetenv("VARVE_TEST_CHECKPOINT");
 }
 
@@ -212,6 +211,7 @@ TEST(NotFinite, IsFoundInTheStepWhereItComesAndNothingIsSpoilt) {
     EXPECT_TRUE(message.starts_with(place)) << message;
     EXPECT_NE(message.find(spoilt.name()), std::string::npos) << message;
     // What was there before the step is there after it.
+    ASSERT_FALSE(before.empty());
     const auto after = weights_of(model);
     for (size_t i = 0; i < before.size(); ++i) {
       for (size_t k = 0; k < before[i].size(); ++k) {
