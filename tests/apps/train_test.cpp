@@ -99,8 +99,8 @@ TEST(Train, EvaluationTakesTheRowsThatTrainingKeptOutWhateverTheFileSaysByNow) {
 TEST(Train, NamesAndFiguresOfLongMetricsStandApart) {
   const Folder folder;
   write_line(folder, 60);
-  const Ran ran =
-      varve({"train", folder / "line.toml", "--epochs", "1", "--set", "train.metrics=[\"rmse\"]"});
+  const Ran ran = varve({"train", folder / "line.toml", "--epochs", "1", "--set",
+                         "train.metrics=[\"root_mean_squared_error\"]"});
   EXPECT_THAT(ran.out, HasSubstr("\nroot_mean_squared_error "));
   const Ran scores = varve({"evaluate", folder / "out/model.safetensors", folder / "line.toml"});
   EXPECT_THAT(scores.out, HasSubstr("\nroot_mean_squared_error  "));
