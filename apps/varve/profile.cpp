@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "command.h"
 #include "console.h"
@@ -55,8 +56,9 @@ void measure(const Options& o, const F& step) {
   const double ms = took.count() * 1e3 / static_cast<double>(o.steps);
   if (o.plan) say(step.info().plan() + "\n");
   say(step.info().profile());
-  say(fmt::format("\n{:.3f} ms a {} of {} samples, {:.0f} samples a second\n", ms,
-                  o.train ? "step" : "batch", o.batch, 1e3 * static_cast<double>(o.batch) / ms));
+  say(fmt::format("\n{:.3f} ms a {} of {}, {:.0f} samples a second\n", ms,
+                  o.train ? "step" : "batch", count_of(o.batch, "sample"),
+                  1e3 * static_cast<double>(o.batch) / ms));
 }
 
 void profile_training(const Options& o, Model& model, const Tensors& x) {

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "command.h"
 #include "console.h"
@@ -55,8 +56,8 @@ int train(const Options& o) {
     job::PreparedJob prepared = job::prepare(job);
     job::check_samples(job, prepared);
     say(summary(prepared.model) + "\n");
-    say("The job is in order: " + std::to_string(prepared.data.train.size()) +
-        " examples to train on.\n");
+    say("The job is in order: " + count_of(prepared.data.train.size(), "example") +
+        " to train on.\n");
     return 0;
   }
   if (!o.initial.empty()) check_output(job.directory + "/model.safetensors", {o.initial}, true);

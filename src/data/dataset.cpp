@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "data/state.h"
 #include "ir/node.h"
@@ -44,8 +45,8 @@ int64_t check_lengths(const Tensors& inputs, const Tensors& targets, const Tenso
       throw ShapeError("dataset: " + name + ": expected a leading axis of examples, got a scalar");
     }
     if (n >= 0 && x.shape()[0] != n) {
-      throw ShapeError("dataset: " + name + " has " + std::to_string(x.shape()[0]) +
-                       " examples, input 0 has " + std::to_string(n));
+      throw ShapeError("dataset: " + name + " has " + count_of(x.shape()[0], "example") +
+                       ", input 0 has " + std::to_string(n));
     }
     n = x.shape()[0];
     // Now, as a loader's worker reads the elements beside the caller's thread: views become rows

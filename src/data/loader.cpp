@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "data/state.h"
 #include "varve/dataset.h"
@@ -137,8 +138,8 @@ Loader::Loader(const Dataset& dataset, LoaderOptions options)
                      std::to_string(options.prefetch.value));
   }
   if (options.drop_last && dataset.size() < options.batch_size) {
-    throw ValueError("loader: 0 batches per epoch: " + std::to_string(dataset.size()) +
-                         " examples, batch_size " + std::to_string(options.batch_size.value) +
+    throw ValueError("loader: 0 batches per epoch: " + count_of(dataset.size(), "example") +
+                         ", batch_size " + std::to_string(options.batch_size.value) +
                          ", and the last one is dropped",
                      "make batch_size smaller");
   }

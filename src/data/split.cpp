@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "data/state.h"
@@ -86,8 +87,9 @@ TrainTest split(const Dataset& dataset, Real test_fraction, SplitOptions options
   const int64_t n = dataset.size();
   const auto total = static_cast<int64_t>(std::llround(fraction * static_cast<double>(n)));
   if (total < 1 || total >= n) {
-    throw ValueError("split: " + std::to_string(n) + " examples do not split into " +
-                     std::to_string(n - total) + " and " + std::to_string(total));
+    throw ValueError("split: " + count_of(n, "example") + (n == 1 ? " does" : " do") +
+                     " not split into " + std::to_string(n - total) + " and " +
+                     std::to_string(total));
   }
   const std::vector<int64_t> order = positions_of(n, options.shuffle, options.seed);
   std::vector<bool> in_test(static_cast<size_t>(n), false);

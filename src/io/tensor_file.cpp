@@ -104,9 +104,13 @@ std::string TensorFile::metadata(const std::string& key) const {
 void TensorFile::require_kind(const char* kind) const {
   const std::string got = metadata(kKindKey);
   if (got == kind) return;
-  fail(std::string("expected a Varve ") + kind + ", " +
-       (got.empty() ? "the file is none (no " + std::string(kKindKey) + " in its metadata)"
-                    : "the file is a " + escaped(got)));
+  const std::string expected = std::string("expected a Varve ") + kind + ", ";
+  if (got.empty())
+    fail(expected + "the file is none (no " + std::string(kKindKey) + " in its metadata)");
+  if (got == "weights") fail(expected + "the file holds weights alone", "load_weights reads them");
+  fail(expected + "the file is a " + escaped(got),
+       got == "checkpoint" ? "training goes on from it: fit({.resume = ...}), varve train --resume"
+                           : "load_weights and varve train --init-from begin with its weights");
 }
 
 config::Json TensorFile::json(const std::string& key) const {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "io/tensor_file.h"
 #include "ir/node.h"
@@ -100,8 +101,8 @@ LoadReport io::load_variables(const TensorFile& file, const std::string& prefix,
     found.push_back({v.variable, cast(x, v.variable.dtype()).evaluate()});
   }
   if (!report.not_finite.empty()) {
-    warn(file.file().name() + ": " + std::to_string(report.not_finite.size()) +
-         " tensors hold NaN or infinity");
+    warn(file.file().name() + ": " + count_of(report.not_finite.size(), "tensor") +
+         (report.not_finite.size() == 1 ? " holds" : " hold") + " NaN or infinity");
   }
   for (auto& [variable, value] : found) variable.assign(value);
   return report;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "ir/dispatch.h"
@@ -120,8 +121,9 @@ Tensor tensor_from_shared(std::shared_ptr<const void> owner, const void* bytes, 
 template <Element T>
 Tensor tensor(std::span<const T> elements, const Shape& shape) {
   if (static_cast<int64_t>(elements.size()) != shape.size()) {
-    throw ShapeError("tensor: shape " + shape.to_string() + " has " + std::to_string(shape.size()) +
-                     " elements, got " + std::to_string(elements.size()));
+    throw ShapeError("tensor: shape " + shape.to_string() + " has " +
+                     count_of(shape.size(), "element") + ", got " +
+                     std::to_string(elements.size()));
   }
   return tensor_from_bytes(elements.data(), dtype_of<T>, shape);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "train/training.h"
 #include "varve/nn/network.h"
@@ -16,8 +17,8 @@ const char* place_of_model(const Job& job) {
 }
 
 std::string output_text(const Shape& output) {
-  return output.rank() == 2 ? std::to_string(output[1]) + " numbers"
-                            : "an array of " + std::to_string(output.rank() - 1) + " axes";
+  return output.rank() == 2 ? count_of(output[1], "number")
+                            : "an array of " + count_of(output.rank() - 1, "axis", "axes");
 }
 
 // Losses over classes take as many numbers as there are classes.

@@ -348,11 +348,19 @@ Job read_job(const std::string& path, const std::vector<std::string>& sets) {
 }
 
 Model make_model(const Json& model, int64_t classes) {
-  if (const auto zoo = model.find("zoo"); zoo != model.end()) {
-    return zoo::from_config(with_classes(*zoo, "model.zoo", classes).dump(), "model.zoo");
+  try {
+    if (const auto zoo = model.find("zoo"); zoo != model.end()) {
+      return zoo::from_config(with_classes(*zoo, "model.zoo", classes).dump(), "model.zoo");
+    }
+    const Json layers = with_classes(model.at("layers"), "model.layers", classes);
+    return Model(nn::layer_from(Json{{"type", "sequential"}, {"layers", layers}}, "model"));
+  } catch (const ConfigError& e) {
+    // Layers know nothing of the one word that a job takes for a number.
+    const bool word = e.message().find(": expected integer >= 1, got \"") != std::string::npos;
+    throw ConfigError(
+        e.message(),
+        word ? "a number, or \"classes\": as many as the data have classes" : e.hint());
   }
-  const Json layers = with_classes(model.at("layers"), "model.layers", classes);
-  return Model(nn::layer_from(Json{{"type", "sequential"}, {"layers", layers}}, "model"));
 }
 
 }  // namespace varve::job

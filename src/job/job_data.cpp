@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "data/arrays.h"
 #include "data/image_preparation.h"
@@ -132,8 +133,7 @@ Dataset joined(const Dataset& inputs, const Tensor& targets, std::vector<std::st
                const std::string& name) {
   const int64_t n = inputs.size(), labels = targets.shape()[0];
   if (n != labels) {
-    throw FormatError(name + ": " + std::to_string(labels) +
-                      " items, inputs: " + std::to_string(n));
+    throw FormatError(name + ": " + count_of(labels, "item") + ", inputs: " + std::to_string(n));
   }
   DatasetOptions options{.class_names = std::move(class_names),
                          .preprocessing = inputs.preprocessing()};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/any_batch.h"
+#include "base/count.h"
 #include "ir/node.h"
 #include "nn/network.h"
 #include "nn/weights.h"
@@ -116,7 +117,7 @@ Tensor Reshape::call(const Tensor& x, Scope&) const {
   // Worked out here, for a batch may be empty.
   if (open != dims.end() && known > 0 && count % known == 0) *open = count / known;
   if (Shape(dims).size() != count) {
-    throw ShapeError("reshape: a sample of " + std::to_string(count) + " elements into " +
+    throw ShapeError("reshape: a sample of " + count_of(count, "element") + " into " +
                      target_shape.to_string());
   }
   return reshape(x, with_batch(x, dims));

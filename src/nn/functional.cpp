@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/any_batch.h"
+#include "base/count.h"
 #include "base/error.h"
 #include "nn/batch.h"
 #include "nn/network.h"
@@ -210,8 +211,8 @@ namespace {
 /// The batch size that the inputs agree on; checks their shapes.
 int64_t batch_of(const FunctionalSpec& f, const LayerState& layer, const Tensors& x) {
   if (x.size() != f.inputs.size()) {
-    throw ValueError("model \"" + layer.name() + "\": expected " + std::to_string(f.inputs.size()) +
-                     " inputs, got " + std::to_string(x.size()));
+    throw ValueError("model \"" + layer.name() + "\": expected " +
+                     count_of(f.inputs.size(), "input") + ", got " + std::to_string(x.size()));
   }
   int64_t batch = -1;
   std::string first;

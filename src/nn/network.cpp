@@ -136,7 +136,7 @@ uint64_t structure_version() { return structures; }
 void append(Layer& sequence, const Layer& layer) {
   LayerState& state = *sequence.state();
   if (!dynamic_cast<SequentialSpec*>(state.spec.get())) {
-    throw ValueError("add: layer \"" + sequence.name() + "\" is a " + sequence.type() +
+    throw ValueError("add: layer \"" + sequence.name() + "\" is of type " + sequence.type() +
                      ", not a sequence of layers");
   }
   if (layer == sequence) throw ValueError("add: a sequence cannot hold itself");

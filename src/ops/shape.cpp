@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "base/math.h"
 #include "varve/ops/pointwise.h"
@@ -17,8 +18,8 @@ using Cotangents = std::span<const Tensor>;
 Types reshape_type(const InferArguments& a) {
   const Shape shape(a.attributes.ints("shape"));
   if (shape.size() != a[0].shape.size()) {
-    throw ShapeError(text_of(
-        a.op.name, std::to_string(a[0].shape.size()) + " elements into " + shape.to_string()));
+    throw ShapeError(
+        text_of(a.op.name, count_of(a[0].shape.size(), "element") + " into " + shape.to_string()));
   }
   return {{a[0].dtype, shape}};
 }
@@ -86,8 +87,8 @@ Types transpose_type(const InferArguments& a) {
   std::vector<int64_t> dims;
   for (int64_t axis : a.attributes.ints("axes")) dims.push_back(a[0].shape[static_cast<int>(axis)]);
   if (static_cast<int>(dims.size()) != a[0].shape.rank()) {
-    throw ShapeError(text_of(a.op.name, "expected " + std::to_string(a[0].shape.rank()) +
-                                            " axes, got " + std::to_string(dims.size())));
+    throw ShapeError(text_of(a.op.name, "expected " + count_of(a[0].shape.rank(), "axis", "axes") +
+                                            ", got " + std::to_string(dims.size())));
   }
   return {{a[0].dtype, Shape(std::move(dims))}};
 }

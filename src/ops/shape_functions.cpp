@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "base/math.h"
 #include "ops/shape.h"
@@ -63,7 +64,7 @@ Tensor reshape(const Operand& x, const Shape& shape) {
     dims[static_cast<size_t>(unknown)] = count / known;
   const Shape full(std::move(dims));
   if ((unknown >= 0 && full.dims()[static_cast<size_t>(unknown)] < 0) || full.size() != count) {
-    throw ShapeError("reshape: " + std::to_string(count) + " elements into " + shape.to_string(),
+    throw ShapeError("reshape: " + count_of(count, "element") + " into " + shape.to_string(),
                      "the input is " + t.shape().to_string(), x.where().to_string());
   }
   return ops::reshaped(t, full, x.where());
@@ -130,7 +131,7 @@ Tensor transpose(const Operand& x, const std::vector<int>& axes) {
     seen[static_cast<size_t>(a)] = true;
   }
   if (static_cast<int>(order.size()) != s.rank()) {
-    s.shape_error("expected " + std::to_string(s.rank()) + " axes, got " +
+    s.shape_error("expected " + count_of(s.rank(), "axis", "axes") + ", got " +
                   std::to_string(order.size()));
   }
   return ops::permuted(s.t, order, s.where);
@@ -303,7 +304,7 @@ Tensors split_sizes(const Operand& x, const std::vector<int64_t>& sizes, int axi
     }
   }
   if (total != s.t.shape()[a]) {
-    s.shape_error("the parts have " + std::to_string(total) + " elements together, axis " +
+    s.shape_error("the parts have " + count_of(total, "element") + " together, axis " +
                   std::to_string(axis) + " of " + s.t.shape().to_string() + " has " +
                   std::to_string(s.t.shape()[a]));
   }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/count.h"
 #include "base/error.h"
 
 namespace varve {
@@ -128,8 +129,8 @@ Padding::Side sides_of(const char* operation, const Padding& padding, const Wind
       break;
   }
   if (count != 1 && count != w.size.size()) {
-    throw ValueError(text_of(operation, "padding: expected " + std::to_string(w.axes()) +
-                                            " axes, got " + std::to_string(count)),
+    throw ValueError(text_of(operation, "padding: expected " + count_of(w.axes(), "axis", "axes") +
+                                            ", got " + std::to_string(count)),
                      "", where.to_string());
   }
   const Padding::Side side = padding.sides[count == 1 ? 0 : axis];

@@ -199,7 +199,10 @@ void warn_of_labels(const Model& model, const Dataset& data) {
   int64_t missing = 0;
   for (int64_t c = 0; c < classes; ++c) {
     if (counts[static_cast<size_t>(c)] == data.size()) {
-      warn("fit: all " + std::to_string(data.size()) + " labels are class " + std::to_string(c));
+      warn("fit: " +
+           (data.size() == 1 ? "the only label is"
+                             : "all " + std::to_string(data.size()) + " labels are") +
+           " class " + std::to_string(c));
       return;
     }
     if (counts[static_cast<size_t>(c)] > 0) continue;
@@ -208,7 +211,8 @@ void warn_of_labels(const Model& model, const Dataset& data) {
   }
   if (missing > 0) {
     warn("fit: " + std::to_string(missing) + " of " + std::to_string(classes) +
-         " classes have no example: " + absent + (missing > 10 ? ", ..." : ""));
+         (missing == 1 ? " classes has" : " classes have") + " no example: " + absent +
+         (missing > 10 ? ", ..." : ""));
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "data/state.h"
 #include "train/fit_run.h"
@@ -113,8 +114,8 @@ void FitRun::split_off_validation(Dataset data) {
   const int64_t n = train_.size();
   const auto kept = static_cast<int64_t>(std::floor(static_cast<double>(n) * (1 - share)));
   if (kept == 0 || kept == n) {
-    throw ValueError("fit: validation_split: " + std::to_string(n) +
-                     " samples cannot be split by " + std::to_string(share));
+    throw ValueError("fit: validation_split: " + count_of(n, "sample") + " cannot be split by " +
+                     std::to_string(share));
   }
   validation_ = train_.skip(kept);
   train_ = train_.take(kept);

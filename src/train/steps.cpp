@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/any_batch.h"
+#include "base/count.h"
 #include "base/error.h"
 #include "nn/layer_state.h"
 #include "nn/network.h"
@@ -64,7 +65,7 @@ Tensor forward(Model& model, const Training& training, const Batch& b, Meter& me
   const Tensors outputs =
       model(b.inputs, CallOptions{.training = is_training, .losses = &penalties});
   if (outputs.size() < training.plan.size()) {
-    throw ValueError("the model gives " + std::to_string(outputs.size()) + " outputs, losses are " +
+    throw ValueError("the model gives " + count_of(outputs.size(), "output") + ", losses are " +
                      "for " + std::to_string(training.plan.size()));
   }
   const LossParts parts = loss_of(training.plan, outputs, b, penalties);

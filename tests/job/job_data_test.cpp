@@ -288,6 +288,11 @@ TEST(JobTrial, LossesForYesAndNoTakeOneNumberAndTwoClasses) {
               HasSubstr("train.loss: hinge tells two classes apart, the data have one | all rows"));
 }
 
+TEST(JobTrial, OneIsNoPlural) {
+  EXPECT_THAT(trial("answer", "1", "cross_entropy", ""),
+              HasSubstr("the data have 2 classes, the last layer gives 1 number |"));
+}
+
 TEST(JobTrial, ClassesAreWeightedWhereThereAreSome) {
   const std::string weights = "class_weight = \"balanced\"";
   EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", weights), "no error");

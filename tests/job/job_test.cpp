@@ -217,6 +217,9 @@ INSTANTIATE_TEST_SUITE_P(
                "job.toml:12:2: train.loss: missing", "cross_entropy"},
         BadJob{"B081", "units = \"classes\"", "units = 0",
                "job.toml:10:21: model.layers[1].units: expected integer >= 1, got 0"},
+        BadJob{"B081", "units = \"classes\"", "units = \"many\"",
+               "job.toml:10:21: model.layers[1].units: expected integer >= 1, got \"many\"",
+               "\"classes\": as many as the data have classes"},
         BadJob{"B081", "{ type = \"cross_entropy\", from_logits = true }", "\"mse\"",
                "job.toml:10:21: model.layers[1].units: the target is a number, which has no "
                "classes",

@@ -95,7 +95,7 @@ TEST(BadInput, WeightsThatDoNotFitAreListedAndNothingIsHalfLoaded) {  // B023, B
   take_warnings();
   EXPECT_EQ(other.load_weights(nan).not_finite,
             (std::vector<std::string>{"tensor \"fc1.kernel\": infinity at [1, 1]"}));
-  EXPECT_EQ(take_warnings(), (std::vector<std::string>{nan + ": 1 tensors hold NaN or infinity"}));
+  EXPECT_EQ(take_warnings(), (std::vector<std::string>{nan + ": 1 tensor holds NaN or infinity"}));
 }
 
 TEST(BadInput, ACellThatIsNoNumberIsNamedByLineAndColumn) {  // B074
@@ -200,7 +200,7 @@ TEST(BadInput, DataThatIsNotThereIsSaid) {  // B110, B111
          {"B110 split", [&] { model.fit(data, {.validation_split = 0.01, .stratify = true}); },
           "ValueError", "split: 8 examples do not split into 8 and 0"},
          {"B110 split of one", [&] { model.fit(data.take(1), {.validation_split = 0.5}); },
-          "ValueError", "fit: validation_split: 1 samples cannot be split by 0.5"},
+          "ValueError", "fit: validation_split: 1 sample cannot be split by 0.5"},
          {"B110 evaluate", [&] { model.evaluate(none); }, "ValueError", "has no examples"},
          {"B111", [&] { Loader(data, {.batch_size = 9, .drop_last = true}); }, "ValueError",
           "loader: 0 batches per epoch: 8 examples, batch_size 9"}});

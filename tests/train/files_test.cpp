@@ -61,9 +61,10 @@ TEST(ModelFile, DamageIsFoundAndNamed) {
   EXPECT_THROW(Model::load(path + ".none"), IoError);
   // Weights alone are no model.
   model.save_weights(path);
-  EXPECT_NE(
-      message_of([&] { Model::load(path); }).find("expected a Varve model, the file is a weights"),
-      std::string::npos);
+  EXPECT_NE(message_of([&] {
+              Model::load(path);
+            }).find("expected a Varve model, the file holds weights alone"),
+            std::string::npos);
 }
 
 TEST(Weights, AMismatchListsEverythingAndChangesNothing) {
