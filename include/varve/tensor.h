@@ -156,6 +156,8 @@ class Operand {
       value_ = static_cast<int64_t>(number);
     }
   }
+  /// A number that options hold, Real or Dim: `rate * x` in a layer of one's own.
+  Operand(OptionNumber auto number, Where where = Where::here()) : Operand(number.value, where) {}
 
   bool is_tensor() const { return std::holds_alternative<Tensor>(value_); }  ///< else a number
   /// The tensor; a number becomes one of its default type (bool, i64, f32).

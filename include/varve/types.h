@@ -2,11 +2,13 @@
 // Sizes and element types: Dim, Real, Extents, Shape, DType.
 #pragma once
 #include <array>
+#include <compare>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace varve {
@@ -33,6 +35,44 @@ struct Real {
   constexpr Real(Number auto v) : value(static_cast<double>(v)) {}
   constexpr operator double() const { return value; }
 };
+
+/// What options hold for a number.
+template <class T>
+concept OptionNumber = std::same_as<T, Dim> || std::same_as<T, Real>;
+/// The plain number that one of them makes with another.
+template <OptionNumber A, OptionNumber B>
+using NumberOf = std::common_type_t<decltype(A::value), decltype(B::value)>;
+/// They combine as the plain numbers they hold, though with a tensor they make a tensor.
+template <OptionNumber A, OptionNumber B>
+constexpr auto operator+(A a, B b) {
+  return NumberOf<A, B>(a.value) + NumberOf<A, B>(b.value);
+}
+template <OptionNumber A, OptionNumber B>
+constexpr auto operator-(A a, B b) {
+  return NumberOf<A, B>(a.value) - NumberOf<A, B>(b.value);
+}
+template <OptionNumber A, OptionNumber B>
+constexpr auto operator*(A a, B b) {
+  return NumberOf<A, B>(a.value) * NumberOf<A, B>(b.value);
+}
+template <OptionNumber A, OptionNumber B>
+constexpr auto operator/(A a, B b) {
+  return NumberOf<A, B>(a.value) / NumberOf<A, B>(b.value);
+}
+template <OptionNumber A, OptionNumber B>
+constexpr auto operator%(A a, B b) {
+  return NumberOf<A, B>(a.value) % NumberOf<A, B>(b.value);
+}
+template <OptionNumber A, OptionNumber B>
+constexpr bool operator==(A a, B b) {
+  return NumberOf<A, B>(a.value) == NumberOf<A, B>(b.value);
+}
+template <OptionNumber A, OptionNumber B>
+constexpr auto operator<=>(A a, B b) {
+  return NumberOf<A, B>(a.value) <=> NumberOf<A, B>(b.value);
+}
+constexpr auto operator-(OptionNumber auto x) { return -x.value; }
+constexpr bool operator!(OptionNumber auto x) { return !x.value; }
 
 /// N sizes: `3` means all of them, `{3, 5}` (N = 2) or `{3, 5, 7}` (N = 3) one each. Default: 0.
 template <int N>

@@ -23,7 +23,7 @@ void Activation::fields(Fields& f) {
 Tensor ReLU::activate(const Tensor& x) const {
   Tensor y = threshold == 0 && negative_slope == 0
                  ? relu(x)
-                 : where(x >= threshold.value, x, (x - threshold.value) * negative_slope.value);
+                 : where(x >= threshold, x, (x - threshold) * negative_slope);
   return max_value ? minimum(y, *max_value) : y;
 }
 Tensor ReLU::call(const Tensor& x, Scope&) const { return activate(x); }

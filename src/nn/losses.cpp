@@ -79,7 +79,7 @@ Tensor MeanAbsoluteError::operator()(const Tensor& prediction, const Tensor& tar
 
 Tensor Huber::operator()(const Tensor& prediction, const Tensor& target) const {
   const Tensor d = abs(prediction - nn::align("huber", prediction, target));
-  return where(d <= delta.value, square(d) / 2, d * delta.value - delta * delta / 2);
+  return where(d <= delta, square(d) / 2, delta * d - delta * delta / 2);
 }
 void Huber::fields(Fields& f) {
   f("delta", delta, "Where the parabola turns into a line.", {.above = 0});
@@ -87,7 +87,7 @@ void Huber::fields(Fields& f) {
 
 Tensor Hinge::operator()(const Tensor& prediction, const Tensor& target) const {
   const Tensor y = nn::align("hinge", prediction, target);
-  return relu(margin.value - where(y == 0, -1, y) * prediction);
+  return relu(margin - where(y == 0, -1, y) * prediction);
 }
 void Hinge::fields(Fields& f) {
   f("margin", margin, "By how much the right side must be reached.", {.min = 0});
@@ -96,7 +96,7 @@ void Hinge::fields(Fields& f) {
 Tensor CategoricalHinge::operator()(const Tensor& prediction, const Tensor& target) const {
   const Tensor y = distribution("categorical_hinge", prediction, target);
   const Tensor right = sum(y * prediction, {.axes = {-1}, .keep_dims = true});
-  return sum((1 - y) * relu(prediction - right + margin.value), {.axes = {-1}});
+  return sum((1 - y) * relu(prediction - right + margin), {.axes = {-1}});
 }
 void CategoricalHinge::fields(Fields& f) {
   f("margin", margin, "By how much the right class must lead.", {.min = 0});

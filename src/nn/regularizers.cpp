@@ -35,10 +35,10 @@ std::vector<std::string> regularizer_names() {
   return names;
 }
 
-Tensor L1::penalty(const Tensor& x) const { return sum(abs(x)) * rate.value; }
+Tensor L1::penalty(const Tensor& x) const { return sum(abs(x)) * rate; }
 void L1::fields(Fields& f) { f("rate", rate, "Factor of the sum of magnitudes.", {.min = 0}); }
 
-Tensor L2::penalty(const Tensor& x) const { return sum(square(x)) * rate.value; }
+Tensor L2::penalty(const Tensor& x) const { return sum(square(x)) * rate; }
 void L2::fields(Fields& f) { f("rate", rate, "Factor of the sum of squares.", {.min = 0}); }
 
 Tensor L1L2::penalty(const Tensor& x) const {
