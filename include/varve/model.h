@@ -147,7 +147,8 @@ class Model : public Layer {
   explicit Model(Layer layer) : Layer(std::move(layer)) {}
 
   /// Sets optimizer, loss and metrics, and forgets what was there. Throws ValueError where two
-  /// metrics have one name. Outputs are known when the model is built: `fit` and `evaluate` throw
+  /// metrics have one name, and where the optimizer (a copy shares its state) is another model's.
+  /// Outputs are known when the model is built: `fit` and `evaluate` throw
   /// ValueError where losses or metrics are given for one that does not exist, or where outputs and
   /// targets do not pair. Penalties of layers may be the only loss.
   void compile(CompileOptions options);

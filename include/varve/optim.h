@@ -92,7 +92,10 @@ concept OptimizerSpec = requires(const S& s, const optim::UpdateArguments& a) {
   { s.learning_rate } -> std::convertible_to<Schedule>;
 };
 
-/// An optimizer with its state; copies share it. Names: sgd, rmsprop, adam, adamw.
+class Model;
+
+/// An optimizer with its state; copies share it, so one belongs to one model (`fresh` gives another
+/// of the same settings). Names: sgd, rmsprop, adam, adamw.
 class Optimizer {
  public:
   /// Throws ValueError for an unknown name, "did you mean".
@@ -134,7 +137,10 @@ class Optimizer {
   static Optimizer from_config(std::string_view json);
 
  private:
+  friend class Model;
   Optimizer(std::shared_ptr<detail::OptimizerRule> rule, Where where);
+  // Throws ValueError where it is another model's.
+  void claim(const std::shared_ptr<void>& model);
   std::shared_ptr<detail::OptimizerState> state_;
 };
 

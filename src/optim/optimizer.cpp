@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "ir/frame.h"
 #include "ir/node.h"
@@ -21,6 +22,8 @@ struct OptimizerState {
   Variable learning_rate, step;
   std::vector<Parameter> parameters;
   std::set<std::string> paths;  // of slots, to keep them distinct
+  std::weak_ptr<void> model;    // that was compiled with it, where `claimed`
+  bool claimed = false;
 
   const Parameter* find(const Variable& v) const {
     const auto at = std::find_if(parameters.begin(), parameters.end(),
@@ -83,8 +86,8 @@ void check_updated(const std::string& name, const optim::Updated& u,
   };
   check_one(u.parameter, a.parameter, "a parameter");
   if (u.slots.size() != a.slots.size()) {
-    throw ValueError(name + ": update gives " + std::to_string(u.slots.size()) +
-                     " slots, expected " + std::to_string(a.slots.size()));
+    throw ValueError(name + ": update gives " + count_of(u.slots.size(), "slot") + ", expected " +
+                     std::to_string(a.slots.size()));
   }
   for (size_t i = 0; i < u.slots.size(); ++i) check_one(u.slots[i], a.slots[i], "a slot");
 }
@@ -125,6 +128,19 @@ void Optimizer::build(const Variables& parameters) {
     }
     state_->parameters.push_back(std::move(entry));
   }
+}
+
+// Two models would count their steps together: schedules and Adam's corrections would go wrong
+// without a word.
+void Optimizer::claim(const std::shared_ptr<void>& model) {
+  const std::shared_ptr<void> before = state_->model.lock();
+  const bool trained = state_->claimed && !state_->parameters.empty();
+  if (before ? before != model : trained) {
+    throw ValueError("compile: this " + name() + " optimizer is another model's already",
+                     "optimizer.fresh() is one of the same settings");
+  }
+  state_->model = model;
+  state_->claimed = true;
 }
 
 void Optimizer::update(const Grads& gradients) {

@@ -28,6 +28,7 @@ void Model::compile(CompileOptions options) {
   for (const auto& [name, metrics] : options.output_metrics) {
     train::require_distinct_logs({{name, name + "_", {}, 1, metrics}});
   }
+  options.optimizer.claim(state());
   t.optimizer = options.optimizer;
   t.options = std::move(options);
   t.plan.clear();

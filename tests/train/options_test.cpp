@@ -22,6 +22,37 @@ CompileOptions options(bool eager, double rate = 0.03) {
   return o;
 }
 
+TEST(Compile, RefusesTheOptimizerOfAnotherModel) {
+  const CompileOptions shared = options(false);
+  Sequential first = classifier(), second = classifier();
+  first.compile(shared);
+  first.compile(shared);  // its own
+  try {
+    second.compile(shared);
+    FAIL() << "nothing was thrown";
+  } catch (const ValueError& e) {
+    EXPECT_EQ(e.message(), "compile: this adam optimizer is another model's already");
+    EXPECT_EQ(e.hint(), "optimizer.fresh() is one of the same settings");
+  }
+  EXPECT_FALSE(second.compiled());
+  CompileOptions own = shared;
+  own.optimizer = shared.optimizer.fresh();
+  second.compile(own);
+  // One that was trained with stays another's when its model is gone; one that was not is free.
+  CompileOptions passed_on = options(false);
+  { classifier().compile(passed_on); }
+  {
+    Sequential third = classifier();
+    third.compile(passed_on);
+    third.fit(two_classes(10), {.progress = false});
+  }
+  EXPECT_THROW(second.compile(passed_on), ValueError);
+  // Updates of one's own before that do no harm.
+  CompileOptions used = options(false);
+  used.optimizer.build(first.trainable());
+  EXPECT_NO_THROW(first.compile(used));
+}
+
 TEST(Options, FrozenWeightsStayAndThawedOnesMoveAgain) {
   for (bool eager : {false, true}) {
     Sequential model = classifier();
