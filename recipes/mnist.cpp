@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "report/settings_text.h"
 #include "report/training_files.h"
 
 namespace varve::recipes {

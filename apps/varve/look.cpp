@@ -8,6 +8,7 @@
 #include "console.h"
 #include "data/image_preparation.h"
 #include "output.h"
+#include "report/settings_text.h"
 #include "train/training.h"
 #include "varve/report.h"
 
@@ -22,6 +23,26 @@ std::string table_text(const Model& model) {
     names += (names.empty() ? "" : ", ") + escaped(name);
   return fmt::format("{:<14}rows of a table: {}\n{:<14}{}\n", "takes", names, "predicts",
                      escaped(fitted.target()));
+}
+
+// As code would write it: Adam(learning_rate=0.001, ...).
+std::string training_text(const CompileOptions& o) {
+  const auto line = [](const std::string& name, const std::string& text) {
+    return fmt::format("{:<14}{}\n", name, text);
+  };
+  const auto names = [](const std::vector<Metric>& metrics) {
+    std::string out;
+    for (const Metric& m : metrics) out += (out.empty() ? "" : ", ") + m.name();
+    return out;
+  };
+  std::string out = line("optimizer", report::settings_text(o.optimizer.config()));
+  if (o.loss.one()) out += line("loss", report::settings_text(o.loss.one().config()));
+  for (const auto& [output, loss] : o.loss.by_output())
+    out += line("loss", report::settings_text(loss.config()) + " of " + escaped(output));
+  if (!o.metrics.empty()) out += line("metrics", names(o.metrics));
+  for (const auto& [output, metrics] : o.output_metrics)
+    out += line("metrics", names(metrics) + " of " + escaped(output));
+  return out;
 }
 
 std::string about(const Model& model) {
@@ -39,11 +60,7 @@ std::string about(const Model& model) {
   for (const std::string& name : model.class_names())
     classes += (classes.empty() ? "" : ", ") + escaped(name);
   if (!classes.empty()) out += fmt::format("{:<14}{}\n", "classes", escaped(classes, 1000));
-  if (model.compiled()) {
-    const auto& loss = train::training_of(model).options.loss.one();
-    out += fmt::format("{:<14}{}\n", "optimizer", model.optimizer().config());
-    if (loss) out += fmt::format("{:<14}{}\n", "loss", loss.config());
-  }
+  if (model.compiled()) out += training_text(train::training_of(model).options);
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "data/table_state.h"
 #include "formats/atomic_file.h"
 #include "job/check.h"
+#include "report/settings_text.h"
 #include "report/svg.h"
 #include "report/training_files.h"
 #include "report/training_report.h"

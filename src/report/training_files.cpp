@@ -12,7 +12,6 @@
 #include "formats/csv.h"
 #include "formats/file.h"
 #include "formats/png.h"
-#include "nn/config.h"
 #include "report/contact_sheet.h"
 #include "report/model_picture.h"
 #include "report/training_report.h"
@@ -136,20 +135,6 @@ void show_numbers(TrainingReport& page, const TrainedModel& t, const Tensor& pre
 }
 
 }  // namespace
-
-std::string settings_text(const std::string& config) {
-  const config::Json j = config::Json::parse(config, nullptr, false);
-  if (!j.is_object() || !j.contains("type")) return j.is_string() ? j.get<std::string>() : config;
-  std::string out = j["type"].is_string() ? j["type"].get<std::string>() : config;
-  for (const auto& [key, value] : j.items()) {
-    if (key == "type") continue;
-    out += ", " + key + " " +
-           (value.is_object()   ? "(" + settings_text(value.dump()) + ")"
-            : value.is_string() ? value.get<std::string>()
-                                : value.dump());
-  }
-  return out;
-}
 
 std::string percent_text(double share) { return fmt::format("{:.2f} %", share * 100); }
 

@@ -49,9 +49,6 @@ void write_training(const std::string& folder, TrainedModel trained);
 /// All that it may write, relative to the folder.
 std::vector<std::string> training_files(const std::string& samples);
 
-/// `{"type":"adam","learning_rate":0.001}` as "adam, learning_rate 0.001"; what is no such text as
-/// it stands.
-std::string settings_text(const std::string& config);
 /// "35 ms", "12.4 s", "3 min 5 s".
 std::string time_text(double seconds);
 /// "99.12 %".
