@@ -65,8 +65,10 @@ double last_finite(const std::vector<double>& values) {
 
 const char* series_colour(size_t i) { return colours::kSeries[i % colours::kSeriesCount]; }
 
-// One row above the plot; returns how many rows it took.
+// Rows above the plot; returns how many it took. The title alone says what a single curve without a
+// name is.
 int draw_legend(Svg& svg, const LineChart& chart, double left, double top) {
+  if (chart.series.size() == 1 && chart.series[0].name.empty()) return 0;
   double x = left;
   int rows = 1;
   for (size_t i = 0; i < chart.series.size(); ++i) {

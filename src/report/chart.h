@@ -31,7 +31,8 @@ struct LineChart {
   bool whole_x = true;                            // x are counts: ticks only at whole numbers
   double width = 530, height = 310;
 };
-/// Axes with round ticks, a legend that gives each line's last value.
+/// Axes with round ticks, a legend that gives each line's last value; a single line without a name
+/// has none.
 std::string line_chart(const LineChart& chart);
 
 struct Bar {

@@ -10,6 +10,9 @@
 namespace varve::report {
 namespace {
 
+// Wider pictures get a row of their own: in half of one their text would be too small to read.
+constexpr double kWide = 600;
+
 constexpr const char* kStyle = R"(
 :root { --ink: #23282d; --muted: #6d747a; --rule: #e6e1d6; --paper: #fdfcf9; --card: #ffffff;
   --accent: #2a6f97; }
@@ -34,10 +37,13 @@ p { max-width: 68ch; margin: 6px 0 14px; }
 .tile .value { font-size: 29px; line-height: 1.25; font-weight: 600;
   font-variant-numeric: tabular-nums; letter-spacing: -0.02em; }
 .tile .note { color: var(--muted); font-size: 13px; }
-.pictures { display: flex; flex-wrap: wrap; gap: 22px; align-items: flex-start; margin: 14px 0; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(440px, 100%), 1fr));
+  gap: 22px; align-items: start; margin: 14px 0; }
+.beside { display: flex; flex-wrap: wrap; gap: 22px; align-items: flex-start; margin: 14px 0; }
 figure.chart { margin: 0; background: var(--card); border: 1px solid var(--rule);
   border-radius: 6px; padding: 6px; max-width: 100%; }
 figure.chart svg { display: block; max-width: 100%; height: auto; }
+figure.wide { grid-column: 1 / -1; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr));
   gap: 18px 16px; margin: 16px 0; }
 .gallery figure { margin: 0; }
@@ -45,7 +51,7 @@ figure.chart svg { display: block; max-width: 100%; height: auto; }
   border: 1px solid var(--rule); }
 .gallery figcaption { font-size: 13px; line-height: 1.4; margin-top: 6px; }
 .gallery .detail { color: var(--muted); white-space: pre-line; }
-.pictures pre { margin: 0; max-width: 100%; }
+.beside pre { margin: 0; max-width: 100%; }
 .table { overflow-x: auto; margin: 14px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--muted); font-size: 13px; }
@@ -136,12 +142,15 @@ void Page::paragraph(std::string_view text) { body_ += "<p>" + xml(text) + "</p>
 
 void Page::pictures(const std::vector<std::string>& svgs) {
   body_ += "<div class=\"pictures\">\n";
-  for (const std::string& svg : svgs) body_ += "<figure class=\"chart\">" + svg + "</figure>\n";
+  for (const std::string& svg : svgs) {
+    body_ += svg_width(svg) > kWide ? "<figure class=\"chart wide\">" : "<figure class=\"chart\">";
+    body_ += svg + "</figure>\n";
+  }
   body_ += "</div>\n";
 }
 
 void Page::picture_and_text(std::string_view svg, std::string_view text) {
-  body_ += "<div class=\"pictures\">\n<figure class=\"chart\">" + std::string(svg) + "</figure>\n";
+  body_ += "<div class=\"beside\">\n<figure class=\"chart\">" + std::string(svg) + "</figure>\n";
   if (!text.empty()) preformatted(text);
   body_ += "</div>\n";
 }

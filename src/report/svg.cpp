@@ -183,18 +183,27 @@ std::string Svg::finish() const {
       number(width_), number(height_), kSans, xml(title_), body_);
 }
 
+namespace {
+
+// Of the first element, as finish() writes it; 0 where it has none.
+double size_of_svg(std::string_view svg, std::string_view attribute) {
+  const size_t at = svg.substr(0, svg.find('>')).find(attribute);
+  return at == svg.npos ? 0 : std::stod(std::string(svg.substr(at + attribute.size(), 20)));
+}
+
+}  // namespace
+
+double svg_width(std::string_view svg) { return size_of_svg(svg, " width=\""); }
+
 std::string in_a_column(const std::vector<std::string>& svgs) {
   constexpr double kGap = 16;
   double width = 0, y = 0;
   std::string body;
   for (const std::string& svg : svgs) {
-    const auto attribute = [&](std::string_view name) {
-      return std::stod(svg.substr(svg.find(name) + name.size()));
-    };
     // Each has its size written by finish(); here it gets a place besides.
     body += fmt::format("<svg y=\"{}\"", number(y)) + svg.substr(std::string_view("<svg").size());
-    width = std::max(width, attribute(" width=\""));
-    y += attribute(" height=\"") + kGap;
+    width = std::max(width, svg_width(svg));
+    y += size_of_svg(svg, " height=\"") + kGap;
   }
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "

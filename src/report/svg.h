@@ -82,6 +82,9 @@ class Svg {
   std::string title_, body_;
 };
 
+/// How wide a finished picture is drawn; 0 for text that does not say.
+double svg_width(std::string_view svg);
+
 /// Finished pictures one below the other, as one.
 std::string in_a_column(const std::vector<std::string>& svgs);
 

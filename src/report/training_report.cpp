@@ -8,7 +8,7 @@
 namespace varve::report {
 namespace {
 
-constexpr std::string_view kValidation = "val_";
+constexpr std::string_view kValidation = "val_", kLearningRate = "learning_rate";
 
 bool is_share(const Curve& curve) {
   for (const char* name : {"accuracy", "top_k", "f1", "precision", "recall"}) {
@@ -69,8 +69,10 @@ std::vector<std::string> learning_curves(const std::vector<Curve>& history) {
     LineChart chart{
         .title = heading_text(name), .x_label = "epoch", .percent = is_share(*curves[0])};
     for (const Curve* c : curves) {
-      chart.series.push_back(
-          series(c->name.starts_with(kValidation) ? "validation" : "training", *c));
+      const bool validation = c->name.starts_with(kValidation);
+      // The learning rate is set, not measured on a part of the data.
+      const bool set = c->name == kLearningRate;
+      chart.series.push_back(series(validation ? "validation" : set ? "" : "training", *c));
     }
     // What is best may lie far from zero; the charts show the part that the values fill.
     out.push_back(line_chart(chart));

@@ -71,6 +71,17 @@ TEST(Chart, EveryLineIsDrawnAndNamedWithItsLastValue) {
   EXPECT_THAT(svg, HasSubstr(">validation<"));
 }
 
+TEST(Chart, ASingleLineWithoutANameHasNoLegend) {
+  LineChart chart{.title = "Learning rate", .series = {{"", {1, 2}, {0.25, 0.125}}}};
+  const std::string nameless = line_chart(chart);
+  chart.series[0].name = "training";
+  const std::string named = line_chart(chart);
+  EXPECT_EQ(count(nameless, "<polyline"), 1);
+  EXPECT_EQ(count(nameless, "<line") + 1, count(named, "<line"));
+  EXPECT_EQ(count(nameless, "<text") + 2, count(named, "<text"));
+  EXPECT_EQ(svg_width(nameless), chart.width);
+}
+
 TEST(Chart, ALineBreaksWhereAValueIsNotFinite) {
   const double nan = std::nan("");
   const std::string svg =

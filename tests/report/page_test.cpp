@@ -6,10 +6,12 @@
 #include "formats/png.h"
 #include "report/contact_sheet.h"
 #include "report/markup.h"
+#include "report/training_report.h"
 
 namespace varve::report {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -43,6 +45,23 @@ TEST(Page, StandsAloneAndIsWellFormed) {
   for (const char* outside : {"http:", "https:", "<script", "<link", "@import", "url("}) {
     EXPECT_THAT(html, Not(HasSubstr(outside))) << outside;
   }
+}
+
+TEST(Page, WidePicturesGetARowOfTheirOwn) {
+  Page page("t", "");
+  page.pictures({"<svg width=\"530\"></svg>", "<svg width=\"700.5\"></svg>", "<svg></svg>"});
+  const std::string html = page.finish("");
+  EXPECT_THAT(html, HasSubstr("<figure class=\"chart\"><svg width=\"530\">"));
+  EXPECT_THAT(html, HasSubstr("<figure class=\"chart wide\"><svg width=\"700.5\">"));
+  EXPECT_THAT(html, HasSubstr("<figure class=\"chart\"><svg></svg>"));
+}
+
+TEST(LearningCurves, NameTheirPartsButNotWhatIsSet) {
+  const std::vector<std::string> charts =
+      learning_curves({{"loss", {2, 1}}, {"learning_rate", {0.25, 0.125}}, {"val_loss", {3, 2}}});
+  ASSERT_EQ(charts.size(), 2u);
+  EXPECT_THAT(charts[0], AllOf(HasSubstr(">training<"), HasSubstr(">validation<")));
+  EXPECT_THAT(charts[1], AllOf(HasSubstr(">Learning rate<"), Not(HasSubstr(">training<"))));
 }
 
 TEST(ContactSheet, PutsPicturesInRowsEnlarged) {
