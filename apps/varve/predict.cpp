@@ -18,7 +18,7 @@ namespace {
 
 struct Options {
   std::string model, out, array;
-  std::vector<std::string> files;
+  std::vector<std::string> files, keep;
   int64_t top = 1;
   bool invert = false, finite = false, force = false;
 };
@@ -35,9 +35,13 @@ std::string picture_line(const std::string& file, const Answer& answer, int64_t 
   return formats::shown(file) + ": " + text + "\n";
 }
 
-// "row,prediction,probability", further choices behind.
-std::string csv_head(const Answer& answer, int64_t top) {
+// Columns of the table that are carried along.
+using Kept = std::vector<std::vector<std::string>>;
+
+// "row,customer_id,prediction,probability", further choices behind.
+std::string csv_head(const Answer& answer, int64_t top, const std::vector<std::string>& keep) {
   std::string out = "row";
+  for (const std::string& name : keep) out += "," + formats::csv_cell(name);
   for (size_t k = 0; k < answer.choices.size() && k < static_cast<size_t>(top); ++k) {
     const std::string number = k ? "_" + std::to_string(k + 1) : "";
     out += ",prediction" + number;
@@ -46,8 +50,9 @@ std::string csv_head(const Answer& answer, int64_t top) {
   return out + "\n";
 }
 
-std::string csv_line(int64_t row, const Answer& answer, int64_t top) {
-  std::string out = std::to_string(row);
+std::string csv_line(size_t row, const Answer& answer, int64_t top, const Kept& kept) {
+  std::string out = std::to_string(row + 1);
+  for (const std::vector<std::string>& column : kept) out += "," + formats::csv_cell(column[row]);
   for (size_t k = 0; k < answer.choices.size() && k < static_cast<size_t>(top); ++k) {
     out += "," + formats::csv_cell(answer.choices[k].name);
     if (answer.choices[k].probability)
@@ -67,6 +72,8 @@ bool all_pictures(const std::vector<std::string>& files) {
 }
 
 void check_options(const Options& o) {
+  if (!o.keep.empty() && o.out.ends_with(".npy"))
+    throw UsageError("--keep: is for .csv, got --out \"" + escaped(o.out) + "\"");
   if (o.out.empty()) return;
   if (!o.out.ends_with(".npy") && !o.out.ends_with(".csv")) {
     throw UsageError("--out: expected a name that ends in .csv or .npy, got \"" + escaped(o.out) +
@@ -86,10 +93,12 @@ int predict(const Options& o) {
                      "only of pictures several can be given");
   job::Application application(o.model, {.require_finite = o.finite});
   const std::string& file = o.files[0];
+  const bool table = !pictures && job::kind_of(file) == job::FileKind::table;
+  if (!o.keep.empty() && !table) throw UsageError("--keep: is for tables");
   const Dataset samples = pictures ? application.pictures(o.files, o.invert)
-                          : job::kind_of(file) == job::FileKind::table
-                              ? application.table(file)
-                              : application.array(file, o.array);
+                          : table  ? application.table(file)
+                                   : application.array(file, o.array);
+  const Kept kept = application.columns(file, o.keep);
   const Tensor output = application.model().predict(samples);
   if (o.out.ends_with(".npy")) {
     write_npy(o.out, output);
@@ -102,8 +111,8 @@ int predict(const Options& o) {
       text += picture_line(o.files[i], answers[i], o.top);
       continue;
     }
-    if (i == 0) text += csv_head(answers[0], o.top);
-    text += csv_line(static_cast<int64_t>(i) + 1, answers[i], o.top);
+    if (i == 0) text += csv_head(answers[0], o.top, o.keep);
+    text += csv_line(i, answers[i], o.top, kept);
   }
   if (o.out.empty()) {
     say(text);
@@ -121,6 +130,8 @@ Action declare_predict(Arguments& arguments) {
   arguments.positionals("FILE", o->files,
                         "PNG or JPEG pictures; or one CSV table, .npy or .npz file.");
   arguments.integer("--top", "N", o->top, 1, 1000, "The N likeliest classes; 1.");
+  arguments.texts("--keep", "COLUMN", o->keep,
+                  "Carries a column of the table along: --keep customer_id.");
   arguments.flag("--invert", o->invert,
                  "For pictures of dark on light where training had the other.");
   arguments.text("--array", "NAME", o->array, "Which array of a .npz file.");

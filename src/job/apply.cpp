@@ -183,6 +183,23 @@ Dataset Application::table(const std::string& file) const {
   return Dataset(fitted.inputs(fitted.read(file)));
 }
 
+std::vector<std::vector<std::string>> Application::columns(
+    const std::string& file, const std::vector<std::string>& names) const {
+  if (names.empty()) return {};
+  // Read once more: what looks like a number (0071) or like nothing (NA) stays as it is.
+  TableReadOptions reading = table_preprocessing(file).reading();
+  reading.text = names;
+  reading.missing = {};
+  const Table table = Table::read(file, reading);
+  std::vector<std::vector<std::string>> out;
+  for (const std::string& name : names) {
+    std::vector<std::string> cells;
+    for (int64_t row = 0; row < table.rows(); ++row) cells.push_back(table.cell(row, name));
+    out.push_back(std::move(cells));
+  }
+  return out;
+}
+
 Dataset Application::array(const std::string& file, const std::string& array) const {
   const bool npz = kind_of(file) == FileKind::npz;
   Array a = npz ? read_member(file, array, {"x", "x_test", "inputs"}) : formats::read_npy(file);

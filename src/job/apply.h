@@ -38,6 +38,10 @@ class Application {
   Dataset pictures(const std::vector<std::string>& files, bool invert) const;
   Dataset table(const std::string& file) const;
   Dataset array(const std::string& file, const std::string& array) const;
+  /// Columns of a table as they are written in the file, which the model may know nothing of (a
+  /// customer's number). Throws FormatError for one that is not there.
+  std::vector<std::vector<std::string>> columns(const std::string& file,
+                                                const std::vector<std::string>& names) const;
   /// With targets, to evaluate on. A folder holds MNIST's four files, of which the test part is
   /// taken, or pictures in folders named after their classes; a .toml file is a job, of whose data
   /// the test (else validation) part is taken that training kept out. ConfigError where it is not

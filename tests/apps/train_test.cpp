@@ -53,9 +53,23 @@ TEST(Train, TheJobForATableRunsAsItStands) {
   EXPECT_THAT(first.out, HasSubstr("\n2,no,0."));
   EXPECT_THAT(first.err, HasSubstr("\"platinum\""));  // a category that training did not have
   EXPECT_EQ(varve({"predict", model, folder / "new.csv"}).out, first.out);
+  // Columns that say which row is which go along as they are written.
+  write(folder / "ids.csv",
+        "visits,plan,age,customer_id,note\n0,free,20,0071,NA\n40,gold,60,72,\"a, b\"\n");
+  const Ran kept =
+      varve({"predict", model, folder / "ids.csv", "--keep", "customer_id", "--keep", "note"});
+  expect_ok(kept);
+  EXPECT_THAT(kept.out,
+              StartsWith("row,customer_id,note,prediction,probability\n1,0071,NA,yes,0."));
+  EXPECT_THAT(kept.out, HasSubstr("\n2,72,\"a, b\",no,0."));
+  EXPECT_THAT(varve({"predict", model, folder / "ids.csv", "--keep", "custmer_id"}).err,
+              HasSubstr("ids.csv: column \"custmer_id\" not found; columns: visits, plan, age"));
   const Ran summary = varve({"summary", model});
   EXPECT_THAT(summary.out, HasSubstr("rows of a table: age, plan=basic, plan=free, plan=gold"));
   EXPECT_THAT(summary.out, HasSubstr("classes       no, yes"));
+  EXPECT_THAT(summary.out, HasSubstr("optimizer     Adam(learning_rate="));
+  EXPECT_THAT(summary.out, HasSubstr("loss          CrossEntropy(from_logits=true"));
+  EXPECT_THAT(summary.out, HasSubstr("metrics       accuracy"));
 
   // The job names its own test part.
   const Ran scores = varve({"evaluate", model, folder / "csv.toml", "--json"});
