@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 
+#include "base/count.h"
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "runtime/evaluate.h"
@@ -26,6 +29,8 @@ Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads
   seconds_.assign(steps_.size(), 0);
   idle_.reserve(8);
   idle_.push_back(make_context());
+  // Asked for by the user's own environment; otherwise the library prints nothing.
+  if (environment("VARVE_EXPLAIN") == "kernels") std::fputs(to_string(true).c_str(), stderr);
 }
 
 Plan::~Plan() = default;
@@ -154,8 +159,8 @@ std::string place_text(const Place& p) {
 }
 }  // namespace
 
-std::string Plan::to_string() const {
-  std::string out = "plan: " + std::to_string(steps_.size()) + " kernels, arena " +
+std::string Plan::to_string(bool declined) const {
+  std::string out = "plan: " + count_of(steps_.size(), "kernel") + ", arena " +
                     std::to_string(arena_bytes_) + " bytes\n";
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& s = steps_[i];
@@ -167,6 +172,8 @@ std::string Plan::to_string() const {
                        : std::string();
     for (const Place& p : s.outputs) out += " -> " + place_text(p);
     out += "\n";
+    for (size_t d = 0; declined && d < s.declined.size(); ++d)
+      out += "              not " + s.declined[d] + "\n";
   }
   return out;
 }

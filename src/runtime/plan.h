@@ -37,8 +37,9 @@ struct Step {
   int32_t node = -1;  ///< the graph's node; -1 for copies
   std::vector<Place> inputs, outputs;
   Place scratch;
-  size_t pointers = 0;  ///< where its pointers start in a context's list
-  bool commit = false;  ///< runs after the guards were found finite
+  size_t pointers = 0;                     ///< where its pointers start in a context's list
+  bool commit = false;                     ///< runs after the guards were found finite
+  std::vector<std::string> declined = {};  ///< the kernels that were asked before, and why not
 };
 
 class Plan {
@@ -61,7 +62,8 @@ class Plan {
   int64_t arena_bytes() const { return arena_bytes_; }
   const std::vector<Step>& steps() const { return steps_; }
 
-  std::string to_string() const;
+  /// A line for each step; with the kernels that declined below it, where that is wanted.
+  std::string to_string(bool declined = false) const;
   void profile(bool on) const;
   std::string profile_text() const;
 

@@ -211,6 +211,7 @@ void PlanBuilder::schedule(int32_t n) {
       out.push_back(std::move(h));
     }
     add_step(std::move(p.kernel), p.name, n, commits_[index], in, out);
+    plan_.steps_.back().declined = std::move(p.declined);
     values_[index] = std::move(out);
   }
   for (ir::ValueId v : node.inputs) --uses_[static_cast<size_t>(v.node)];

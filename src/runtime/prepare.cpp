@@ -1,5 +1,7 @@
 #include "runtime/prepare.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ops/table.h"
 
@@ -18,7 +20,10 @@ Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inp
         backend::choose_kernel({*node.op, node.attributes, in, outputs, threads}, from);
     p.kernel = std::move(c.kernel);
     p.name = c.name;
-    p.declined = std::move(c.declined);
+    for (std::string& why : c.declined) {
+      if (std::find(p.declined.begin(), p.declined.end(), why) == p.declined.end())
+        p.declined.push_back(std::move(why));
+    }
     return p.kernel != nullptr;
   };
   std::vector<backend::Layout> dense(inputs.begin(), inputs.end());

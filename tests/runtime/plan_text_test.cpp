@@ -1,6 +1,7 @@
 // What a plan tells of itself.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <regex>
 #include <sstream>
 
@@ -40,6 +41,24 @@ TEST(PlanText, TellsKernelsNodesAndPlaces) {
                 "   3 commit ref pointwise: %7 = add %1, %6 : f32[3, 4] -> output 1",
                 "   4 commit copy -> output 0",
             }));
+}
+
+TEST(PlanText, SaysWhyKernelsDeclinedWhereTheEnvironmentAsks) {
+  auto f = jit([](const Tensor& x) { return matmul(x, x); });
+  const Tensor halves = ones({3, 3}, i32);
+  testing::internal::CaptureStderr();
+  f(halves);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  setenv("VARVE_EXPLAIN", "kernels", 1);
+  testing::internal::CaptureStderr();
+  auto g = jit([](const Tensor& x) { return matmul(x, x); });
+  g(halves);
+  unsetenv("VARVE_EXPLAIN");
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(text.find("plan: 1 kernel, "), 0u) << text;
+  EXPECT_NE(text.find("ref matmul: %1 = matmul"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n              not onednn matmul: "), std::string::npos) << text;
+  EXPECT_EQ(g.info().plan().find("not onednn"), std::string::npos);
 }
 
 TEST(PlanText, ShowsWhatWasPutTogether) {
