@@ -110,7 +110,9 @@ GraphPicture picture_of(const Layer& model, const std::string& title) {
     const nn::LayerCall& c = calls[i];
     const auto parameters = static_cast<double>(c.parameters);
     out.nodes.push_back({c.path.empty() ? model.name() : c.path, c.type, outputs_text(c),
-                         c.parameters > 0 ? figure(parameters) + " parameters" : ""});
+                         c.parameters > 0
+                             ? figure(parameters) + (parameters == 1 ? " parameter" : " parameters")
+                             : ""});
     for (int from : c.from) {
       if (const auto at = node.find(static_cast<size_t>(from)); at != node.end()) {
         out.edges.push_back({at->second, node[i]});

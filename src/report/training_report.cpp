@@ -100,7 +100,8 @@ std::string training_page(const TrainingReport& report) {
     page.pictures({confusion_matrix(*report.confusion), error_bars(*report.confusion)});
   }
   if (!report.mistakes.empty()) {
-    page.section("The " + std::to_string(report.mistakes.size()) + " worst mistakes",
+    const size_t n = report.mistakes.size();
+    page.section(n == 1 ? "The worst mistake" : "The " + std::to_string(n) + " worst mistakes",
                  "Pictures of the " + report.part +
                      " part that the network told wrongly, those first of which it was surest.");
     page.gallery(report.mistakes);
