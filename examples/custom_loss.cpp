@@ -1,7 +1,7 @@
 // A loss, a metric and an optimizer of your own.
 #include <varve/varve.h>
 
-#include <cstdio>
+#include <cmath>
 
 using namespace varve;
 
@@ -13,7 +13,7 @@ struct SignDescent {
 
   std::vector<std::string> slots() const { return {"m"}; }
   optim::Updated update(const optim::UpdateArguments& a) const {
-    Tensor m = double(beta) * a.slots[0] + (1 - beta) * a.gradient;
+    Tensor m = beta * a.slots[0] + (1 - beta) * a.gradient;
     return {a.parameter - cast(a.learning_rate, m.dtype()) * sign(m), {m}};
   }
   void fields(Fields& f) {
@@ -22,6 +22,25 @@ struct SignDescent {
   }
 };
 // [/optimizer]
+
+// [metric_struct]
+// Matthews' correlation of yes and no (1975) is no mean over samples: it is made of counts over all
+// batches together.
+struct Matthews {
+  std::string name = "matthews";
+
+  Tensor statistics(const MetricInput& in) const {  // summed up batch by batch
+    Tensor said = cast(in.prediction > 0.5, f32), is = cast(in.target > 0.5, f32);
+    Tensor weights = reshape(in.weights, {-1, 1});  // of the samples; ones where none are given
+    return stack({sum(weights * said * is), sum(weights * said), sum(weights * is), sum(weights)});
+  }
+  double result(std::span<const double> totals) const {
+    double both = totals[0], said = totals[1], is = totals[2], all = totals[3];
+    double spread = std::sqrt(said * (all - said) * is * (all - is));
+    return spread > 0 ? (all * both - said * is) / spread : 0;
+  }
+};
+// [/metric_struct]
 
 int main() {
   // Points in the plane; class 1 lies within a circle, and is the rarer one.
@@ -49,7 +68,7 @@ int main() {
   Sequential model{nn::Dense{16, "relu"}, nn::Dense{.units = 1, .activation = "sigmoid"}};
   model.compile({.optimizer = SignDescent{.learning_rate = 0.005},
                  .loss = focal,
-                 .metrics = {"accuracy", distance}});
+                 .metrics = {"accuracy", distance, Matthews{}}});
   model.fit(points, inside, {.batch_size = 50, .epochs = 15, .seed = 1, .progress = false});
   model.evaluate(points, inside).print();
   // [/compile]

@@ -78,6 +78,7 @@ TEST(Examples, ALossAMetricAndAnOptimizerOfYourOwnTrain) {
   const Ran ran = run("custom_loss");
   EXPECT_GT(number_after(ran.out, "accuracy "), 0.97);
   EXPECT_LT(number_after(ran.out, "distance "), 0.2);
+  EXPECT_GT(number_after(ran.out, "matthews "), 0.9);
 }
 
 TEST(Examples, ACallbackOfYourOwnStopsTraining) {
@@ -165,6 +166,19 @@ TEST(ExampleJobs, TheTableTrainsAndPredictsRawRows) {
   const size_t yes = predict.out.find("yes"), no = predict.out.find("no");
   ASSERT_NE(no, std::string::npos) << predict.out;
   EXPECT_LT(yes, no) << predict.out;
+}
+
+TEST(ExampleJobs, ATargetOfYesAndNoIsOneNumberWithAnAreaUnderItsCurve) {
+  const app::Folder folder;
+  const std::string job = VARVE_SOURCE_DIR "/examples/jobs/churn_yes_no.toml", out = folder / "o";
+  const app::Ran train = app::varve({"train", job, "--out", out});
+  ASSERT_EQ(train.code, 0) << train.err;
+  const app::Ran evaluate = app::varve({"evaluate", out + "/model.safetensors", job});
+  EXPECT_GT(number_after(evaluate.out, "auc "), 0.9) << evaluate.out;
+  app::write(folder / "new.csv", "customer_id,plan,age,months,calls\n0071,basic,,2,9\n");
+  const app::Ran predict = app::varve(
+      {"predict", out + "/model.safetensors", folder / "new.csv", "--keep", "customer_id"});
+  EXPECT_THAT(predict.out, HasSubstr("1,0071,yes,0.")) << predict.err;
 }
 
 TEST(ExampleJobs, TheDigitsAreInOrder) {

@@ -105,7 +105,7 @@ TEST(Job, EveryCallbackMayBeGivenByItsNameAlone) {
 }
 
 TEST(Job, ExamplesAreInOrder) {
-  for (const char* name : {"churn", "digits"}) {
+  for (const char* name : {"churn", "churn_yes_no", "digits"}) {
     const std::string path = std::string(VARVE_SOURCE_DIR) + "/examples/jobs/" + name + ".toml";
     EXPECT_EQ(read_job(path).seed, 7u) << path;
   }

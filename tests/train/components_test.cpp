@@ -62,6 +62,7 @@ class Kind {
   /// Other names for the same.
   Kind& also(std::initializer_list<const char*> names) {
     names_.insert(names.begin(), names.end());
+    for (const char* name : names) *out_ << "\nAlso called `" << name << "`.\n";
     return *this;
   }
   void covers(const std::vector<std::string>& known) const {
@@ -94,9 +95,11 @@ std::string list_of(const std::vector<std::string>& names) {
 
 void write_choices(std::ostream& out) {
   out << "\n## Activations\n\nBy name: " << list_of(nn::activation_names())
-      << "\nWith members of their own: `leaky_relu`, `elu`, `relu`, `softmax`, as the layers of "
-         "these names.\n";
-  out << "\n## Initializers\n\nBy name: " << list_of(nn::initializer_names());
+      << "\n`swish` is `silu`. With members of their own: `leaky_relu`, `elu`, `relu`, `softmax`, "
+         "as "
+         "the layers of these names.\n";
+  out << "\n## Initializers\n\nBy name: " << list_of(nn::initializer_names())
+      << "\n`kaiming_*` are `he_*`, `xavier_*` are `glorot_*`.\n";
   write(out, "random_normal", nn::RandomNormal{});
   write(out, "random_uniform", nn::RandomUniform{});
   write(out, "truncated_normal", nn::TruncatedNormal{});
