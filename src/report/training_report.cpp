@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::string_view kValidation = "val_", kLearningRate = "learning_rate";
 
+constexpr std::pair<std::string_view, const char*> kAbbreviations[] = {
+    {"auc", "AUC"}, {"mae", "MAE"}, {"mse", "MSE"}, {"rmse", "RMSE"}};
+
 bool is_share(const Curve& curve) {
   for (const char* name : {"accuracy", "top_k", "f1", "precision", "recall"}) {
     if (curve.name.find(name) == curve.name.npos) continue;
@@ -46,6 +49,9 @@ std::string error_bars(const ConfusionMatrix& m) {
 }  // namespace
 
 std::string heading_text(std::string name) {
+  for (const auto& [known, shown] : kAbbreviations) {
+    if (name == known) return shown;
+  }
   std::replace(name.begin(), name.end(), '_', ' ');
   if (!name.empty() && name[0] >= 'a' && name[0] <= 'z')
     name[0] = static_cast<char>(name[0] - 'a' + 'A');

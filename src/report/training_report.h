@@ -34,7 +34,7 @@ struct TrainingReport {
   std::vector<std::pair<std::string, std::string>> settings = {};
 };
 
-/// "top_k" as "Top k".
+/// "top_k" as "Top k", "auc" as "AUC".
 std::string heading_text(std::string name);
 
 /// One chart a quantity, training and validation together, "loss" first.

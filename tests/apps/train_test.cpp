@@ -54,8 +54,8 @@ TEST(Train, TheJobForATableRunsAsItStands) {
   EXPECT_THAT(first.err, HasSubstr("\"platinum\""));  // a category that training did not have
   EXPECT_EQ(varve({"predict", model, folder / "new.csv"}).out, first.out);
   // Columns that say which row is which go along as they are written.
-  write(folder / "ids.csv",
-        "visits,plan,age,customer_id,note\n0,free,20,0071,NA\n40,gold,60,72,\"a, b\"\n");
+  write_text(folder / "ids.csv",
+             "visits,plan,age,customer_id,note\n0,free,20,0071,NA\n40,gold,60,72,\"a, b\"\n");
   const Ran kept =
       varve({"predict", model, folder / "ids.csv", "--keep", "customer_id", "--keep", "note"});
   expect_ok(kept);

@@ -169,13 +169,13 @@ TEST(ExampleJobs, TheTableTrainsAndPredictsRawRows) {
 }
 
 TEST(ExampleJobs, ATargetOfYesAndNoIsOneNumberWithAnAreaUnderItsCurve) {
-  const app::Folder folder;
+  const test::Folder folder;
   const std::string job = VARVE_SOURCE_DIR "/examples/jobs/churn_yes_no.toml", out = folder / "o";
   const app::Ran train = app::varve({"train", job, "--out", out});
   ASSERT_EQ(train.code, 0) << train.err;
   const app::Ran evaluate = app::varve({"evaluate", out + "/model.safetensors", job});
   EXPECT_GT(number_after(evaluate.out, "auc "), 0.9) << evaluate.out;
-  app::write(folder / "new.csv", "customer_id,plan,age,months,calls\n0071,basic,,2,9\n");
+  test::write_text(folder / "new.csv", "customer_id,plan,age,months,calls\n0071,basic,,2,9\n");
   const app::Ran predict = app::varve(
       {"predict", out + "/model.safetensors", folder / "new.csv", "--keep", "customer_id"});
   EXPECT_THAT(predict.out, HasSubstr("1,0071,yes,0.")) << predict.err;

@@ -64,6 +64,12 @@ TEST(LearningCurves, NameTheirPartsButNotWhatIsSet) {
   EXPECT_THAT(charts[1], AllOf(HasSubstr(">Learning rate<"), Not(HasSubstr(">training<"))));
 }
 
+TEST(Headings, AreWordsAndAbbreviations) {
+  EXPECT_EQ(heading_text("top_k"), "Top k");
+  EXPECT_EQ(heading_text("auc"), "AUC");
+  EXPECT_EQ(heading_text(""), "");
+}
+
 TEST(ContactSheet, PutsPicturesInRowsEnlarged) {
   const std::vector<formats::Array> pictures{picture(2, 2, 1, 10), picture(2, 2, 1, 20),
                                              picture(2, 2, 1, 30)};
