@@ -233,8 +233,7 @@ TEST(Safetensors, AHundredThousandTensorsTakeFewReadingsOfTheirHeader) {  // B02
   // Half a second on a machine that parses the header in a sixth.
   const double parsed =
       cpu_seconds([&] { EXPECT_EQ(nlohmann::json::parse(header).size(), 100'000u); });
-  EXPECT_LT(cpu_seconds([&] { SafetensorsFile(Source::memory("m", as_bytes(file))); }),
-            3 * parsed);
+  EXPECT_LT(cpu_seconds([&] { SafetensorsFile(Source::memory("m", as_bytes(file))); }), 3 * parsed);
   const SafetensorsFile open(Source::memory("m", as_bytes(file)));
   EXPECT_EQ(open.tensors().size(), 100'000u);
   EXPECT_EQ(open.find("layer.77777")->begin, 77777);

@@ -2,7 +2,6 @@
 // and as short structs: all of them in a compiled step and step by step.
 #include <gtest/gtest.h>
 
-
 #include "helpers.h"
 #include "support/folder.h"
 #include "varve/derivatives.h"
