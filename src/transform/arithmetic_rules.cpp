@@ -70,17 +70,22 @@ bool normal(double v, DType d) {
   return std::isnormal(v);
 }
 
+/// A number of an integer type modulo 2^64.
+uint64_t integer(double v) { return static_cast<uint64_t>(static_cast<int64_t>(v)); }
+
 Result multiply_numbers(Rewriting& at) {
   const auto outer = at.number(at.x(1));
   auto m = at.made_by(at.x(0), "multiply");
   if (!outer || !m || at.number(m->inputs[0])) return no;
   const auto inner = at.number(m->inputs[1]);
   if (!inner) return no;
+  const DType d = at.result().dtype;
+  if (!floats(at)) {
+    const uint64_t product = integer(*inner) * integer(*outer);
+    return at.make("multiply", {m->inputs[0], at.wrapped(product, at.result())});
+  }
   const double product = *inner * *outer;
-  const bool exact = !floats(at) && std::abs(product) < 0x1p53;
-  if (!exact && !(floats(at) && normal(*inner, at.result().dtype) &&
-                  normal(*outer, at.result().dtype) && normal(product, at.result().dtype)))
-    return no;
+  if (!normal(*inner, d) || !normal(*outer, d) || !normal(product, d)) return no;
   return at.make("multiply", {m->inputs[0], at.full(product, at.result())});
 }
 
@@ -88,7 +93,9 @@ Result multiply_negative_by_number(Rewriting& at) {
   const auto c = at.number(at.x(1));
   auto n = at.made_by(at.x(0), "negative");
   if (!c || !n || !is_signed(at.result().dtype)) return no;
-  return at.again({n->inputs[0], at.full(-*c, at.result())});
+  const ir::ValueId negated =
+      floats(at) ? at.full(-*c, at.result()) : at.wrapped(0 - integer(*c), at.result());
+  return at.again({n->inputs[0], negated});
 }
 
 Result divide_one(Rewriting& at) { return at.is(at.x(1), 1) ? Result(at.x(0)) : no; }
@@ -120,6 +127,12 @@ Result even(Rewriting& at) {
   if (auto n = at.made_by(at.x(), "negative")) return at.again({n->inputs[0]});
   if (auto n = at.made_by(at.x(), "absolute")) return at.again({n->inputs[0]});
   return no;
+}
+
+Result absolute_of_negative(Rewriting& at) {
+  // Unsigned integers wrap: -1 is the largest.
+  if (!is_signed(at.result().dtype) && at.made_by(at.x(), "negative")) return no;
+  return even(at);
 }
 
 Result absolute_of_positive(Rewriting& at) {
@@ -199,7 +212,7 @@ constexpr Rule kRules[] = {
     {"-(-x) -> x", "negative", negative_twice},
     {"-(x - y) -> y - x (a zero may change its sign)", "negative", negative_difference},
     {"square(-x), square(|x|) -> square(x)", "square", even},
-    {"|-x|, ||x|| -> |x|", "absolute", even},
+    {"|-x|, ||x|| -> |x|, the first for signed types only", "absolute", absolute_of_negative},
     {"|square(x)| -> square(x), floats only", "absolute", absolute_of_positive},
     {"cos(-x), cos(|x|) -> cos(x)", "cos", even},
     {"cosh(-x), cosh(|x|) -> cosh(x)", "cosh", even},

@@ -49,10 +49,21 @@ ir::ValueId Rewriting::full(double value, const ir::TensorType& type) {
   ir::Array element = ir::allocate(type.dtype, {});
   ir::dispatch(type.dtype,
                [&]<class T>(T) { *reinterpret_cast<T*>(element.data()) = convert<T>(value); });
-  ir::Literal literal{type.dtype, {}, element};
+  return constant(type.dtype, std::move(element), type.shape);
+}
+
+ir::ValueId Rewriting::wrapped(uint64_t value, const ir::TensorType& type) {
+  check(is_integer(type.dtype), "integers wrap");
+  ir::Array element = ir::allocate(type.dtype, {});
+  std::memcpy(element.data(), &value, static_cast<size_t>(size_of(type.dtype)));  // little-endian
+  return constant(type.dtype, std::move(element), type.shape);
+}
+
+ir::ValueId Rewriting::constant(DType dtype, ir::Array element, const Shape& shape) {
+  ir::Literal literal{dtype, {}, std::move(element)};
   const ir::ValueId scalar = graph_.add(
-      {&ir::constant_op(), {}, {{"value", std::move(literal)}}, {{type.dtype, {}}}, node_.site});
-  return broadcast(scalar, type.shape);
+      {&ir::constant_op(), {}, {{"value", std::move(literal)}}, {{dtype, {}}}, node_.site});
+  return broadcast(scalar, shape);
 }
 
 ir::ValueId Rewriting::reshape(ir::ValueId v, const Shape& shape) {

@@ -35,12 +35,15 @@ class Rewriting {
                    ir::Attributes attributes = {});
   /// The node at hand on other inputs.
   ir::ValueId again(std::vector<ir::ValueId> inputs);
-  /// `value` in every element.
+  /// `value` in every element; integers saturate.
   ir::ValueId full(double value, const ir::TensorType& type);
+  /// `value` in every element of an integer type, wrapped to it as its arithmetic wraps.
+  ir::ValueId wrapped(uint64_t value, const ir::TensorType& type);
   ir::ValueId reshape(ir::ValueId v, const Shape& shape);
   ir::ValueId broadcast(ir::ValueId v, const Shape& shape);
 
  private:
+  ir::ValueId constant(DType dtype, ir::Array element, const Shape& shape);
   ir::Graph& graph_;
   const ir::GraphNode& node_;
   std::span<const int32_t> uses_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ir/dispatch.h"
 #include "transform/rewrite.h"
 
 namespace varve::transform {
@@ -197,11 +198,21 @@ Result unrepeated(Rewriting& at) {
   return at.broadcast(at.reshape(b->inputs[0], Shape(left)), at.result().shape);
 }
 
+/// Whether a count is a number of the type.
+bool holds(DType d, int64_t count) {
+  const auto n = static_cast<double>(count);
+  return ir::dispatch(d, [&]<class T>(T) { return static_cast<double>(convert<T>(n)) == n; });
+}
+
 Result sum_repeated(Rewriting& at) {
   const int64_t n = reduced(at);
+  const DType d = at.result().dtype;
+  if (is_floating(d) && !holds(d, n)) return no;
   auto source = unrepeated(at);
   if (!source) return no;
-  return at.make("multiply", {*source, at.full(static_cast<double>(n), at.result())});
+  const ir::ValueId count = is_floating(d) ? at.full(static_cast<double>(n), at.result())
+                                           : at.wrapped(static_cast<uint64_t>(n), at.result());
+  return at.make("multiply", {*source, count});
 }
 
 /// One reduction over the axes of both, where both keep or both drop theirs.

@@ -6,6 +6,8 @@
 #include "graphs.h"
 #include "transform/dead_code.h"
 #include "transform/rewrite.h"
+#include "transform/simplify.h"
+#include "varve/ops/pointwise.h"
 
 namespace varve::transform {
 namespace {
@@ -99,7 +101,8 @@ const std::vector<Example>& examples() {
       {"square(-x), square(|x|) -> square(x)", f,
        [](X x) { return un("square", un("negative", x[0])); },
        [](X x) { return un("square", x[0]); }},
-      {"|-x|, ||x|| -> |x|", f, [](X x) { return un("absolute", un("absolute", x[0])); },
+      {"|-x|, ||x|| -> |x|, the first for signed types only", f,
+       [](X x) { return un("absolute", un("absolute", x[0])); },
        [](X x) { return un("absolute", x[0]); }},
       {"|square(x)| -> square(x), floats only", f,
        [](X x) { return un("absolute", un("square", x[0])); },
@@ -462,6 +465,50 @@ TEST(Rules, EachDoesWhatItSays) {
     EXPECT_TRUE(ir::same(g, expected)) << ir::to_text(g) << "\nexpected\n" << ir::to_text(expected);
     EXPECT_EQ(difference(before, g, 1), "");
   }
+}
+
+/// The function's values on x, as written and simplified.
+void expect_kept(const Tensor& x, Tensor (*function)(X)) {
+  const ir::Graph before = traced({ir::type_of(x)}, function);
+  const ir::Graph after = simplify(before);
+  const Tensor input[] = {x};
+  EXPECT_EQ(ir::replay(after, input)[0].to_doubles(), ir::replay(before, input)[0].to_doubles())
+      << ir::to_text(after);
+}
+
+TEST(Rules, WrapIntegersAsTheOperationsDo) {
+  expect_kept(tensor({1, -7}), [](X x) {
+    const Tensor many = full(100000, i32, {2});
+    return bi("multiply", bi("multiply", x[0], many), many);
+  });
+  expect_kept(cast(tensor({3, 250}), u8), [](X x) {
+    const Tensor many = full(200, u8, {2});
+    return bi("multiply", bi("multiply", x[0], many), many);
+  });
+  expect_kept(tensor(std::vector<int64_t>{3, -5}, {2}), [](X x) {
+    const Tensor many = full(0x1p40, i64, {2});
+    return bi("multiply", bi("multiply", x[0], many), many);
+  });
+  expect_kept(cast(tensor({3, -128}), i8),
+              [](X x) { return bi("multiply", un("negative", x[0]), full(-128, i8, {2})); });
+}
+
+TEST(Rules, LeaveTheAbsoluteOfUnsignedNumbersThatWrapped) {
+  for (DType d : {u8, u32, i8, i32, f32}) {
+    SCOPED_TRACE(name_of(d));
+    expect_kept(cast(tensor({0, 1, 100, 127}), d),
+                [](X x) { return un("absolute", un("negative", x[0])); });
+  }
+}
+
+TEST(Rules, LeaveSumsWhoseCountTheTypeDoesNotHold) {
+  // 1 / 65536 a hundred thousand times: the count alone is infinite in f16.
+  expect_kept(cast(tensor({0x1p-16, 0.}), f16), [](X x) {
+    return over("sum", wide(x[0], {100000, 2}), {0});
+  });
+  expect_kept(cast(tensor({1., 3.}), bf16), [](X x) {
+    return over("sum", wide(x[0], {257, 2}), {0});
+  });
 }
 
 TEST(Rules, EachHasAnExample) {
