@@ -152,6 +152,8 @@ class Operand {
       value_ = number;
     } else if constexpr (std::is_floating_point_v<N>) {
       value_ = static_cast<double>(number);
+    } else if (std::is_unsigned_v<N> && static_cast<int64_t>(number) < 0) {
+      value_ = static_cast<uint64_t>(number);  // only 64 bits turn negative
     } else {
       value_ = static_cast<int64_t>(number);
     }
@@ -160,16 +162,19 @@ class Operand {
   Operand(OptionNumber auto number, Where where = Where::here()) : Operand(number.value, where) {}
 
   bool is_tensor() const { return std::holds_alternative<Tensor>(value_); }  ///< else a number
-  /// The tensor; a number becomes one of its default type (bool, i64, f32).
+  /// The tensor; a number becomes one of its default type (bool, i64, f32; u64 above 2^63 - 1).
   Tensor tensor() const;
-  /// The number as a tensor of rank 0 of the given type; a tensor unchanged.
+  /// The number as a tensor of rank 0 of the given type; a tensor unchanged. Throws ValueError
+  /// where an integer type does not hold the number.
   Tensor as(DType dtype) const;
-  /// bool_, i64 or f32 for a number; the tensor's type.
+  /// -1 or 1 where the number is an integer below or above all that the integer type holds; else 0.
+  int beyond(DType integer) const;
+  /// bool_, i64, u64 or f32 for a number; the tensor's type.
   DType dtype() const;
   const Where& where() const { return where_; }  ///< the caller's line
 
  private:
-  std::variant<Tensor, bool, int64_t, double> value_;
+  std::variant<Tensor, bool, int64_t, double, uint64_t> value_;  // uint64_t: above 2^63 - 1
   Where where_;
 };
 

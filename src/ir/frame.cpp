@@ -13,6 +13,7 @@ thread_local int traces = 0, gradients = 0;
 thread_local std::vector<ValueRef> to_cut;
 
 Tensor stored_value(const VariableRef& v) {
+  const std::lock_guard lock(values_mutex());  // one thread makes the first value
   if (!v->value.defined()) {
     v->value = v->initial();
     v->value.evaluate();
@@ -45,6 +46,7 @@ Frame::~Frame() {
   if (--(kind_ == Kind::trace ? traces : gradients) > 0 || kind_ == Kind::trace) return;
   if (gradients == 0) {
     // What was computed meanwhile no longer needs its history.
+    const std::lock_guard lock(values_mutex());
     for (ValueRef& value : to_cut) value->node.reset();
     to_cut.clear();
   }

@@ -87,8 +87,8 @@ class Frame {
 
 Tensor read_variable(const VariableRef& variable);
 void assign_variable(const VariableRef& variable, const Tensor& value);
-/// Notes a tensor that must be finite before assignments take effect. Outside a trace it is checked
-/// when the assignments are made: NumericError names the label.
+/// Notes a tensor that must be finite before the assignments of the frame take effect; outside
+/// frames it is checked at once. NumericError names the label.
 void guard(const Tensor& tensor, std::string label);
 
 /// Has a tensor looked at: at once, or when the trace's step has run.

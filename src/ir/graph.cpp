@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ir/frame.h"
+#include "ir/infer.h"
 
 namespace varve::ir {
 namespace {
@@ -134,6 +135,7 @@ class Linearizer {
 }  // namespace
 
 Graph linearize(std::span<const Tensor> outputs, std::span<const Tensor> inputs) {
+  const std::lock_guard lock(values_mutex());
   Linearizer walk(inputs);
   for (const Tensor& y : outputs) walk.graph().outputs.push_back(walk.visit(y.cell()));
   return walk.take();
@@ -244,7 +246,7 @@ void verify(const Graph& graph) {
     for (ValueId v : node.inputs) types.push_back(graph.type(v));
     Types inferred;
     try {
-      inferred = node.op->infer({*node.op, types, node.attributes});
+      inferred = infer(*node.op, types, node.attributes);
     } catch (const Error& e) {
       fault(n, e.message());
     }

@@ -48,7 +48,7 @@ inline bool is_input(const GraphNode& n) { return n.op == &input_op(); }
 inline bool is_constant(const GraphNode& n) { return n.op == &constant_op(); }
 
 /// The graph that computes `outputs` from `inputs`. Computed values become constants; a placeholder
-/// that is not an input is an error (a value read inside a trace), told by `foreign`.
+/// that is not an input is a ValueError (a value read inside a trace, or from nn::Input).
 Graph linearize(std::span<const Tensor> outputs, std::span<const Tensor> inputs);
 
 /// The graph's outputs as live tensors, its inputs replaced by the given ones.
@@ -75,8 +75,8 @@ struct PrintOptions {
 std::string to_text(const Graph& graph, PrintOptions options = {});
 std::string to_text(const GraphNode& node, int index);
 std::string to_text(const Attribute& attribute, PrintOptions options = {});
-/// Reads the text form. `find` gives the row of an op's name (null: unknown). Throws FormatError
-/// with line and what was expected.
+/// Reads the text form and verifies it. `find` gives the row of an op's name (null: unknown).
+/// Throws FormatError with the line and what was expected, or the node whose types are not right.
 Graph parse_graph(std::string_view text, const std::function<const OpDef*(std::string_view)>& find);
 
 /// Checks order, arities and types by the shape rules; throws InternalError with the ten nodes

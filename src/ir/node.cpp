@@ -4,8 +4,33 @@
 
 #include "base/any_batch.h"
 #include "base/error.h"
+#include "base/math.h"
+#include "ir/dispatch.h"
 #include "ir/frame.h"
 #include "ir/graph.h"
+#include "ir/infer.h"
+
+namespace varve::detail {
+
+Cell::Cell(const Cell& other)
+    : type(other.type),
+      node(other.node),
+      output(other.output),
+      array(other.array),
+      symbolic(other.symbolic),
+      stage_(other.stage_.load()) {}
+
+void Cell::compute(ir::Array elements) {
+  array = std::move(elements);
+  const bool packed = ir::is_contiguous(type.shape, array.strides);
+  stage_.store(packed ? Stage::packed : Stage::computed, std::memory_order_release);
+}
+
+void Cell::pack() {
+  if (!packed()) compute(ir::contiguous_copy(type, array));
+}
+
+}  // namespace varve::detail
 
 namespace varve::ir {
 namespace {
@@ -34,7 +59,12 @@ thread_local int64_t pending_bytes = 0;
 void evaluate_if_long(const std::vector<Tensor>& made, const Types& outputs) {
   if (tracing()) return;
   ++pending_nodes;
-  for (const TensorType& t : outputs) pending_bytes += t.shape.size() * size_of(t.dtype);
+  for (const TensorType& t : outputs) {
+    int64_t bytes = 0;
+    const bool counted = checked_multiply(t.shape.size(), size_of(t.dtype), bytes) &&
+                         checked_add(pending_bytes, bytes, pending_bytes);
+    if (!counted) pending_bytes = kPendingBytes;
+  }
   if (pending_nodes < kPendingNodes && pending_bytes < kPendingBytes) return;
   pending_nodes = 0;
   pending_bytes = 0;
@@ -132,7 +162,7 @@ std::vector<Tensor> apply(const OpDef& op, std::span<const Tensor> inputs, Attri
   }
   Types outputs;
   try {
-    outputs = op.infer({op, types, attributes});
+    outputs = infer(op, types, attributes);
   } catch (const Error& e) {
     rethrow_at(e, site.to_string());
   }
@@ -154,11 +184,19 @@ Tensor placeholder(const TensorType& type) {
 Tensor computed(DType dtype, const Shape& shape, Array array) {
   auto cell = std::make_shared<detail::Cell>();
   cell->type = {dtype, shape};
-  cell->array = std::move(array);
+  cell->compute(std::move(array));
   return Tensor(std::move(cell));
 }
 
-Tensor alias(const Tensor& x) { return Tensor(std::make_shared<detail::Cell>(*x.cell())); }
+std::recursive_mutex& values_mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+Tensor alias(const Tensor& x) {
+  const std::lock_guard lock(values_mutex());
+  return Tensor(std::make_shared<detail::Cell>(*x.cell()));
+}
 
 const TensorType& type_of(const Tensor& x) {
   if (!x.defined()) throw ValueError("an empty Tensor (made by Tensor()) has no type or elements");

@@ -1,7 +1,9 @@
 // Nodes and cells: the live form of a computation, as user code builds it.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,19 +48,33 @@ using NodeRef = std::shared_ptr<const Node>;
 namespace varve::detail {
 
 /// A value: pending (node, output), computed (array), a placeholder of a trace (neither), or, while
-/// links are kept for differentiation, pending and computed at once. Only it changes.
+/// links are kept for differentiation, pending and computed at once. Only it changes, and under
+/// ir::values_mutex() alone; a computed value's elements may be read without it.
 class Cell {
  public:
   ir::TensorType type;
   ir::NodeRef node;
   int output = 0;
-  ir::Array array;
+  ir::Array array;  ///< see compute, pack
   /// Not null: an input of a model to be, of that name, or computed from one (nn::Input). It has a
   /// type, but never elements.
   std::shared_ptr<const std::string> symbolic;
 
-  bool computed() const { return static_cast<bool>(array); }
-  bool placeholder() const { return !node && !array; }
+  Cell() = default;
+  Cell(const Cell& other);
+
+  bool computed() const { return stage_.load(std::memory_order_acquire) != Stage::pending; }
+  bool placeholder() const { return !node && !computed(); }
+  /// Whether the elements lie in row-major order without gaps, and stay where they are.
+  bool packed() const { return stage_.load(std::memory_order_acquire) == Stage::packed; }
+  /// Gives the elements; what reads them meanwhile sees all of it or nothing.
+  void compute(ir::Array elements);
+  /// Replaces the elements of a computed value by equal ones in row-major order.
+  void pack();
+
+ private:
+  enum class Stage : uint8_t { pending, computed, packed };
+  std::atomic<Stage> stage_{Stage::pending};
 };
 
 }  // namespace varve::detail
@@ -86,7 +102,11 @@ Tensor computed(DType dtype, const Shape& shape, Array array);
 Tensor alias(const Tensor& x);
 const TensorType& type_of(const Tensor& x);
 
-/// Makes the values of the roots; defined in runtime.
+/// Held while a value's producer or elements are changed, or several values are looked at together;
+/// never while a kernel runs.
+std::recursive_mutex& values_mutex();
+/// Makes the values of the roots; defined in runtime. Two threads may evaluate the same values:
+/// both compute, and the first one's results stay.
 void evaluate(std::span<const Tensor> roots);
 /// Elements of a computed or pending value in row-major order without gaps.
 const Array& contiguous_array(const Tensor& x);

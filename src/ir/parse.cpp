@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/math.h"
 #include "ir/dispatch.h"
 #include "ir/graph.h"
 
@@ -129,8 +130,19 @@ class Parser {
     } catch (const ValueError& e) {
       fail("an element type (" + e.message() + ")");
     }
-    t.shape = Shape(ints());
+    t.shape = shape();
     return t;
+  }
+
+  /// Sizes whose product can be counted.
+  Shape shape() {
+    Shape s(ints());
+    int64_t count = 1;
+    for (int64_t n : s) {
+      if (n < 0 || !checked_multiply(count, std::max<int64_t>(n, 1), count))
+        fail("sizes of 0 or more", s.to_string());
+    }
+    return s;
   }
 
   Ints ints() {
@@ -169,7 +181,7 @@ class Parser {
   }
 
   Attribute literal(DType dtype) {
-    Literal v{dtype, Shape(ints()), {}};
+    Literal v{dtype, shape(), {}};
     expect("(");
     if (v.shape.size() > static_cast<int64_t>(text_.size()))
       fail("fewer elements than characters left");
@@ -298,6 +310,12 @@ class Parser {
 Graph parse_graph(std::string_view text,
                   const std::function<const OpDef*(std::string_view)>& find) {
   Graph g = Parser(text, find).whole();
+  // Kernels and passes believe the types that stand in a graph.
+  try {
+    verify(g);
+  } catch (const InternalError& e) {
+    throw FormatError("graph text: " + e.message());
+  }
   return g;
 }
 

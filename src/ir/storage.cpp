@@ -60,7 +60,7 @@ bool is_contiguous(const Shape& shape, const Strides& strides) {
   return true;
 }
 
-Array allocate(DType dtype, const Shape& shape) {
+int64_t bytes_of(DType dtype, const Shape& shape) {
   int64_t bytes = 0;
   const int64_t count = shape.size();
   if (!checked_multiply(count, size_of(dtype), bytes)) {
@@ -70,6 +70,11 @@ Array allocate(DType dtype, const Shape& shape) {
   for (int64_t d : shape) {
     if (d < 0) throw ShapeError("shape " + shape.to_string() + ": sizes must not be negative");
   }
+  return bytes;
+}
+
+Array allocate(DType dtype, const Shape& shape) {
+  const int64_t bytes = bytes_of(dtype, shape);
   // Sparse address space makes huge requests succeed and the first touch fail; refuse them by name.
   if (bytes > (int64_t{1} << 46)) {
     throw ShapeError("shape " + shape.to_string() + ": needs " + std::to_string(bytes) + " bytes");

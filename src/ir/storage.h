@@ -47,7 +47,9 @@ struct Array {
 
 /// Whether the elements lie in row-major order without gaps (axes of size 1 have any stride).
 bool is_contiguous(const Shape& shape, const Strides& strides);
-/// An unfilled row-major array.
+/// The bytes of a tensor. ShapeError where a size is negative or they pass 2^63.
+int64_t bytes_of(DType dtype, const Shape& shape);
+/// An unfilled row-major array. ShapeError where no memory holds it.
 Array allocate(DType dtype, const Shape& shape);
 
 }  // namespace varve::ir

@@ -5,6 +5,7 @@
 
 #include "base/count.h"
 #include "base/error.h"
+#include "base/integers.h"
 #include "base/philox.h"
 #include "ir/dispatch.h"
 #include "ir/frame.h"
@@ -60,19 +61,24 @@ double Tensor::to_double() const {
 
 namespace {
 
-std::string number_text(double v, DType dtype) {
-  if (!is_floating(dtype))
-    return dtype == DType::bool_ ? (v != 0 ? "true" : "false")
-                                 : std::to_string(static_cast<int64_t>(v));
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", v);
-  return text;
+template <class T>
+std::string element_text(T v) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return v ? "true" : "false";
+  } else if constexpr (std::is_integral_v<T>) {
+    return std::to_string(v);
+  } else {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", static_cast<double>(v));
+    return text;
+  }
 }
 
-void append_elements(std::string& out, const std::vector<double>& v, const Shape& shape,
-                     DType dtype, int axis, size_t& at, size_t step) {
+template <class T>
+void append_elements(std::string& out, const T* v, const Shape& shape, int axis, size_t at,
+                     size_t step) {
   if (axis == shape.rank()) {
-    out += number_text(v[at], dtype);
+    out += element_text(v[at]);
     return;
   }
   constexpr int64_t kEdge = 3;  // shown at each end of a long axis
@@ -87,8 +93,7 @@ void append_elements(std::string& out, const std::vector<double>& v, const Shape
     if (i)
       out +=
           axis + 1 == shape.rank() ? ", " : ",\n" + std::string(static_cast<size_t>(axis) + 1, ' ');
-    size_t begin = at + static_cast<size_t>(i) * inner;
-    append_elements(out, v, shape, dtype, axis + 1, begin, inner);
+    append_elements(out, v, shape, axis + 1, at + static_cast<size_t>(i) * inner, inner);
   }
   out += ']';
 }
@@ -97,10 +102,12 @@ void append_elements(std::string& out, const std::vector<double>& v, const Shape
 
 std::string Tensor::to_string() const {
   if (!defined()) return "Tensor()";
-  const std::vector<double> v = to_doubles();
+  const ir::Array& a = ir::contiguous_array(*this);
   std::string out = ir::type_of(*this).to_string() + "\n";
-  size_t at = 0;
-  append_elements(out, v, shape(), dtype(), 0, at, v.size());
+  ir::dispatch(dtype(), [&]<class T>(T) {
+    append_elements(out, reinterpret_cast<const T*>(a.data()), shape(), 0, 0,
+                    static_cast<size_t>(size()));
+  });
   return out;
 }
 
@@ -113,8 +120,7 @@ Tensor tensor_from_bytes(const void* bytes, DType dtype, const Shape& shape) {
 
 Tensor tensor_from_shared(std::shared_ptr<const void> owner, const void* bytes, DType dtype,
                           const Shape& shape) {
-  auto storage =
-      std::make_shared<ir::Storage>(std::move(owner), bytes, shape.size() * size_of(dtype));
+  auto storage = std::make_shared<ir::Storage>(std::move(owner), bytes, ir::bytes_of(dtype, shape));
   return ir::computed(dtype, shape, {std::move(storage), 0, ir::row_major(shape)});
 }
 
@@ -147,6 +153,26 @@ Tensor scalar(double value, DType dtype) {
   return ir::computed(dtype, {}, std::move(a));
 }
 
+namespace {
+
+/// Whether a real number, cut towards zero, is one of the integer type.
+bool fits(double v, DType integer) {
+  const IntegerRange range = range_of(integer);
+  const double whole = std::trunc(v);
+  if (!(whole >= -0x1p63 && whole < 0x1p64)) return false;
+  return whole < 0 ? range.holds(static_cast<int64_t>(whole))
+                   : range.holds(static_cast<uint64_t>(whole));
+}
+
+[[noreturn]] void out_of_range(const std::string& number, DType dtype, const Where& where) {
+  const IntegerRange range = range_of(dtype);
+  throw ValueError("the number " + number + " is not one of " + name_of(dtype) + " (" +
+                       std::to_string(range.low) + ".." + std::to_string(range.high) + ")",
+                   "cast the tensor that it meets to a wider type first", where.to_string());
+}
+
+}  // namespace
+
 DType Operand::dtype() const {
   switch (value_.index()) {
     case 0:
@@ -155,6 +181,8 @@ DType Operand::dtype() const {
       return DType::bool_;
     case 2:
       return i64;
+    case 4:
+      return u64;
     default:
       return f32;
   }
@@ -162,14 +190,31 @@ DType Operand::dtype() const {
 
 Tensor Operand::tensor() const { return as(dtype()); }
 
+int Operand::beyond(DType integer) const {
+  const IntegerRange range = range_of(integer);
+  if (auto* i = std::get_if<int64_t>(&value_)) return range.holds(*i) ? 0 : *i < 0 ? -1 : 1;
+  if (auto* u = std::get_if<uint64_t>(&value_)) return range.holds(*u) ? 0 : 1;
+  return 0;
+}
+
 Tensor Operand::as(DType dtype) const {
   if (auto* t = std::get_if<Tensor>(&value_)) return *t;
-  if (auto* i = std::get_if<int64_t>(&value_); i && (dtype == i64 || dtype == u64)) {
-    return tensor_from_bytes(i, dtype, {});  // exact beyond 2^53
-  }
-  if (auto* i = std::get_if<int64_t>(&value_)) return scalar(static_cast<double>(*i), dtype);
   if (auto* b = std::get_if<bool>(&value_)) return scalar(*b, dtype);
-  return scalar(std::get<double>(value_), dtype);
+  if (auto* d = std::get_if<double>(&value_)) {
+    if (is_integer(dtype) && !fits(*d, dtype)) out_of_range(element_text(*d), dtype, where_);
+    return scalar(*d, dtype);
+  }
+  auto* u = std::get_if<uint64_t>(&value_);
+  if (is_integer(dtype)) {
+    const uint64_t bits = u ? *u : static_cast<uint64_t>(std::get<int64_t>(value_));
+    if (beyond(dtype)) {
+      out_of_range(u ? std::to_string(*u) : std::to_string(std::get<int64_t>(value_)), dtype,
+                   where_);
+    }
+    return tensor_from_bytes(&bits, dtype, {});  // the low bytes of it; exact beyond 2^53
+  }
+  return scalar(u ? static_cast<double>(*u) : static_cast<double>(std::get<int64_t>(value_)),
+                dtype);
 }
 
 const Tensor& Tensors::operator[](size_t i) const {
@@ -194,8 +239,9 @@ std::string TensorType::to_string() const { return name_of(dtype) + shape.to_str
 const Array& contiguous_array(const Tensor& x) {
   x.evaluate();
   Value& cell = *x.cell();
-  if (!is_contiguous(cell.type.shape, cell.array.strides)) {
-    cell.array = contiguous_copy(cell.type, cell.array);
+  if (!cell.packed()) {
+    const std::lock_guard lock(values_mutex());
+    cell.pack();
   }
   return cell.array;
 }

@@ -6,6 +6,7 @@
 #include "base/any_batch.h"
 #include "base/count.h"
 #include "base/error.h"
+#include "ir/infer.h"
 #include "nn/batch.h"
 #include "nn/network.h"
 #include "ops/table.h"
@@ -175,7 +176,7 @@ void check_batches(const FunctionalSpec& spec) {
       ir::Types got;
       std::string why;
       try {
-        got = s.op->infer({*s.op, inputs, attributes});
+        got = ir::infer(*s.op, inputs, attributes);
       } catch (const Error& e) {
         why = e.message();
       }

@@ -1,6 +1,7 @@
 // Functional models as JSON: the layers, and the values made of them in order.
 #include "base/any_batch.h"
 #include "base/error.h"
+#include "ir/infer.h"
 #include "nn/batch.h"
 #include "nn/json.h"
 #include "nn/network.h"
@@ -163,6 +164,11 @@ class Reader {
     const std::string name = text(j, "op", path);
     s.op = ops::find(name);
     if (!s.op) throw ConfigError(path + ".op: unknown operation \"" + escaped(name) + "\"");
+    // Bodies are made by compiling, or hold functions of the user's own: no model is saved with
+    // one.
+    if (s.op->traits.body) {
+      throw ConfigError(path + ".op: \"" + escaped(name) + "\" is not an operation of a model");
+    }
     s.inputs = values_from(member(j, "inputs", path), spec_.steps, path + ".inputs");
     const int count = static_cast<int>(s.inputs.size());
     if (count < s.op->min_inputs || count > s.op->max_inputs) {
@@ -173,7 +179,7 @@ class Reader {
       s.attributes = attributes_from(*a, path + ".attributes");
     try {
       const ir::Types types = types_of(spec_.steps, s.inputs);
-      s.outputs = s.op->infer({*s.op, types, s.attributes});
+      s.outputs = ir::infer(*s.op, types, s.attributes);
     } catch (const Error& e) {
       throw ConfigError(path + ": " + e.message(), e.hint());
     }

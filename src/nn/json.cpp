@@ -46,6 +46,14 @@ std::vector<int64_t> sizes_from(const Json& list, const std::string& path) {
   return sizes;
 }
 
+Shape shape_from(const Json& list, const std::string& path) {
+  const std::vector<int64_t> sizes = sizes_from(list, path);
+  for (int64_t n : sizes) {
+    if (n < 0) refuse(path, "sizes >= 0", list);
+  }
+  return Shape(sizes);
+}
+
 Json sizes_to_json(const std::vector<int64_t>& sizes) {
   Json list = Json::array();
   for (int64_t s : sizes) list.push_back(size_to_json(s));
@@ -138,7 +146,7 @@ Json type_to_json(const ir::TensorType& type) {
 
 ir::TensorType type_from(const Json& object, const std::string& path) {
   return {dtype_from(member(object, "dtype", path), path + ".dtype"),
-          Shape(sizes_from(member(object, "shape", path), path + ".shape"))};
+          shape_from(member(object, "shape", path), path + ".shape")};
 }
 
 Json attributes_to_json(const ir::Attributes& attributes, const std::string& owner) {
@@ -178,9 +186,6 @@ Json literal_to_json(const ir::Literal& literal) {
 ir::Literal literal_from(const Json& object, const std::string& path) {
   const ir::TensorType type = type_from(object, path);
   const Json& values = member(object, "values", path);
-  for (int64_t d : type.shape) {
-    if (d < 0) refuse(path + ".shape", "sizes >= 0", object["shape"]);
-  }
   // The count is compared before anything is allocated from it.
   if (!values.is_array() || static_cast<int64_t>(values.size()) != type.shape.size())
     refuse(path + ".values", ("a list of " + std::to_string(type.shape.size())).c_str(),

@@ -28,7 +28,7 @@ Shape broadcast_shapes(const char* operation, const Shape& a, const Shape& b) {
 }
 
 DType common_type(std::initializer_list<const Operand*> operands) {
-  bool any_tensor = false, real = false, integer = false;
+  bool any_tensor = false, real = false, integer = false, large = false;
   DType strong = DType::bool_;
   for (const Operand* o : operands) {
     const DType d = o->dtype();
@@ -38,10 +38,11 @@ DType common_type(std::initializer_list<const Operand*> operands) {
     } else {
       real |= is_floating(d);
       integer |= is_integer(d);
+      large |= d == u64;
     }
   }
   if (real && (!any_tensor || !is_floating(strong))) return f32;
-  if (integer && (!any_tensor || strong == DType::bool_)) return i64;
+  if (integer && (!any_tensor || strong == DType::bool_)) return large ? u64 : i64;
   return strong;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/math.h"
 #include "ops/window.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -50,7 +51,9 @@ void check_operands(const InferArguments& a) {
 
 /// `in` input and `out` output channels under a kernel of in / groups and out.
 void check_channels(const char* op, int64_t in, int64_t kernel_in, int64_t out, int64_t groups) {
-  if (groups < 1 || in != kernel_in * groups || out % groups != 0) {
+  int64_t expected = 0;
+  if (groups < 1 || !checked_multiply(kernel_in, groups, expected) || in != expected ||
+      out % groups != 0) {
     throw ShapeError(text_of(op, "channels do not fit: " + std::to_string(in) + " in, kernel " +
                                      std::to_string(kernel_in) + " to " + std::to_string(out) +
                                      ", groups " + std::to_string(groups)));
@@ -79,7 +82,10 @@ void check_positions(const InferArguments& a, const Window& w, const Shape& x, c
 Types input_gradient_type(const InferArguments& a) {
   check_operands(a);
   const Shape &dy = a[0].shape, &k = a[1].shape;
-  const int64_t groups = a.attributes.integer("groups"), in = k[-2] * groups;
+  const int64_t groups = a.attributes.integer("groups");
+  int64_t in = 0;
+  if (!checked_multiply(k[-2], groups, in))
+    throw ShapeError(text_of(a.op.name, "groups: got " + std::to_string(groups)));
   if (dy[-1] != k[-1]) throw ShapeError(text_of(a.op.name, "output channels differ"));
   check_channels(a.op.name, in, k[-2], k[-1], groups);
   const Shape x = with_spatial(dy[0], a.attributes.ints("size"), in);
@@ -98,19 +104,6 @@ Types filter_gradient_type(const InferArguments& a) {
   kernel.push_back(x[-1] / groups);
   kernel.push_back(dy[-1]);
   return {{a[0].dtype, Shape(std::move(kernel))}};
-}
-
-Attributes sized(const Attributes& window, const ir::Ints& size) {
-  Attributes a = window;
-  a.set("size", size);
-  return a;
-}
-Attributes unsized(const Attributes& window) {
-  Attributes a;
-  for (const auto& [name, value] : window) {
-    if (name != "size") a.set(name, value);
-  }
-  return a;
 }
 
 Tensor forward(const Tensor& x, const Tensor& kernel, const Attributes& window) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ops/build.h"
+#include "ops/checks.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -17,6 +18,8 @@ Shape without_last(const Shape& s) { return Shape(std::vector<int64_t>(s.begin()
 /// Logits [..., C] and integer targets [...]; the type of one loss a sample.
 TensorType loss_type(const InferArguments& a) {
   const TensorType &x = a[0], &t = a[1];
+  require_real(a, "label_smoothing");
+  if (a.attributes.has("ignore_index")) a.attributes.integer("ignore_index");
   if (!is_floating(x.dtype) || !is_integer(t.dtype)) {
     throw DTypeError(text_of(a.op.name, "expected floating logits and integer targets, got " +
                                             x.to_string() + " and " + t.to_string()));

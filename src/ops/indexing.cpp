@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/math.h"
+#include "ops/checks.h"
 #include "ops/indexing.h"
 #include "varve/ops/pointwise.h"
 
@@ -21,15 +21,28 @@ const TensorType& indices_of(const InferArguments& a, size_t which) {
   return a[which];
 }
 
-void require_axis(const InferArguments& a, int64_t axis) {
-  if (axis < 0 || axis >= a[0].shape.rank())
-    throw IndexError(text_of(a.op.name, axis_range(axis, a[0].shape.rank())));
+size_t own_axis(const InferArguments& a) {
+  return static_cast<size_t>(require_axis(a, a.attributes.integer("axis"), a[0].shape.rank()));
+}
+
+/// The form of a gather is that of its op; a scatter takes any of the three.
+void require_form(const InferArguments& a) {
+  const std::string& form = a.attributes.get<std::string>("form");
+  const std::string_view op = a.op.name;
+  const bool known = op == "take"              ? form == "take"
+                     : op == "take_along_axis" ? form == "along"
+                     : op == "gather_nd"       ? form == "nd"
+                                               : form == "take" || form == "along" || form == "nd";
+  if (!known) throw ValueError(text_of(a.op.name, "form: got \"" + escaped(form) + "\""));
+  if (form == "nd" && a.attributes.integer("axis") != 0)
+    throw ValueError(text_of(a.op.name, "axis: expected 0 for tuples of positions"));
 }
 
 /// The shape that indices read from x: what a gather gives and a scatter takes.
 Shape read_shape(const InferArguments& a, const Shape& x, const Shape& indices) {
+  require_form(a);
+  require_flags(a, {"negative"});
   const std::string& form = a.attributes.get<std::string>("form");
-  const int64_t axis = a.attributes.integer("axis");
   std::vector<int64_t> dims;
   if (form == "nd") {
     const int64_t k = indices.rank() ? indices[-1] : -1;
@@ -42,7 +55,7 @@ Shape read_shape(const InferArguments& a, const Shape& x, const Shape& indices) 
     dims.insert(dims.end(), x.begin() + k, x.end());
     return Shape(std::move(dims));
   }
-  require_axis(a, axis);
+  const auto axis = static_cast<int64_t>(own_axis(a));
   if (form == "take") {
     dims = x.dims();
     dims.erase(dims.begin() + axis);
@@ -130,26 +143,28 @@ Types one_hot_type(const InferArguments& a) {
 }
 
 Types argsort_type(const InferArguments& a) {
-  require_axis(a, a.attributes.integer("axis"));
+  own_axis(a);
+  require_flags(a, {"descending"});
   return {{i64, a[0].shape}};
 }
 
 Types top_k_type(const InferArguments& a) {
-  const int64_t axis = a.attributes.integer("axis"), k = a.attributes.integer("k");
-  require_axis(a, axis);
+  const size_t axis = own_axis(a);
+  const int64_t k = a.attributes.integer("k");
   std::vector<int64_t> dims = a[0].shape.dims();
-  const int64_t n = dims[static_cast<size_t>(axis)];
+  const int64_t n = dims[axis];
   if (k < 0 || k > n) {
     throw ValueError(text_of(a.op.name, "k: expected 0.." + std::to_string(n) + " (axis " +
                                             std::to_string(axis) + " of " + a[0].shape.to_string() +
                                             "), got " + std::to_string(k)));
   }
-  dims[static_cast<size_t>(axis)] = k;
+  dims[axis] = k;
   return {{i64, Shape(std::move(dims))}};
 }
 
 Types cumulative_type(const InferArguments& a) {
-  require_axis(a, a.attributes.integer("axis"));
+  own_axis(a);
+  require_flags(a, {"reverse", "exclusive"});
   const DType d = a[0].dtype;
   return {{is_floating(d) || d == u64 ? d : i64, a[0].shape}};
 }
@@ -182,6 +197,7 @@ std::vector<Tensor> cumprod_decomposition(std::span<const Tensor> inputs, const 
 }
 
 Types searchsorted_type(const InferArguments& a) {
+  require_flags(a, {"right"});
   if (a[0].shape.rank() != 1) {
     throw ShapeError(
         text_of(a.op.name, "sorted: expected one axis, got " + a[0].shape.to_string()));

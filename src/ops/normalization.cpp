@@ -5,7 +5,8 @@
 #include <limits>
 
 #include "base/error.h"
-#include "ops/build.h"
+#include "ops/checks.h"
+#include "ops/shape.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
@@ -18,7 +19,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // --- softmax ---------------------------------------------------------------------------------
 
 Types softmax_type(const InferArguments& a) {
-  normalize_axis(a.op.name, a.attributes.integer("axis"), a[0].shape.rank());
+  require_axis(a, a.attributes.integer("axis"), a[0].shape.rank());
   return same_type_floating(a);
 }
 
@@ -61,11 +62,6 @@ Slots softmax_product(const Local& at, std::span<const Tensor> v) {
 
 std::vector<int> ints(const ir::Ints& axes) { return {axes.begin(), axes.end()}; }
 
-Shape kept(const Shape& x, const ir::Ints& reduced) {
-  std::vector<int64_t> dims = x.dims();
-  for (int64_t a : reduced) dims[static_cast<size_t>(a)] = 1;
-  return Shape(std::move(dims));
-}
 /// The shape of scale and offset: the sizes of the parameter axes.
 Shape parameter_shape(const Shape& x, const ir::Ints& axes) {
   std::vector<int64_t> dims;
@@ -79,10 +75,8 @@ Types normalize_type(const InferArguments& a) {
     throw DTypeError(
         text_of(a.op.name, std::string("expected a floating type, got ") + name_of(x.dtype)));
   }
-  const ir::Ints &axes = a.attributes.ints("axes"), &own = a.attributes.ints("parameter_axes");
-  for (const ir::Ints* list : {&axes, &own}) {
-    for (int64_t axis : *list) normalize_axis(a.op.name, axis, x.shape.rank());
-  }
+  const ir::Ints &axes = require_axes(a, "axes"), &own = require_axes(a, "parameter_axes");
+  require_real(a, "epsilon");
   if (a.inputs.size() == 2) throw ShapeError(text_of(a.op.name, "scale and offset come together"));
   for (size_t i = 1; i < a.inputs.size(); ++i) {
     const TensorType want{x.dtype, parameter_shape(x.shape, own)};
@@ -91,7 +85,7 @@ Types normalize_type(const InferArguments& a) {
                                               want.to_string() + ", got " + a[i].to_string()));
     }
   }
-  const TensorType moment{x.dtype, kept(x.shape, axes)};
+  const TensorType moment{x.dtype, with_ones(x.shape, axes)};
   return {x, moment, moment};
 }
 
@@ -181,7 +175,8 @@ Types inference_type(const InferArguments& a) {
     throw DTypeError(
         text_of(a.op.name, std::string("expected a floating type, got ") + name_of(x.dtype)));
   }
-  const int axis = normalize_axis(a.op.name, a.attributes.integer("axis"), x.shape.rank());
+  const int axis = require_axis(a, a.attributes.integer("axis"), x.shape.rank());
+  require_real(a, "epsilon");
   const TensorType want{x.dtype, Shape{x.shape[axis]}};
   constexpr const char* kNames[] = {"", "mean", "variance", "scale", "offset"};
   for (size_t i = 1; i < a.inputs.size(); ++i) {

@@ -1,5 +1,6 @@
 // The elementwise functions users call: operands meet in one type and shape, then one node is made.
 #include <numbers>
+#include <string_view>
 
 #include "base/error.h"
 #include "ops/build.h"
@@ -16,10 +17,25 @@ Tensor binary(const char* op, const Operand& a, const Operand& b) {
   return ops::make(op, {t[0], t[1]}, {}, a.where());
 }
 
-/// Real by nature: integers become f32, 64-bit ones f64 where they meet a tensor of such.
+/// A comparison of an integer tensor with a number that its type does not hold is answered by the
+/// number alone: u8 < 300 is true. (Arithmetic with such a number is refused.)
+Tensor comparison(const char* op, const Operand& a, const Operand& b) {
+  const DType d = ops::common_type({&a, &b});
+  const Operand &number = a.is_tensor() ? b : a, &held = a.is_tensor() ? a : b;
+  const int beyond = is_integer(d) && held.is_tensor() ? number.beyond(d) : 0;
+  if (beyond == 0) return binary(op, a, b);
+  const std::string_view name = op;
+  // Where the number stands on the right; turned around on the left.
+  const bool above = (beyond > 0) == a.is_tensor();
+  const bool answer = name == "not_equal" || (above && name.starts_with("less")) ||
+                      (!above && name.starts_with("greater"));
+  return ops::full(answer, DType::bool_, held.tensor().shape());
+}
+
+/// Real by nature: integers become f32, 64-bit ones f64.
 Tensor real_binary(const char* op, const Operand& a, const Operand& b) {
   DType d = ops::common_type({&a, &b});
-  if (!is_floating(d)) d = f32;
+  if (!is_floating(d)) d = size_of(d) == 8 ? f64 : f32;
   const auto t = meet_in(op, d, {&a, &b});
   return ops::make(op, {t[0], t[1]}, {}, a.where());
 }
@@ -55,12 +71,14 @@ Tensor maximum(const Operand& a, const Operand& b) { return binary("maximum", a,
 Tensor minimum(const Operand& a, const Operand& b) { return binary("minimum", a, b); }
 Tensor atan2(const Operand& y, const Operand& x) { return real_binary("atan2", y, x); }
 
-Tensor equal(const Operand& a, const Operand& b) { return binary("equal", a, b); }
-Tensor not_equal(const Operand& a, const Operand& b) { return binary("not_equal", a, b); }
-Tensor less(const Operand& a, const Operand& b) { return binary("less", a, b); }
-Tensor less_equal(const Operand& a, const Operand& b) { return binary("less_equal", a, b); }
-Tensor greater(const Operand& a, const Operand& b) { return binary("greater", a, b); }
-Tensor greater_equal(const Operand& a, const Operand& b) { return binary("greater_equal", a, b); }
+Tensor equal(const Operand& a, const Operand& b) { return comparison("equal", a, b); }
+Tensor not_equal(const Operand& a, const Operand& b) { return comparison("not_equal", a, b); }
+Tensor less(const Operand& a, const Operand& b) { return comparison("less", a, b); }
+Tensor less_equal(const Operand& a, const Operand& b) { return comparison("less_equal", a, b); }
+Tensor greater(const Operand& a, const Operand& b) { return comparison("greater", a, b); }
+Tensor greater_equal(const Operand& a, const Operand& b) {
+  return comparison("greater_equal", a, b);
+}
 Tensor logical_and(const Operand& a, const Operand& b) { return logic("logical_and", a, b); }
 Tensor logical_or(const Operand& a, const Operand& b) { return logic("logical_or", a, b); }
 Tensor logical_xor(const Operand& a, const Operand& b) { return logic("logical_xor", a, b); }

@@ -2,7 +2,10 @@
 // back; the gradient and the gather by that place are each other's transposes.
 #include "varve/ops/pooling.h"
 
+#include <limits>
+
 #include "base/error.h"
+#include "ops/checks.h"
 #include "ops/window.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -31,8 +34,9 @@ void check_rank(const InferArguments& a) {
 
 /// Places within windows fit a byte for all but the largest windows.
 DType place_type(const Window& w) {
-  int64_t taps = 1;
-  for (int64_t n : w.size) taps *= n;
+  const int64_t taps = Shape(w.size).size();
+  if (taps > std::numeric_limits<int32_t>::max())
+    throw ShapeError("a window of " + Shape(w.size).to_string() + " has more than 2^31 elements");
   return taps <= 256 ? u8 : i32;
 }
 
@@ -40,11 +44,40 @@ Shape pooled(const InferArguments& a, const Window& w, const Shape& x) {
   return with_spatial(x, checked_positions(a.op.name, w, x));
 }
 
+/// Whether the window at every position lies on an element of the axis, not on padding alone.
+bool every_position_has_a_tap(const Window& w, size_t axis, int64_t n) {
+  const int64_t count = w.positions(axis, n), step = w.dilation[axis];
+  if (count == 0) return true;
+  if ((count - 1) * w.strides[axis] - w.low[axis] >= n) return false;
+  // Windows that begin before the input: their first tap that is not before it.
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t before = w.low[axis] - i * w.strides[axis];
+    if (before <= 0) break;
+    const int64_t tap = (before - 1) / step + 1, at = step - 1 - (before - 1) % step;
+    if (tap >= w.size[axis] || at >= n) return false;
+    if (n >= step) break;  // the later ones begin nearer to it
+  }
+  return true;
+}
+
+void require_taps(const char* operation, const Window& w, const ir::Ints& input,
+                  const std::string& at = "") {
+  for (size_t i = 0; i < w.size.size(); ++i) {
+    if (every_position_has_a_tap(w, i, input[i])) continue;
+    throw ShapeError(
+        text_of(operation,
+                "window " + sizes_text(w.size) + " with dilation " + sizes_text(w.dilation) +
+                    " lies on padding alone at a position of an input " + sizes_text(input)),
+        "pad less, or dilate less", at);
+  }
+}
+
 Types max_pool_type(const InferArguments& a) {
   check_rank(a);
   if (a[0].dtype == DType::bool_) throw DTypeError(text_of(a.op.name, "bool has no order"));
   const Window w = window_of(a);
   const Shape y = pooled(a, w, a[0].shape);
+  require_taps(a.op.name, w, spatial_of(a[0].shape));
   return {{a[0].dtype, y}, {place_type(w), y}};
 }
 
@@ -60,6 +93,8 @@ Types spread_type(const InferArguments& a) {
   check_rank(a);
   check_floating(a);
   const Window w = window_of(a);
+  require_count(a, "size", w.size.size());
+  checked_positions(a.op.name, w, a[0].shape);  // one number an axis of everything
   const Shape x = with_spatial(a[0].shape, a.attributes.ints("size"));
   if (pooled(a, w, x) != a[0].shape) {
     throw ShapeError(text_of(a.op.name, "positions " + a[0].shape.to_string() +
@@ -68,6 +103,11 @@ Types spread_type(const InferArguments& a) {
   if (a.inputs.size() == 2 && a[1] != TensorType{place_type(w), a[0].shape})
     throw ShapeError(text_of(a.op.name, "places are not those of the window"));
   return {{a[0].dtype, x}};
+}
+
+Types average_gradient_type(const InferArguments& a) {
+  require_flags(a, {"count_include_pad"});
+  return spread_type(a);
 }
 
 Types gather_type(const InferArguments& a) {
@@ -83,20 +123,14 @@ Types gather_type(const InferArguments& a) {
 Types average_type(const InferArguments& a) {
   check_rank(a);
   check_floating(a);
-  return {{a[0].dtype, pooled(a, window_of(a), a[0].shape)}};
+  const Window w = window_of(a);
+  const Shape y = pooled(a, w, a[0].shape);
+  if (!a.attributes.flag("count_include_pad")) require_taps(a.op.name, w, spatial_of(a[0].shape));
+  return {{a[0].dtype, y}};
 }
 
 Attributes sized(const Attributes& window, const Tensor& x) {
-  Attributes a = window;
-  a.set("size", spatial_of(x.shape()));
-  return a;
-}
-Attributes unsized(const Attributes& window) {
-  Attributes a;
-  for (const auto& [name, value] : window) {
-    if (name != "size") a.set(name, value);
-  }
-  return a;
+  return ops::sized(window, spatial_of(x.shape()));
 }
 
 double taps_flops(const InferArguments& a, const Shape& y) {
@@ -170,7 +204,7 @@ std::vector<ir::OpDef> average_rows() {
               "elements. Attribute size is x's spatial sizes.",
        .min_inputs = 1,
        .max_inputs = 1,
-       .infer = spread_type,
+       .infer = average_gradient_type,
        .derivative = ir::Linear{[](const Local& at, std::span<const Tensor> ct) -> Slots {
          return {make("average_pool", {ct[0]}, unsized(at.attributes))};
        }},
@@ -229,6 +263,8 @@ Pool prepare(const char* name, const Tensor& operand, const Options& o, const Ex
 template <int N>
 Tensor max_pool(const char* name, const Operand& x, const MaxPoolOptions<N>& o) {
   const Pool p = prepare<N>(name, x.tensor(), o, o.dilation, x.where());
+  require_taps(name, ops::window_of(p.attributes, p.attributes.ints("window")),
+               spatial_of(p.x.shape()), x.where().to_string());
   const Tensor y = make("max_pool", {p.x}, p.attributes, x.where());
   return o.data_format.channels_first ? channels_first(y, x.where()) : y;
 }

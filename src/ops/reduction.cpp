@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "ops/checks.h"
 #include "ops/shape.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -14,7 +15,7 @@ namespace {
 using Cotangents = std::span<const Tensor>;
 
 Shape reduced_shape(const InferArguments& a) {
-  const ir::Ints& axes = a.attributes.ints("axes");
+  const ir::Ints& axes = require_axes(a, "axes");
   const bool keep = a.attributes.flag("keep_dims");
   std::vector<int64_t> dims;
   size_t next = 0;
@@ -23,9 +24,6 @@ Shape reduced_shape(const InferArguments& a) {
     if (reduced) ++next;
     if (!reduced) dims.push_back(a[0].shape[i]);
     if (reduced && keep) dims.push_back(1);
-  }
-  if (next != axes.size()) {
-    throw IndexError(text_of(a.op.name, "axes are not sorted axes of " + a[0].shape.to_string()));
   }
   return Shape(std::move(dims));
 }
@@ -59,11 +57,7 @@ Types extremum_type(const InferArguments& a) {
 }
 
 Types arg_type(const InferArguments& a) {
-  const int64_t axis = a.attributes.integer("axis");
-  if (axis < 0 || axis >= a[0].shape.rank()) {
-    throw IndexError(text_of(
-        a.op.name, "axis " + std::to_string(axis) + " out of range for " + a[0].shape.to_string()));
-  }
+  const int axis = require_axis(a, a.attributes.integer("axis"), a[0].shape.rank());
   require_not_empty(a, axis);
   std::vector<int64_t> dims = a[0].shape.dims();
   dims.erase(dims.begin() + axis);
@@ -104,10 +98,11 @@ constexpr ir::Custom kExtremum{[](const Local& at, Cotangents ct) -> Slots {
                                  return {same_reduction("sum", t[0] * extremum_shares(at), at)};
                                }};
 
-/// exp(x - logsumexp(x)): what each element has of the sum; 0 where the sum itself is 0.
+/// exp(x - logsumexp(x)): what each element has of the sum; 0 where the sum itself is 0, and beside
+/// an infinite element.
 Tensor softmax_weights(const Local& at) {
   const Tensor y = stretched(at.y(), at);
-  return exp(at.x() - where(is_finite(y), y, 0));
+  return exp(at.x() - where(y == -std::numeric_limits<double>::infinity(), 0, y));
 }
 
 std::vector<Tensor> mean_decomposition(std::span<const Tensor> x, const Attributes& a) {

@@ -7,6 +7,7 @@
 #include "base/count.h"
 #include "base/error.h"
 #include "base/math.h"
+#include "ops/checks.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -84,11 +85,20 @@ std::optional<ir::View> broadcast_view(const InferArguments& a, const TensorType
 }
 
 Types transpose_type(const InferArguments& a) {
+  const ir::Ints& axes = a.attributes.ints("axes");
+  const int rank = a[0].shape.rank();
+  if (static_cast<int>(axes.size()) != rank) {
+    throw ShapeError(text_of(a.op.name, "expected " + count_of(rank, "axis", "axes") + ", got " +
+                                            std::to_string(axes.size())));
+  }
   std::vector<int64_t> dims;
-  for (int64_t axis : a.attributes.ints("axes")) dims.push_back(a[0].shape[static_cast<int>(axis)]);
-  if (static_cast<int>(dims.size()) != a[0].shape.rank()) {
-    throw ShapeError(text_of(a.op.name, "expected " + count_of(a[0].shape.rank(), "axis", "axes") +
-                                            ", got " + std::to_string(dims.size())));
+  std::vector<bool> taken(axes.size());
+  for (int64_t axis : axes) {
+    const int i = require_axis(a, axis, rank);
+    if (taken[static_cast<size_t>(i)])
+      throw ValueError(text_of(a.op.name, "axis " + std::to_string(i) + " is given twice"));
+    taken[static_cast<size_t>(i)] = true;
+    dims.push_back(a[0].shape[i]);
   }
   return {{a[0].dtype, Shape(std::move(dims))}};
 }
@@ -123,8 +133,12 @@ Types slice_type(const InferArguments& a) {
   const ir::Ints &start = a.attributes.ints("start"), &size = a.attributes.ints("size"),
                  &step = a.attributes.ints("step");
   for (size_t i = 0; i < size.size(); ++i) {
-    const int64_t n = a[0].shape.dims()[i], last = start[i] + (size[i] - 1) * step[i];
-    if (size[i] < 0 || (size[i] > 0 && (start[i] < 0 || start[i] >= n || last < 0 || last >= n))) {
+    const int64_t n = a[0].shape.dims()[i];
+    int64_t way = 0, last = 0;
+    const bool counted = size[i] >= 0 && size[i] <= n &&
+                         checked_multiply(size[i] - 1, step[i], way) &&
+                         checked_add(start[i], way, last);
+    if (!counted || (size[i] > 0 && (start[i] < 0 || start[i] >= n || last < 0 || last >= n))) {
       throw IndexError(text_of(a.op.name, std::to_string(size[i]) + " elements from " +
                                               std::to_string(start[i]) + " by " +
                                               std::to_string(step[i]) + " leave axis " +
@@ -141,7 +155,8 @@ std::optional<ir::View> slice_view(const InferArguments& a, const TensorType& ou
   const bool empty = output.shape.size() == 0;
   for (size_t i = 0; i < input.size(); ++i) {
     if (!empty) v.offset += start[i] * input[i];
-    v.strides[i] = input[i] * step[i];
+    if (output.shape.dims()[i] > 1)
+      v.strides[i] *= step[i];  // the step of one element means nothing
   }
   return v;
 }
@@ -161,7 +176,8 @@ Slots slice_back(const Local& at, Cotangents ct) {
       step[i] = -step[i];
       turned = true;
     }
-    if (size[i] == 0) start[i] = 0, step[i] = 1;
+    if (size[i] == 0) start[i] = 0;
+    if (size[i] < 2) step[i] = 1;
     interior[i] = step[i] - 1;
     const int64_t covered = size[i] ? (size[i] - 1) * step[i] + 1 : 0;
     high[i] = shape.dims()[i] - start[i] - covered;
@@ -180,10 +196,14 @@ Types pad_type(const InferArguments& a) {
   }
   std::vector<int64_t> dims = a[0].shape.dims();
   for (size_t i = 0; i < dims.size(); ++i) {
+    // Sums of a few such numbers cannot wrap in the kernels.
+    constexpr int64_t kMost = int64_t{1} << 60;
     int64_t between = 0, total = 0;
-    const bool fits = checked_multiply(std::max<int64_t>(dims[i] - 1, 0), interior[i], between) &&
-                      checked_add(dims[i], between, total) && checked_add(total, low[i], total) &&
-                      checked_add(total, high[i], total);
+    const bool fits =
+        std::max({low[i], high[i], interior[i], -(low[i] + 1), -(high[i] + 1)}) < kMost &&
+        checked_multiply(std::max<int64_t>(dims[i] - 1, 0), interior[i], between) &&
+        checked_add(dims[i], between, total) && checked_add(total, low[i], total) &&
+        checked_add(total, high[i], total);
     if (!fits || total < 0 || interior[i] < 0) {
       throw ShapeError(text_of(a.op.name, "axis " + std::to_string(i) + " of " +
                                               a[0].shape.to_string() + " cannot grow by " +
@@ -219,10 +239,7 @@ Slots pad_back(const Local& at, Cotangents ct) {
 }
 
 Types concat_type(const InferArguments& a) {
-  const int64_t axis = a.attributes.integer("axis");
-  if (axis < 0 || axis >= a[0].shape.rank()) {
-    throw IndexError(text_of(a.op.name, axis_range(axis, a[0].shape.rank())));
-  }
+  const int axis = require_axis(a, a.attributes.integer("axis"), a[0].shape.rank());
   std::vector<int64_t> dims = a[0].shape.dims();
   const size_t along = static_cast<size_t>(axis);
   for (size_t k = 1; k < a.inputs.size(); ++k) {
@@ -256,13 +273,16 @@ Slots concat_back(const Local& at, Cotangents ct) {
 }
 
 Types diagonal_type(const InferArguments& a) {
-  const ir::Ints& axes = a.attributes.ints("axes");
+  const ir::Ints& axes = require_count(a, "axes", 2);
   const int64_t offset = a.attributes.integer("offset");
+  for (int64_t axis : axes) require_axis(a, axis, a[0].shape.rank());
+  if (axes[0] == axes[1])
+    throw ValueError(text_of(a.op.name, "axis " + std::to_string(axes[0]) + " is given twice"));
   std::vector<int64_t> dims;
   for (int i = 0; i < a[0].shape.rank(); ++i) {
     if (i != axes[0] && i != axes[1]) dims.push_back(a[0].shape[i]);
   }
-  const int64_t rows = a[0].shape[static_cast<int>(axes[0])] - std::max<int64_t>(-offset, 0);
+  const int64_t rows = a[0].shape[static_cast<int>(axes[0])] + std::min<int64_t>(offset, 0);
   const int64_t columns = a[0].shape[static_cast<int>(axes[1])] - std::max<int64_t>(offset, 0);
   dims.push_back(std::max<int64_t>(0, std::min(rows, columns)));
   return {{a[0].dtype, Shape(std::move(dims))}};
@@ -310,6 +330,11 @@ Types arange_type(const InferArguments& a) {
   const int64_t size = a.attributes.integer("size");
   if (size < 0) {
     throw ShapeError(text_of(a.op.name, "size: expected 0 or more, got " + std::to_string(size)));
+  }
+  const int64_t start = a.attributes.integer("start"), step = a.attributes.integer("step");
+  int64_t last = 0;
+  if (size > 0 && (!checked_multiply(size - 1, step, last) || !checked_add(start, last, last))) {
+    throw ShapeError(text_of(a.op.name, "its last element passes 2^63"));
   }
   return {{a.attributes.get<DType>("dtype"), Shape{size}}};
 }

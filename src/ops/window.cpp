@@ -4,6 +4,7 @@
 
 #include "base/count.h"
 #include "base/error.h"
+#include "base/math.h"
 
 namespace varve {
 
@@ -69,6 +70,16 @@ void at_least(const char* operation, const std::string& name, int64_t least, int
   }
 }
 
+/// Calls f; a size that passes 2^63 in it is told of this operation.
+template <class F>
+void named(const char* operation, const std::string& at, F f) {
+  try {
+    f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(text_of(operation, e.message()), e.hint(), at);
+  }
+}
+
 std::string padding_text(const Window& w) {
   bool even = true;
   for (size_t i = 0; i < w.low.size(); ++i) even &= w.low[i] == w.low[0] && w.high[i] == w.low[0];
@@ -82,9 +93,23 @@ std::string padding_text(const Window& w) {
 
 }  // namespace
 
+int64_t Window::reach(size_t axis) const {
+  int64_t taps = 0;
+  if (!checked_multiply(dilation[axis], size[axis] - 1, taps) || !checked_add(taps, 1, taps)) {
+    throw ShapeError("a window of " + std::to_string(size[axis]) + " elements, dilation " +
+                     std::to_string(dilation[axis]) + ", reaches over more than 2^63");
+  }
+  return taps;
+}
+
 int64_t Window::positions(size_t axis, int64_t input) const {
-  const int64_t room = input + low[axis] + high[axis] - reach(axis);
-  return room < 0 ? 0 : room / strides[axis] + 1;
+  int64_t room = 0;
+  if (!checked_add(input, low[axis], room) || !checked_add(room, high[axis], room)) {
+    throw ShapeError("padding " + std::to_string(low[axis]) + " and " + std::to_string(high[axis]) +
+                     " of " + std::to_string(input) + " elements passes 2^63");
+  }
+  const int64_t steps = room - reach(axis);
+  return steps < 0 ? 0 : steps / strides[axis] + 1;
 }
 
 void Window::put(Attributes& attributes) const {
@@ -92,6 +117,19 @@ void Window::put(Attributes& attributes) const {
   attributes.set("dilation", dilation);
   attributes.set("padding_low", low);
   attributes.set("padding_high", high);
+}
+
+Attributes sized(const Attributes& window, const ir::Ints& size) {
+  Attributes a = window;
+  a.set("size", size);
+  return a;
+}
+Attributes unsized(const Attributes& window) {
+  Attributes a;
+  for (const auto& [name, value] : window) {
+    if (name != "size") a.set(name, value);
+  }
+  return a;
 }
 
 Window window_of(const Attributes& attributes, ir::Ints size) {
@@ -113,8 +151,9 @@ Padding::Side sides_of(const char* operation, const Padding& padding, const Wind
       return {};
     case Padding::Kind::same: {
       const int64_t s = w.strides[axis];
-      const int64_t total =
-          std::max<int64_t>((input + s - 1) / s * s - s + w.reach(axis) - input, 0);
+      // From the first element of the last window to the end of the input.
+      const int64_t rest = input == 0 ? s : (input - 1) % s + 1;
+      const int64_t total = std::max<int64_t>(w.reach(axis) - rest, 0);
       return {total / 2, total - total / 2};
     }
     case Padding::Kind::causal:
@@ -152,12 +191,14 @@ void settle(const char* operation, const char* what, const Padding& padding, con
   w.high.resize(w.size.size());
   check_window(operation, what, w, where);
   bool fits = true;
-  for (size_t i = 0; i < w.size.size(); ++i) {
-    const Padding::Side side = sides_of(operation, padding, w, i, input[i], where);
-    w.low[i] = side.low;
-    w.high[i] = side.high;
-    fits &= w.positions(i, input[i]) > 0;
-  }
+  named(operation, where.to_string(), [&] {
+    for (size_t i = 0; i < w.size.size(); ++i) {
+      const Padding::Side side = sides_of(operation, padding, w, i, input[i], where);
+      w.low[i] = side.low;
+      w.high[i] = side.high;
+      fits &= w.positions(i, input[i]) > 0;
+    }
+  });
   if (fits) return;
   std::string dilation;
   for (int64_t d : w.dilation) {
@@ -175,12 +216,20 @@ std::vector<int64_t> checked_positions(const char* operation, const Window& w, c
     throw ShapeError(
         text_of(operation, "expected rank " + std::to_string(n + 2) + ", got " + x.to_string()));
   }
+  for (const ir::Ints* list : {&w.strides, &w.dilation, &w.low, &w.high}) {
+    if (list->size() != n) {
+      throw ShapeError(
+          text_of(operation, "strides, dilation and padding: expected one number an axis"));
+    }
+  }
   std::vector<int64_t> out;
   for (size_t i = 0; i < n; ++i) {
     if (w.size[i] < 1 || w.strides[i] < 1 || w.dilation[i] < 1 || w.low[i] < 0 || w.high[i] < 0) {
       throw ValueError(text_of(operation, "sizes, strides and dilation are at least 1, padding 0"));
     }
-    out.push_back(w.positions(i, x[static_cast<int>(i) + 1]));
+    const int64_t input = x[static_cast<int>(i) + 1];
+    if (input < 0) throw ShapeError(text_of(operation, "sizes of " + x.to_string()));
+    named(operation, "", [&] { out.push_back(w.positions(i, input)); });
   }
   return out;
 }

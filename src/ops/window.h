@@ -15,12 +15,16 @@ struct Window {
   ir::Ints size, strides, dilation, low, high;
 
   int axes() const { return static_cast<int>(size.size()); }
-  /// Input elements from the first to the last tap.
-  int64_t reach(size_t axis) const { return dilation[axis] * (size[axis] - 1) + 1; }
-  /// Positions of the window on an input; below 1 where it does not fit.
+  /// Input elements from the first to the last tap. ShapeError where they pass 2^63.
+  int64_t reach(size_t axis) const;
+  /// Positions of the window on an input; 0 where it does not fit. ShapeError as above.
   int64_t positions(size_t axis, int64_t input) const;
   void put(Attributes& attributes) const;
 };
+/// The attributes of a window's gradient, which names the input's spatial sizes, from those of the
+/// op itself; and back.
+Attributes sized(const Attributes& window, const ir::Ints& size);
+Attributes unsized(const Attributes& window);
 /// Reads back what `put` wrote; `size` is given by the caller (a kernel's shape, an attribute).
 Window window_of(const Attributes& attributes, ir::Ints size);
 
@@ -40,7 +44,7 @@ void settle(const char* operation, const char* what, const Padding& padding, con
 Padding::Side sides_of(const char* operation, const Padding& padding, const Window& window,
                        size_t axis, int64_t input, const Where& where);
 
-/// The shape rule's part: every position count is at least 0 and everything is in range.
+/// The shape rule's part: one number an axis of everything, and everything is in range.
 std::vector<int64_t> checked_positions(const char* operation, const Window& window, const Shape& x);
 
 /// [batch, channels, spatial...] <-> [batch, spatial..., channels]: views.

@@ -1,5 +1,6 @@
 #include "runtime/evaluate.h"
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 
@@ -124,27 +125,63 @@ std::vector<ir::Array> run_graph(const ir::Graph& graph, std::span<const ir::Arr
 namespace varve::ir {
 namespace {
 
+/// An input of a node that waits: elements, or an output of another one.
+struct Source {
+  Array array;
+  const Node* node = nullptr;
+  size_t output = 0;
+};
+
 /// Pending values in the order in which they can be computed, with what somebody beside the nodes
-/// between them still holds.
+/// between them still holds. A copy of what was pending: other threads may compute the same.
 struct Pending {
-  std::vector<const Node*> nodes;
+  std::vector<NodeRef> nodes;
+  std::vector<std::vector<Source>> inputs;  // of each node
   std::unordered_map<const Node*, std::vector<Array>> results;
+  std::unordered_map<const Node*, size_t> last_use;
   std::unordered_map<const Value*, int> held_by_nodes;
+  std::vector<NodeRef> roots;  // the producer of each root; none where it was computed
+
+  const Array& elements(const Source& s) const {
+    return s.node ? results.at(s.node)[s.output] : s.array;
+  }
+  void add(const NodeRef& node) {
+    std::vector<Source> sources;
+    for (const ValueRef& v : node->inputs) {
+      ++held_by_nodes[v.get()];
+      if (v->computed()) {
+        sources.push_back({v->array});
+        continue;
+      }
+      last_use[v->node.get()] = nodes.size();
+      sources.push_back({{}, v->node.get(), static_cast<size_t>(v->output)});
+    }
+    inputs.push_back(std::move(sources));
+    nodes.push_back(node);
+  }
+  bool is_root(const Node* node) const {
+    return std::any_of(roots.begin(), roots.end(),
+                       [&](const NodeRef& root) { return root.get() == node; });
+  }
 };
 
 Pending collect(std::span<const Tensor> roots) {
+  const std::lock_guard lock(values_mutex());
   Pending p;
   std::unordered_map<const Node*, bool> done;  // false: waiting for its inputs
-  std::vector<const Node*> stack;
+  std::vector<NodeRef> stack;
   auto push = [&](const ValueRef& v) {
     if (v->computed()) return;
     if (!v->node) linearize(std::span<const Tensor>(roots), {});  // throws: a placeholder was read
-    if (!done.contains(v->node.get())) stack.push_back(v->node.get());
+    if (!done.contains(v->node.get())) stack.push_back(v->node);
   };
-  for (const Tensor& t : roots) push(t.cell());
+  for (const Tensor& t : roots) {
+    push(t.cell());
+    p.roots.push_back(t.cell()->computed() ? nullptr : t.cell()->node);
+  }
   while (!stack.empty()) {
-    const Node* node = stack.back();
-    auto [at, fresh] = done.emplace(node, false);
+    const NodeRef node = stack.back();
+    auto [at, fresh] = done.emplace(node.get(), false);
     if (fresh) {
       for (const ValueRef& v : node->inputs) push(v);
       continue;
@@ -152,8 +189,7 @@ Pending collect(std::span<const Tensor> roots) {
     stack.pop_back();
     if (at->second) continue;
     at->second = true;
-    p.nodes.push_back(node);
-    for (const ValueRef& v : node->inputs) ++p.held_by_nodes[v.get()];
+    p.add(node);
   }
   return p;
 }
@@ -162,19 +198,6 @@ Pending collect(std::span<const Tensor> roots) {
 
 void evaluate(std::span<const Tensor> roots) {
   Pending p = collect(roots);
-  std::vector<NodeRef> alive;  // nodes must not die while their pointers are used
-  for (const Tensor& t : roots) {
-    if (t.cell()->node) alive.push_back(t.cell()->node);
-  }
-  auto elements = [&](const Value& v) {
-    return v.computed() ? v.array : p.results.at(v.node.get())[static_cast<size_t>(v.output)];
-  };
-  std::unordered_map<const Node*, int> last_use;
-  for (size_t i = 0; i < p.nodes.size(); ++i) {
-    for (const ValueRef& v : p.nodes[i]->inputs) {
-      if (!v->computed()) last_use[v->node.get()] = static_cast<int>(i);
-    }
-  }
   const bool keep = links_kept();
   std::vector<std::pair<ValueRef, Array>> finished;
   for (size_t i = 0; i < p.nodes.size(); ++i) {
@@ -182,10 +205,8 @@ void evaluate(std::span<const Tensor> roots) {
     GraphNode flat{node.op, {}, node.attributes, node.outputs, node.site};
     Types types;
     std::vector<Array> inputs;
-    for (const ValueRef& v : node.inputs) {
-      types.push_back(v->type);
-      inputs.push_back(elements(*v));
-    }
+    for (const ValueRef& v : node.inputs) types.push_back(v->type);
+    for (const Source& s : p.inputs[i]) inputs.push_back(p.elements(s));
     std::vector<Array> outputs = runtime::run_node(flat, types, inputs);
     for (size_t o = 0; o < outputs.size(); ++o) {
       ValueRef v = node.results[o].lock();
@@ -194,20 +215,18 @@ void evaluate(std::span<const Tensor> roots) {
         finished.emplace_back(v, outputs[o]);
     }
     p.results.emplace(&node, std::move(outputs));
-    for (const ValueRef& v : node.inputs) {
-      if (v->computed()) continue;
-      if (last_use[v->node.get()] == static_cast<int>(i)) {
-        bool root = false;
-        for (const Tensor& t : roots) root |= t.cell()->node == v->node;
-        if (!root) p.results.erase(v->node.get());
-      }
+    for (const Source& s : p.inputs[i]) {
+      if (s.node && p.last_use[s.node] == i && !p.is_root(s.node)) p.results.erase(s.node);
     }
   }
-  for (const Tensor& t : roots) {
-    if (!t.cell()->computed()) finished.emplace_back(t.cell(), elements(*t.cell()));
+  const std::lock_guard lock(values_mutex());
+  for (size_t r = 0; r < roots.size(); ++r) {
+    const ValueRef& v = roots[r].cell();
+    if (p.roots[r])
+      finished.emplace_back(v, p.results.at(p.roots[r].get())[static_cast<size_t>(v->output)]);
   }
   for (auto& [v, array] : finished) {
-    v->array = array;
+    if (!v->computed()) v->compute(array);
     if (keep) {
       cut_later(v);
     } else {

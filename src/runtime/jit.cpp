@@ -4,6 +4,7 @@
 #include <cmath>
 #include <list>
 #include <mutex>
+#include <string>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -56,6 +57,7 @@ struct Entry {
 /// something to be computed in every replay.
 void evaluate_older(std::span<const Tensor> outputs, uint64_t began) {
   std::vector<Tensor> older;
+  std::unique_lock lock(ir::values_mutex());
   std::unordered_set<const Cell*> seen;
   std::vector<std::shared_ptr<Cell>> left;
   for (const Tensor& y : outputs) left.push_back(y.cell());
@@ -69,6 +71,7 @@ void evaluate_older(std::span<const Tensor> outputs, uint64_t began) {
       left.insert(left.end(), v->node->inputs.begin(), v->node->inputs.end());
     }
   }
+  lock.unlock();
   if (!older.empty()) ir::evaluate(older);
 }
 
@@ -115,56 +118,107 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
   return e;
 }
 
-bool all_finite(const ir::Array& a, const ir::TensorType& t) {
-  for (double x : ir::computed(t.dtype, t.shape, a).to_doubles()) {
-    if (!std::isfinite(x)) return false;
+/// What of a value's elements is not finite.
+struct Bad {
+  bool nan = false, infinite = false;
+  bool any() const { return nan || infinite; }
+  void note(const ir::Array& a, const ir::TensorType& t) {
+    if (!is_floating(t.dtype)) return;
+    for (double x : ir::computed(t.dtype, t.shape, a).to_doubles()) {
+      nan |= std::isnan(x);
+      infinite |= std::isinf(x);
+    }
   }
-  return true;
-}
+};
 
-/// Runs the graph node by node on the same inputs until something is not finite, and says where.
-[[noreturn]] void raise_not_finite(const Entry& e, int guard, std::span<const ir::Array> inputs) {
-  const std::string label = e.plan->roles().guards[static_cast<size_t>(guard)];
-  const ir::Graph& g = e.graph;
-  std::vector<std::vector<ir::Array>> made(g.nodes.size());
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const auto n = static_cast<size_t>(g.inputs[i]);
-    made[n] = {inputs[i]};
-    if (all_finite(inputs[i], g.nodes[n].outputs[0])) continue;
-    const size_t arguments = e.signature.arguments.size();
-    throw NumericError(label + " is not finite: " +
-                           (i < arguments ? "argument " + std::to_string(i) + " of the step"
-                                          : "variable \"" + e.read[i - arguments]->name + "\"") +
-                           " already was not",
-                       "check the data");
+/// Runs again, node by node, what a guard depends on, to find who made it not finite.
+class Blame {
+ public:
+  Blame(const Entry& e, int guard, std::span<const ir::Array> inputs)
+      : e_(e), g_(e.graph), made_(g_.nodes.size()), bad_(g_.nodes.size()) {
+    const size_t first = g_.outputs.size() - e.plan->roles().guards.size();
+    guard_ = g_.outputs[first + static_cast<size_t>(guard)].node;
+    label_ = e.plan->roles().guards[static_cast<size_t>(guard)];
+    run(reaching([](const ir::GraphNode&, size_t) { return true; }), inputs);
   }
-  for (size_t n = 0; n < g.nodes.size(); ++n) {
-    const ir::GraphNode& node = g.nodes[n];
-    if (ir::is_input(node)) continue;
-    if (ir::is_constant(node)) {
-      made[n] = {node.attributes.get<ir::Literal>("value").array};
-      continue;
-    }
-    ir::Types types;
-    std::vector<ir::Array> arguments;
-    bool finite_inputs = true;
-    for (ir::ValueId v : node.inputs) {
-      types.push_back(g.type(v));
-      arguments.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
-    }
-    made[n] = runtime::run_node(node, types, arguments);
-    for (size_t o = 0; o < made[n].size(); ++o)
-      finite_inputs &= all_finite(made[n][o], node.outputs[o]);
-    if (!finite_inputs) {
-      throw NumericError(label + " is not finite: " + node.op->name + " made it so (" +
+
+  [[noreturn]] void raise() const {
+    // Only what is not finite itself hands it on: a mask of -inf that an exp made 0 is innocent.
+    const std::vector<bool> on_the_way =
+        reaching([&](const ir::GraphNode&, size_t n) { return bad_[n].any(); });
+    for (size_t n = 0; n < g_.nodes.size(); ++n) {
+      const ir::GraphNode& node = g_.nodes[n];
+      if (!on_the_way[n] || node.op->traits.structural || !made_it(node, n)) continue;
+      throw NumericError(label_ + " is not finite: " + node.op->name + " made it so (" +
                              node.outputs[0].to_string() + ")",
                          "lower the learning rate, clip gradients or check the data",
                          node.site.to_string());
     }
+    for (size_t i = 0; i < g_.inputs.size(); ++i) {
+      if (!on_the_way[static_cast<size_t>(g_.inputs[i])]) continue;
+      const size_t arguments = e_.signature.arguments.size();
+      throw NumericError(label_ + " is not finite: " +
+                             (i < arguments ? "argument " + std::to_string(i) + " of the step"
+                                            : "variable \"" + e_.read[i - arguments]->name + "\"") +
+                             " already was not",
+                         "check the data");
+    }
+    throw NumericError(label_ + " is not finite",
+                       "lower the learning rate, clip gradients or check the data");
   }
-  throw NumericError(label + " is not finite",
-                     "lower the learning rate, clip gradients or check the data");
-}
+
+ private:
+  /// The guard's node and those it depends on through nodes of which `through` holds.
+  template <class F>
+  std::vector<bool> reaching(F through) const {
+    std::vector<bool> in(g_.nodes.size());
+    in[static_cast<size_t>(guard_)] = true;
+    for (size_t n = g_.nodes.size(); n-- > 0;) {
+      if (in[n] && !through(g_.nodes[n], n)) in[n] = false;
+      if (!in[n]) continue;
+      for (ir::ValueId v : g_.nodes[n].inputs) in[static_cast<size_t>(v.node)] = true;
+    }
+    return in;
+  }
+
+  void run(const std::vector<bool>& needed, std::span<const ir::Array> inputs) {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      made_[static_cast<size_t>(g_.inputs[i])] = {inputs[i]};
+    for (size_t n = 0; n < g_.nodes.size(); ++n) {
+      const ir::GraphNode& node = g_.nodes[n];
+      if (!needed[n]) continue;
+      if (ir::is_constant(node)) {
+        made_[n] = {node.attributes.get<ir::Literal>("value").array};
+      } else if (!ir::is_input(node)) {
+        ir::Types types;
+        std::vector<ir::Array> arguments;
+        for (ir::ValueId v : node.inputs) {
+          types.push_back(g_.type(v));
+          arguments.push_back(made_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
+        }
+        made_[n] = runtime::run_node(node, types, arguments);
+      }
+      for (size_t o = 0; o < made_[n].size(); ++o) bad_[n].note(made_[n][o], node.outputs[o]);
+    }
+  }
+
+  /// NaN from none, or anything not finite from what was.
+  bool made_it(const ir::GraphNode& node, size_t n) const {
+    Bad before;
+    for (ir::ValueId v : node.inputs) {
+      before.nan |= bad_[static_cast<size_t>(v.node)].nan;
+      before.infinite |= bad_[static_cast<size_t>(v.node)].infinite;
+    }
+    return (bad_[n].nan && !before.nan) || (bad_[n].any() && !before.any());
+  }
+
+  const Entry& e_;
+  const ir::Graph& g_;
+  int32_t guard_ = 0;
+  std::string label_;
+  std::vector<std::vector<ir::Array>> made_;
+  std::vector<Bad> bad_;  // of each node, all outputs together
+};
 
 /// Room for one result: a pooled tensor's own where nobody else holds it any more.
 const Tensor& result_room(std::array<Tensor, 2>& pool, const ir::TensorType& type) {
@@ -206,7 +260,7 @@ class Compiled {
     overwritten_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) outputs_.push_back(variable_room(e, a));
     const int bad = e.plan->run(input_pointers_, outputs_);
-    if (bad >= 0) raise_not_finite(e, bad, input_arrays(e, arguments));
+    if (bad >= 0) Blame(e, bad, input_arrays(e, arguments)).raise();
     inputs_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
     const size_t proper = results_.size() - e.observations.size();
@@ -215,11 +269,18 @@ class Compiled {
     results_.clear();
   }
 
-  int traces() const { return traces_; }
-  const runtime::Plan* last() const {
-    return entries_.empty() ? nullptr : entries_.front().plan.get();
+  int traces() const {
+    const std::lock_guard lock(mutex_);
+    return traces_;
+  }
+  /// What `text` says of the plan used last.
+  template <class F>
+  std::string of_last(F text) const {
+    const std::lock_guard lock(mutex_);
+    return entries_.empty() ? "not traced yet" : text(*entries_.front().plan);
   }
   void profile(bool on) {
+    const std::lock_guard lock(mutex_);
     profiling_ = on;
     for (Entry& e : entries_) e.plan->profile(on);
   }
@@ -283,7 +344,7 @@ class Compiled {
     ++v.version;
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::list<Entry> entries_;  // the one used last in front
   int traces_ = 0;
   bool profiling_ = false;
@@ -310,11 +371,11 @@ namespace varve {
 int CompiledInfo::traces() const { return compiled_->traces(); }
 
 std::string CompiledInfo::plan() const {
-  return compiled_->last() ? compiled_->last()->to_string() : "not traced yet";
+  return compiled_->of_last([](const runtime::Plan& plan) { return plan.to_string(); });
 }
 
 std::string CompiledInfo::profile() const {
-  return compiled_->last() ? compiled_->last()->profile_text() : "not traced yet";
+  return compiled_->of_last([](const runtime::Plan& plan) { return plan.profile_text(); });
 }
 
 void CompiledInfo::profile(bool on) { compiled_->profile(on); }

@@ -18,6 +18,7 @@ using ir::Slots;
 class Path {
  public:
   Path(std::span<const Tensor> outputs, std::span<const Tensor> at) {
+    const std::lock_guard lock(ir::values_mutex());
     for (const Tensor& x : at) ends_.emplace(x.cell().get(), 0);
     for (const Tensor& y : outputs) visit(y.cell());
   }

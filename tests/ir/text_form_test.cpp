@@ -27,6 +27,29 @@ void expect_round_trip(const ir::Graph& g) {
   EXPECT_TRUE(ir::same(ir::parse_graph(ir::to_text(g, {.elide = 0, .sites = true}), ops::find), g));
 }
 
+TEST(TextForm, OfTypesThatTheShapeRulesDoNotGiveIsRefused) {
+  auto refused = [](const char* text) -> std::string {
+    try {
+      ir::parse_graph(text, ops::find);
+    } catch (const FormatError& e) {
+      return e.message().substr(0, e.message().find('\n'));
+    }
+    return "no error";
+  };
+  EXPECT_EQ(refused("graph(%0: f32[2]) { %1 = exp %0 : f32[2] return %1 }"), "no error");
+  EXPECT_EQ(refused("graph(%0: f32[2]) { %1 = exp %0 : f32[200] return %1 }"),
+            "graph text: graph is broken at node 1: its types are not those of its shape rule");
+  EXPECT_EQ(refused("graph(%0: f32[2]) { %1 = group %0 {body = graph(%0: f32[2]) { "
+                    "%1 = exp %0 : f32[9] return %1 }} : f32[9] return %1 }"),
+            "graph text: graph is broken at node 1: its types are not those of its shape rule");
+  EXPECT_EQ(refused("graph(%0: f32[2]) { %1 = add %0 : f32[2] return %1 }"),
+            "graph text: graph is broken at node 1: wrong number of inputs");
+  EXPECT_EQ(refused("graph(%0: f32[-1]) { return %0 }"),
+            "graph text: line 1: expected sizes of 0 or more, got \"[-1]\"");
+  EXPECT_EQ(refused("graph(%0: f32[4611686018427387904, 4]) { return %0 }"),
+            "graph text: line 1: expected sizes of 0 or more, got \"[4611686018427387904, 4]\"");
+}
+
 ir::Graph traced(const Program& p) {
   ir::Types types;
   for (const Tensor& x : p.inputs()) types.push_back(ir::type_of(x));

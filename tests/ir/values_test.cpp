@@ -71,6 +71,13 @@ TEST(Snapshots, InsideATraceTheFirstReadIsTheOldValueAndLaterOnesWhatWasAssigned
   EXPECT_EQ(v.version(), 2u);
 }
 
+TEST(Text, OfIntegersIsExact) {
+  EXPECT_EQ(tensor<uint64_t>({UINT64_MAX, 0}).to_string(), "u64[2]\n[18446744073709551615, 0]");
+  EXPECT_EQ(tensor<int64_t>({INT64_MIN, (int64_t{1} << 53) + 1}).to_string(),
+            "i64[2]\n[-9223372036854775808, 9007199254740993]");
+  EXPECT_EQ(tensor({true, false}).to_string(), "bool[2]\n[true, false]");
+}
+
 TEST(History, OfAnEvaluatedValueIsReleased) {
   std::weak_ptr<detail::Cell> middle;
   Tensor y;

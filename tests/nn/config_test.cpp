@@ -152,5 +152,32 @@ TEST(Config, FaultsNameWhereTheyAre) {
   EXPECT_EQ(message_of<FormatError>([] { Layer::from_config("{"); }).substr(0, 6), "layer:");
 }
 
+TEST(Config, OfAModelCannotMakeKernelsReadOutsideTheirOperands) {
+  auto in_model = [&](const std::string& step) {
+    return text_of<ConfigError>([&] {
+      Layer::from_config(
+          R"({"type": "model", "layers": [], "steps": [{"input": "x", "dtype": "f32", )"
+          R"("shape": ["batch", 3, 4]}, )" +
+          step + R"(], "outputs": [1]})");
+    });
+  };
+  EXPECT_EQ(in_model(R"({"op": "transpose", "inputs": [0], "attributes": {"axes": [0, 1, 1]}})"),
+            "layer.steps[1]: transpose: axis 1 is given twice");
+  EXPECT_EQ(in_model(R"({"op": "normalize", "inputs": [0], "attributes": {"axes": [-1], )"
+                     R"("parameter_axes": [], "epsilon": {"real": 0.1}}})"),
+            "layer.steps[1]: normalize: axes are not sorted axes of [batch, 3, 4]");
+  EXPECT_EQ(
+      in_model(R"({"op": "diagonal", "inputs": [0], "attributes": {"axes": [], "offset": 0}})"),
+      "layer.steps[1]: diagonal: axes: expected 2 numbers, got 0");
+  EXPECT_EQ(in_model(R"({"op": "random_permutation", "inputs": [0], "attributes": {"n": 3}})")
+                .substr(0, 43),
+            "layer.steps[1]: random_permutation: key: ex");
+  EXPECT_EQ(in_model(R"({"constant": {"dtype": "f32", "shape": [-1, -1], "values": [1]}})"),
+            "layer.steps[1].constant.shape: expected sizes >= 0, got [-1,-1]");
+  EXPECT_EQ(in_model(R"({"op": "group", "inputs": [0], "attributes": {"body": )"
+                     R"({"graph": "graph(%0: f32[2]) { return %0 }"}}})"),
+            "layer.steps[1].op: \"group\" is not an operation of a model");
+}
+
 }  // namespace
 }  // namespace varve

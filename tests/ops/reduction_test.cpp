@@ -76,5 +76,17 @@ TEST(Reductions, RootsHaveNoInfiniteGradientAtZero) {
   EXPECT_EQ(grad([](const Tensor& t) { return std(t); })(x).to_doubles(), (Doubles{0, 0, 0}));
 }
 
+TEST(Reductions, TheGradientOfLogsumexpBesideAnInfiniteElementIsZero) {
+  const auto gradient = [](const Tensor& x) {
+    return grad([](const Tensor& v) { return logsumexp(v); })(x).to_doubles();
+  };
+  const Doubles infinite =
+      gradient(tensor({1., kInfinity, 5.}));  // as JAX: NaN at the infinite one
+  EXPECT_EQ(infinite[0], 0);
+  EXPECT_TRUE(std::isnan(infinite[1]));
+  EXPECT_EQ(infinite[2], 0);
+  EXPECT_EQ(gradient(tensor({-kInfinity, -kInfinity})), (Doubles{0, 0}));
+}
+
 }  // namespace
 }  // namespace varve

@@ -151,6 +151,22 @@ TEST(Failures, NameTheVariableOrArgumentThatWasNotFiniteAlready) {
   EXPECT_EQ(w.value().to_doubles(), (Doubles{1, 1}));
 }
 
+TEST(Failures, AreNotBlamedOnWhatIsInfiniteByIntention) {
+  const auto step = jit([](const Tensor& x, const Tensor& mask) {
+    const Tensor unread = log(mask);
+    const Tensor p = softmax(x + mask);
+    const Tensor safe = where(p == 0, 0, p * log(p));
+    const Tensor loss = sum(safe) + sum(log(x)) + 0 * sum(where(is_finite(unread), unread, 0));
+    ir::guard(loss, "loss");
+    return loss;
+  });
+  const Tensor mask = tensor({0.f, -INFINITY, 0.f});
+  step(ones({3}), mask);
+  const Error e = error_of([&] { step(tensor({1.f, 2.f, -1.f}), mask); });
+  EXPECT_EQ(e.message(), "loss is not finite: log made it so (f32[3])");
+  EXPECT_EQ(e.at(), "failures_test.cpp:" + std::to_string(__LINE__ - 8));
+}
+
 TEST(Failures, OfAGradientNameTheLineWhoseDerivativeItIs) {
   Variable w(ones({2}), {.name = "w"});
   int line = 0;

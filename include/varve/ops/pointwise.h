@@ -1,6 +1,7 @@
 // room: ops
 // Elementwise operations. Operands broadcast by NumPy's rules and meet in one type by NumPy's
-// promotion, numbers being weak. Functions that are real by nature take integers as f32.
+// promotion, numbers being weak. Functions that are real by nature take integers as f32. An integer
+// that an integer type does not hold compares exactly and is refused (ValueError) by arithmetic.
 #pragma once
 #include "varve/tensor.h"
 
@@ -9,7 +10,7 @@ namespace varve {
 Tensor add(const Operand& a, const Operand& b);       ///< a + b
 Tensor subtract(const Operand& a, const Operand& b);  ///< a - b
 Tensor multiply(const Operand& a, const Operand& b);  ///< a * b
-/// a / b. Integers divide as f32 (f64 for 64 bits), as NumPy's true division does for its default.
+/// a / b. Integers divide as f32; those of 64 bits as f64, as in NumPy.
 Tensor divide(const Operand& a, const Operand& b);
 /// floor(a / b); integers by zero give 0.
 Tensor floor_divide(const Operand& a, const Operand& b);
@@ -19,7 +20,8 @@ Tensor power(const Operand& a, const Operand& b);  ///< a ** b; power(0, 0) = 1
 /// The larger; NaN goes through. Where equal, gradients go half to each.
 Tensor maximum(const Operand& a, const Operand& b);
 Tensor minimum(const Operand& a, const Operand& b);  ///< The smaller; as maximum.
-Tensor atan2(const Operand& y, const Operand& x);    ///< Angle of the point (x, y), in (-pi, pi].
+/// Angle of the point (x, y), in (-pi, pi]; types as divide.
+Tensor atan2(const Operand& y, const Operand& x);
 
 Tensor equal(const Operand& a, const Operand& b);          ///< a == b, as bool; NaN equals nothing
 Tensor not_equal(const Operand& a, const Operand& b);      ///< a != b, as bool; true for NaN

@@ -20,8 +20,9 @@ struct MaxPoolOptions {
 /// equal elements, in row-major order.
 /// Shapes, channels last: x [batch, spatial..., channels] -> [batch, positions..., channels],
 /// positions = (size + padding - dilation (window - 1) - 1) / stride + 1. Any type but bool.
-/// Throws ShapeError ("max_pool2d: window 7x7 larger than input 5x5 (+ padding 0)"), ValueError (a
-/// window, stride or dilation below 1; padding as large as the window), DTypeError.
+/// Throws ShapeError ("max_pool2d: window 7x7 larger than input 5x5 (+ padding 0)"; a position on
+/// padding alone), ValueError (a window, stride or dilation below 1; padding as large as the
+/// window), DTypeError.
 /// Example: max_pool2d(x, {.window = 3, .strides = 2, .padding = "same"})
 Tensor max_pool1d(const Operand& x, const MaxPoolOptions<1>& options = {});
 Tensor max_pool2d(const Operand& x, const MaxPoolOptions<2>& options = {});
