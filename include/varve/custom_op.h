@@ -44,8 +44,8 @@ struct CustomOp {
   /// Fills the outputs. May run on any thread; must depend on nothing but the inputs.
   std::function<void(const std::vector<Elements>& inputs, const std::vector<Elements>& outputs)>
       forward = {};
-  /// Cotangents of the inputs from inputs, outputs and cotangents of the outputs; empty: no
-  /// derivative.
+  /// Cotangents of the inputs, of their types (ShapeError), from inputs, outputs and cotangents of
+  /// the outputs; empty: no derivative.
   std::function<Tensors(const Tensors& x, const Tensors& y, const Tensors& cotangents)> vjp = {};
 };
 

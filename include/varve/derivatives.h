@@ -84,7 +84,8 @@ auto value_and_grad(F f) {
 }
 
 /// The function that gives f's value and its derivative by the variables; f's own arguments are
-/// data. A variable that the result does not depend on gets zeros and a warning that names it.
+/// data. A variable that the result does not depend on gets zeros and a warning that names it; one
+/// that is given twice is a ValueError.
 template <class F>
 auto value_and_grad(F f, const Variables& variables) {
   return [f, variables](const auto&... data) {
@@ -125,7 +126,8 @@ ValueAndCotangents vjp(const TensorsFunction& f, const Tensors& at, const Tensor
 Tensor stop_gradient(const Operand& x);
 
 /// A function with a derivative of one's own: calling it computes f(x); its vjp is
-/// `backward(x, f(x), cotangents)`, one tensor an argument.
+/// `backward(x, f(x), cotangents)`, one tensor of its argument's type each (ShapeError). f is a
+/// function of its arguments alone: UnsupportedError where it reads or assigns variables or prints.
 TensorsFunction custom_derivative(
     TensorsFunction f,
     std::function<Tensors(const Tensors& x, const Tensors& y, const Tensors& cotangents)> backward);

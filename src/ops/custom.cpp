@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "ir/frame.h"
 #include "ops/build.h"
+#include "ops/function.h"
 
 namespace varve::ops {
 
@@ -33,11 +34,7 @@ Slots users_gradient(const Local& at, std::span<const Tensor> ct) {
   }
   const ir::SiteScope users_own(nullptr);
   const Tensors grads = op.vjp(listed(at.inputs), listed(at.outputs), listed(ct));
-  if (grads.size() != at.inputs.size()) {
-    throw ValueError(op.name + ": vjp must return one tensor an input: expected " +
-                     std::to_string(at.inputs.size()) + ", got " + std::to_string(grads.size()));
-  }
-  return grads.list();
+  return checked_cotangents(op.name, "vjp", grads, at.inputs);
 }
 
 Slots no_tangent(const Local& at, std::span<const Tensor>) {

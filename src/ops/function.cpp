@@ -45,19 +45,7 @@ Slots users_vjp(const Local& at, std::span<const Tensor> ct) {
   const Tensors grads = backward(Tensors(std::vector<Tensor>(at.inputs.begin(), at.inputs.end())),
                                  Tensors(std::vector<Tensor>(at.outputs.begin(), at.outputs.end())),
                                  Tensors(std::vector<Tensor>(ct.begin(), ct.end())));
-  if (grads.size() != at.inputs.size()) {
-    throw ValueError(
-        "custom_derivative: the backward function must return one tensor an argument: expected " +
-        std::to_string(at.inputs.size()) + ", got " + std::to_string(grads.size()));
-  }
-  for (size_t i = 0; i < grads.size(); ++i) {
-    if (grads[i].defined() && ir::type_of(grads[i]) != ir::type_of(at.x(i))) {
-      throw ShapeError("custom_derivative: cotangent " + std::to_string(i) + ": expected " +
-                       ir::type_of(at.x(i)).to_string() + ", got " +
-                       ir::type_of(grads[i]).to_string());
-    }
-  }
-  return grads.list();
+  return checked_cotangents("custom_derivative", "the backward function", grads, at.inputs);
 }
 
 Slots no_jvp(const Local&, std::span<const Tensor>) {
@@ -67,6 +55,22 @@ Slots no_jvp(const Local&, std::span<const Tensor>) {
 }
 
 }  // namespace
+
+std::vector<Tensor> checked_cotangents(const std::string& operation, const char* rule,
+                                       const Tensors& cotangents, std::span<const Tensor> inputs) {
+  if (cotangents.size() != inputs.size()) {
+    throw ValueError(operation + ": " + rule + " must return one tensor an argument: expected " +
+                     std::to_string(inputs.size()) + ", got " + std::to_string(cotangents.size()));
+  }
+  for (size_t i = 0; i < cotangents.size(); ++i) {
+    if (cotangents[i].defined() && ir::type_of(cotangents[i]) != ir::type_of(inputs[i])) {
+      throw ShapeError(operation + ": cotangent " + std::to_string(i) + ": expected " +
+                       ir::type_of(inputs[i]).to_string() + ", got " +
+                       ir::type_of(cotangents[i]).to_string());
+    }
+  }
+  return cotangents.list();
+}
 
 std::span<const ir::OpDef> function_rows() {
   static const std::vector<ir::OpDef> rows = {

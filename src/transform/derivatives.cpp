@@ -1,5 +1,7 @@
 #include "varve/derivatives.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ir/frame.h"
 #include "ir/graph.h"
@@ -48,6 +50,30 @@ void require_like(const char* operation, const char* what, const Tensors& given,
 }
 
 Tensor zeros_of(const Tensor& x) { return ops::full(0, x.dtype(), x.shape()); }
+/// The graph of a function whose derivative is the user's own. Its results are all that it may do:
+/// what else happened in it would be lost where the graph is replayed.
+ir::Graph traced_alone(const ir::Types& types, const TensorsFunction& f) {
+  ir::Frame frame(ir::Frame::Kind::trace);
+  std::vector<Tensor> x;
+  for (const ir::TensorType& t : types) x.push_back(ir::placeholder(t));
+  const Tensors y = f(Tensors(x));
+  for (const ir::Binding& b : frame.bindings()) {
+    const std::string name = "variable \"" + b.variable->name + "\"";
+    if (b.assigned) {
+      throw UnsupportedError("custom_derivative: the function assigns " + name,
+                             "return the new value, and assign it where the function is called");
+    }
+    throw UnsupportedError("custom_derivative: the function reads " + name,
+                           "pass its value as an argument");
+  }
+  if (!frame.observations().empty()) {
+    throw UnsupportedError("custom_derivative: debug::print inside the function",
+                           "print what it takes or returns where it is called");
+  }
+  check(frame.guards().empty(), "guards are set by training steps alone");
+  return ir::linearize(y.list(), x);
+}
+
 Tensor or_zeros(const Tensor& t, const Tensor& like) { return t.defined() ? t : zeros_of(like); }
 
 }  // namespace
@@ -94,6 +120,10 @@ Tensor value_and_grad(const Flat& f, std::span<const Tensor> at, std::span<Tenso
 Tensor value_and_grad(const std::function<Tensor()>& f, const Variables& variables, Grads& grads) {
   std::vector<Tensor> x;
   for (size_t i = 0; i < variables.size(); ++i) {
+    if (std::find(variables.begin(), variables.begin() + static_cast<int64_t>(i), variables[i]) !=
+        variables.begin() + static_cast<int64_t>(i)) {
+      throw ValueError("grad: variable \"" + variables[i].name() + "\" is given twice");
+    }
     x.push_back(variables[i].value());
     require_floating("grad", x[i], i);
   }
@@ -155,10 +185,7 @@ TensorsFunction custom_derivative(
   return [f = std::move(f), rule](const Tensors& x) -> Tensors {
     ir::Types types;
     for (const Tensor& t : x) types.push_back(ir::type_of(t));
-    auto body =
-        std::make_shared<const ir::Graph>(ir::trace_body(types, [&](std::span<const Tensor> v) {
-          return f(Tensors(std::vector<Tensor>(v.begin(), v.end()))).list();
-        }));
+    const auto body = std::make_shared<const ir::Graph>(traced_alone(types, f));
     return Tensors(
         ir::apply(ops::get("custom_derivative"), x.list(),
                   {{"body", ir::GraphRef(body)}, {"backward", ir::Opaque{"backward", rule}}}));

@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "support/errors.h"
 #include "varve/custom_op.h"
 #include "varve/derivatives.h"
 #include "varve/jit.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve {
@@ -47,6 +51,32 @@ TEST(CustomOp, ItsErrorsReachTheCaller) {
   EXPECT_THROW(f(scalar(1, f64)), DTypeError);
   EXPECT_THROW(jit([&](const Tensor& t) { return f(t).only(); })(scalar(13, f32)), ValueError);
   EXPECT_THROW(custom_op({.name = "nothing"}), ValueError);
+}
+
+TEST(CustomOp, ItsCotangentsAreHeldAgainstTheInputs) {
+  const auto with = [](std::function<Tensors(const Tensors&, const Tensors&, const Tensors&)> vjp) {
+    const auto f =
+        custom_op({.name = "same",
+                   .infer = [](const std::vector<TensorSpec>& x) { return x; },
+                   .forward =
+                       [](const std::vector<Elements>& x, const std::vector<Elements>& y) {
+                         const auto from = x[0].span<float>();
+                         std::copy(from.begin(), from.end(), y[0].span<float>().begin());
+                       },
+                   .vjp = std::move(vjp)});
+    return test::message_of([&] {
+      grad([&](const Tensor& x) { return sum(f(x).only()); })(ones({2, 3}));
+    });
+  };
+  EXPECT_EQ(with([](auto&, auto&, const Tensors& ct) -> Tensors { return ct; }), "no error");
+  EXPECT_EQ(with([](auto&, auto&, const Tensors& ct) -> Tensors { return sum(ct[0]); }),
+            "same: cotangent 0: expected f32[2, 3], got f32[]");
+  EXPECT_EQ(with([](auto&, auto&, const Tensors& ct) -> Tensors { return cast(ct[0], f64); }),
+            "same: cotangent 0: expected f32[2, 3], got f64[2, 3]");
+  EXPECT_EQ(with([](auto&, auto&, const Tensors& ct) -> Tensors {
+              return {ct[0], ct[0]};
+            }),
+            "same: vjp must return one tensor an argument: expected 1, got 2");
 }
 
 TEST(DebugPrint, ShowsAValueWhenTheStepEnds) {

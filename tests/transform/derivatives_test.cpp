@@ -6,6 +6,7 @@
 
 #include "ir/node.h"
 #include "support/errors.h"
+#include "varve/custom_op.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 #include "varve/warnings.h"
@@ -115,6 +116,33 @@ TEST(Jvp, AgreesWithVjpThroughTheInnerProduct) {
 TEST(StopGradient, LetsNothingThrough) {
   auto f = [](const Tensor& x) { return x * stop_gradient(x); };
   EXPECT_EQ(at(grad(f)(scalar(3, f64))), 3);
+}
+
+TEST(Grad, OfAVariableThatIsGivenTwiceIsRefusedByName) {
+  Variable w(scalar(2, f32), {.name = "w"}), b(scalar(1, f32), {.name = "b"});
+  EXPECT_EQ(test::message_of<ValueError>([&] {
+              value_and_grad([&] { return w * b; }, Variables{w, b, w})();
+            }),
+            "grad: variable \"w\" is given twice");
+}
+
+TEST(CustomDerivative, RefusesWhatItsGraphCannotHold) {
+  Variable w(scalar(2, f32), {.name = "w"});
+  const auto rule = [](const Tensors&, const Tensors&, const Tensors& ct) { return ct; };
+  const auto told = [&](std::function<Tensors(const Tensors&)> f) {
+    return test::message_of<UnsupportedError>(
+        [&] { custom_derivative(f, rule)(Tensors(scalar(1, f32))); });
+  };
+  EXPECT_EQ(told([&](const Tensors& x) -> Tensors { return x[0] * w; }),
+            "custom_derivative: the function reads variable \"w\"");
+  EXPECT_EQ(told([&](const Tensors& x) -> Tensors {
+              w.assign(x[0]);
+              return x[0];
+            }),
+            "custom_derivative: the function assigns variable \"w\"");
+  EXPECT_EQ(told([&](const Tensors& x) -> Tensors { return debug::print(x[0]); }),
+            "custom_derivative: debug::print inside the function");
+  EXPECT_EQ(w.value().to_double(), 2);
 }
 
 TEST(CustomDerivative, ReplacesTheRule) {
