@@ -79,12 +79,19 @@ struct Subscript {
           where.to_string());
     }
     const Tensor places = nonzero(Operand(t, where)).indices;
+    if (t.rank() == 0) return add_truth(places.shape()[0]);
     for (int k = 0; k < t.rank(); ++k) {
       add_gather(ops::reshaped(ops::narrow(places, 1, k, 1), Shape{places.shape()[0]}));
     }
   }
 
  private:
+  /// A mask of no axes makes one: of size 1 where it is true, else 0 (NumPy).
+  void add_truth(int64_t count) {
+    apart |= gap;
+    gathers.emplace_back(static_cast<int>(dims.size()), zeros(Shape{count}, i64));
+    dims.push_back(1);
+  }
   void push(int64_t first, int64_t count, int64_t by) {
     start.push_back(first);
     size.push_back(count);

@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "base/error.h"
+#include "base/integers.h"
 #include "base/philox.h"
 #include "ops/build.h"
 #include "varve/ops/pointwise.h"
@@ -151,6 +153,13 @@ double below(double v, DType dtype) {
   return f < v ? f : std::nextafter(f, -INFINITY);
 }
 
+/// The largest finite number of a floating type.
+double largest(DType dtype) {
+  if (dtype == f16) return 65504;
+  if (dtype == bf16) return 0x1.fep127;
+  return dtype == f32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+}
+
 void require_deviation(const char* operation, const NormalOptions& o) {
   if (!(o.standard_deviation >= 0)) {
     throw ValueError(std::string(operation) + ": standard_deviation: expected at least 0, got " +
@@ -202,13 +211,17 @@ Tensor bits(const Key& key, const Shape& shape) {
 
 Tensor uniform(const Key& key, const Shape& shape, const UniformOptions& o) {
   const double low = o.low, high = o.high;
-  if (!(low <= high) || !std::isfinite(high - low)) {
-    throw ValueError("random::uniform: expected finite low <= high, got " + std::to_string(low) +
-                     " and " + std::to_string(high));
-  }
   const Tensor u = unit("random::uniform", key, shape, o.dtype);
+  const double most = largest(o.dtype);
+  if (!(low <= high) || !(-most <= low) || !(high <= most)) {
+    throw ValueError("random::uniform: expected low <= high, both finite in " +
+                     std::string(name_of(o.dtype)) + ", got " + std::to_string(low) + " and " +
+                     std::to_string(high));
+  }
   if (low == 0 && high == 1) return u;
   if (low == high) return ops::full_like(u, low);
+  // A width that the type does not hold: no part of this sum passes the ends.
+  if (high - low > most) return minimum(low * (1 - u) + high * u, below(high, o.dtype));
   // The sum may round up to high itself.
   return minimum(low + (high - low) * u, below(high, o.dtype));
 }
@@ -255,6 +268,11 @@ Tensor integers(const Key& key, int64_t low, int64_t high, const Shape& shape, D
   if (!is_integer(dtype)) {
     throw DTypeError(std::string("random::integers: expected an integer type, got ") +
                      name_of(dtype));
+  }
+  const IntegerRange held = range_of(dtype);
+  if (!held.holds(low) || !held.holds(high - 1)) {
+    throw ValueError("random::integers: " + std::to_string(low) + ".." + std::to_string(high - 1) +
+                     " are not all of " + name_of(dtype));
   }
   // The upper half of bits * range (Lemire 2019): uniform but for range / 2^32.
   const Tensor wide = cast(bits(key, shape), u64) * range;

@@ -95,24 +95,55 @@ Tensor diagonal_matrix(const Operand& x, Dim offset) {
 
 namespace {
 
-double number(const Operand& x) {
+Tensor one(const Operand& x) {
   const Tensor t = x.tensor();
   if (t.size() != 1) {
     throw ShapeError("arange: expected a number, got shape " + t.shape().to_string(), "",
                      x.where().to_string());
   }
-  return t.to_double();
+  return t;
+}
+
+/// An integer, exact beyond 2^53.
+int64_t whole(const Operand& x) {
+  const Tensor t = one(x);
+  if (t.dtype() == u64 && t.item<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
+    throw ValueError("arange: " + std::to_string(t.item<uint64_t>()) + " passes 2^63 - 1", "",
+                     x.where().to_string());
+  }
+  return cast(t, i64).item<int64_t>();
+}
+
+[[noreturn]] void step_is_none(const Operand& start) {
+  throw ValueError("arange: step: expected a number other than 0", "", start.where().to_string());
+}
+
+Tensor integers(const Operand& start, int64_t from, int64_t to, int64_t by, DType dtype) {
+  if (by == 0) step_is_none(start);
+  // As unsigned numbers: their difference may pass 2^63, and the least step has a counterpart.
+  const auto a = static_cast<uint64_t>(from), b = static_cast<uint64_t>(to);
+  const uint64_t span = by > 0 ? (to > from ? b - a : 0) : (from > to ? a - b : 0);
+  const uint64_t step = by > 0 ? static_cast<uint64_t>(by) : -static_cast<uint64_t>(by);
+  const uint64_t count = span == 0 ? 0 : (span - 1) / step + 1;
+  if (count > uint64_t{1} << 62) {
+    throw ValueError("arange: from " + std::to_string(from) + " to " + std::to_string(to) + " by " +
+                         std::to_string(by) + " never ends",
+                     "", start.where().to_string());
+  }
+  return ops::counted(static_cast<int64_t>(count), dtype, from, by, start.where());
 }
 
 }  // namespace
 
 Tensor arange(const Operand& start, const Operand& stop, const Operand& step,
               const ArangeOptions& o) {
-  const double from = number(start), to = number(stop), by = number(step);
-  if (by == 0 || std::isnan(by)) {
-    throw ValueError("arange: step: expected a number other than 0, got " + std::to_string(by), "",
-                     start.where().to_string());
-  }
+  const bool real =
+      is_floating(start.dtype()) || is_floating(stop.dtype()) || is_floating(step.dtype());
+  const DType dtype = o.dtype.value_or(real ? f32 : i64);
+  if (!real) return integers(start, whole(start), whole(stop), whole(step), dtype);
+  const double from = one(start).to_double(), to = one(stop).to_double(),
+               by = one(step).to_double();
+  if (by == 0 || std::isnan(by)) step_is_none(start);
   const double count = std::ceil((to - from) / by);
   if (!(count < 0x1p62)) {
     throw ValueError("arange: from " + std::to_string(from) + " to " + std::to_string(to) + " by " +
@@ -120,13 +151,6 @@ Tensor arange(const Operand& start, const Operand& stop, const Operand& step,
                      "", start.where().to_string());
   }
   const auto size = static_cast<int64_t>(std::max(count, 0.));
-  const bool real =
-      is_floating(start.dtype()) || is_floating(stop.dtype()) || is_floating(step.dtype());
-  const DType dtype = o.dtype.value_or(real ? f32 : i64);
-  if (!real) {
-    return ops::counted(size, dtype, static_cast<int64_t>(from), static_cast<int64_t>(by),
-                        start.where());
-  }
   const Tensor places = ops::counted(size, f64, 0, 1, start.where());
   return cast(from + by * places, dtype);
 }

@@ -71,6 +71,18 @@ TEST(Subscripts, OfIntegersAndSlicesAreViews) {
   EXPECT_EQ(y.to_doubles(), (Doubles{21, 22, 17, 18, 13, 14}));
 }
 
+TEST(Subscripts, AMaskOfNoAxesMakesOne) {  // NumPy: x[True].shape, x[False].shape, x[True, [0, 1]]
+  const Tensor x = arange(6, {.dtype = f32}), m = reshape(x, {2, 3});
+  const Tensor yes = scalar(1, DType::bool_), no = scalar(0, DType::bool_);
+  EXPECT_EQ(index(m, {yes}).shape(), (Shape{1, 2, 3}));
+  EXPECT_EQ(index(m, {yes}).to_doubles(), x.to_doubles());
+  EXPECT_EQ(index(m, {no}).shape(), (Shape{0, 2, 3}));
+  EXPECT_EQ(index(m, {Slice{}, yes}).shape(), (Shape{2, 1, 3}));
+  const Tensor both = index(m, {yes, tensor<int64_t>({1, 0})});
+  EXPECT_EQ(both.shape(), (Shape{2, 3}));
+  EXPECT_EQ(both.to_doubles(), (Doubles{3, 4, 5, 0, 1, 2}));
+}
+
 TEST(Subscripts, TakeAnyIntegerType) {
   const Tensor x = reshape(arange(12), {3, 4});
   for (DType d : samples::kIntegers) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/philox.h"
+#include "support/errors.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -188,6 +189,32 @@ TEST(Random, RefusesBadShapesAndTypes) {
   EXPECT_THROW(random::normal(Key(1), {2}, {.dtype = i32}), DTypeError);
   EXPECT_THROW(random::normal(Key(1), {2}, {.standard_deviation = -1}), ValueError);
   EXPECT_THROW(random::uniform(Key(1), {2}, {.low = 1, .high = 0}), ValueError);
+  EXPECT_THROW(random::uniform(Key(1), {2}, {.low = -1e5, .high = 1, .dtype = f16}), ValueError);
+  EXPECT_THROW(random::uniform(Key(1), {2}, {.low = 0, .high = INFINITY}), ValueError);
+  EXPECT_EQ(test::message_of<ValueError>([] { random::integers(Key(1), 0, 1000, {2}, u8); }),
+            "random::integers: 0..999 are not all of u8");
+  EXPECT_THROW(random::integers(Key(1), -1, 5, {2}, u32), ValueError);
+  EXPECT_NO_THROW(random::integers(Key(1), 0, 256, {2}, u8));
+}
+
+TEST(Uniform, FillsRangesWiderThanItsType) {
+  const struct {
+    DType dtype;
+    double end;
+  } cases[] = {{f32, 3e38}, {f64, 1.7e308}, {f16, 60000}, {bf16, 3e38}};
+  for (const auto& [dtype, end] : cases) {
+    SCOPED_TRACE(name_of(dtype));
+    const std::vector<double> x =
+        random::uniform(Key(3), {4000}, {.low = -end, .high = end, .dtype = dtype}).to_doubles();
+    double mean = 0, square = 0;
+    for (double v : x) {
+      EXPECT_TRUE(v >= -end * 1.01 && v < end) << v;
+      mean += v / end / 4000;
+      square += v / end * (v / end) / 4000;
+    }
+    EXPECT_NEAR(mean, 0, 0.05);  // 5 deviations of a mean of 4000
+    EXPECT_NEAR(square, 1. / 3, 0.03);
+  }
 }
 
 }  // namespace

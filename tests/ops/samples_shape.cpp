@@ -332,7 +332,7 @@ std::vector<Row> made_rows() {
                     [](const Tensors& x) -> Tensors {
                       return x[0] + arange(2, 12, 2, {.dtype = x[0].dtype()});
                     }}},
-       .errors = {throws<ValueError>("arange: step: expected a number other than 0, got 0.000000",
+       .errors = {throws<ValueError>("arange: step: expected a number other than 0",
                                      [] { arange(0, 5, 0); })}},
       {.op = "full_like",
        .dtypes = kAll,

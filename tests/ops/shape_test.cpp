@@ -34,6 +34,30 @@ TEST(Making, GivesTheTypesAndValuesThatNumPyGives) {
   EXPECT_EQ(zeros_like(ones({2})).to_doubles(), (Doubles{0, 0}));
 }
 
+TEST(Making, CountsIntegersBeyondThoseOfDoubles) {
+  const int64_t from = (int64_t{1} << 53) + 1;
+  const Tensor x = arange(from, from + 4, 2);
+  EXPECT_EQ(x.shape(), Shape{2});
+  EXPECT_EQ(x.span<int64_t>()[0], from);
+  EXPECT_EQ(x.span<int64_t>()[1], from + 2);
+  EXPECT_EQ(arange(INT64_MAX - 2, INT64_MAX).span<int64_t>()[1], INT64_MAX - 1);
+  EXPECT_EQ(arange(3, 0, INT64_MIN).span<int64_t>()[0], 3);
+  EXPECT_THROW(arange(INT64_MIN, INT64_MAX), ValueError);
+  EXPECT_THROW(arange(0, uint64_t{1} << 63), ValueError);
+}
+
+TEST(Making, RefusesSizesThatNoTensorHas) {
+  EXPECT_THROW(zeros({-1}), ShapeError);
+  EXPECT_THROW(full({2, -3}, 1), ShapeError);
+  EXPECT_THROW(ones({int64_t{1} << 40, int64_t{1} << 40}), ShapeError);
+  const auto owner = std::make_shared<int>(1);
+  EXPECT_THROW(tensor_from_shared(owner, owner.get(), f32, {-1}), ShapeError);
+  EXPECT_THROW(tensor_from_shared(owner, owner.get(), f32, {int64_t{1} << 62}), ShapeError);
+  // Large, but a number: nothing is made until it is asked for.
+  const Tensor wide = broadcast_to(scalar(1, f32), {int64_t{1} << 30, int64_t{1} << 30});
+  EXPECT_EQ(wide.size(), int64_t{1} << 60);
+}
+
 TEST(Making, TakesNumbersThatATensorHolds) {
   const Tensor n = tensor<int64_t>({3}, {});
   EXPECT_EQ(arange(n).to_doubles(), (Doubles{0, 1, 2}));

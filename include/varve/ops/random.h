@@ -24,7 +24,8 @@ struct NormalOptions {
 /// 32 random bits an element, u32. Element i is Philox word i of the key.
 Tensor bits(const Key& key, const Shape& shape);
 /// Uniform in [low, high): low + (high - low) u, where u has 24 random bits (f64: 53, bf16: 8, f16:
-/// 11). Throws ValueError unless low <= high and both are finite, DTypeError for other types.
+/// 11). Throws ValueError unless low <= high and both are finite in the type, DTypeError for other
+/// types.
 Tensor uniform(const Key& key, const Shape& shape, const UniformOptions& options = {});
 /// Normal numbers by Box and Muller: mean + standard_deviation sqrt(-2 log(1 - u)) cos(2 pi v). At
 /// most 5.8 standard deviations from the mean (f64: 8.6). Throws ValueError where the standard
@@ -37,7 +38,7 @@ Tensor truncated_normal(const Key& key, const Shape& shape, const NormalOptions&
 /// p <= 0 is never true, p >= 1 always.
 Tensor bernoulli(const Key& key, const Operand& p, const Shape& shape);
 /// Integers low, low + 1, ... high - 1, each equally likely, as i64 or another integer type.
-/// Throws ValueError unless low < high and high - low <= 2^31.
+/// Throws ValueError unless low < high <= low + 2^31 and the type holds all of them.
 Tensor integers(const Key& key, int64_t low, int64_t high, const Shape& shape, DType dtype = i64);
 /// 0 ... n - 1 in random order, i64 [n]; each order equally likely (Fisher and Yates).
 Tensor permutation(const Key& key, Dim n);

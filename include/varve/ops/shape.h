@@ -125,7 +125,7 @@ struct ArangeOptions {
 /// 0, 1, ... below stop.
 Tensor arange(const Operand& stop, const ArangeOptions& options = {});
 /// start, start + step, ... before stop: ceil((stop - start) / step) elements, none where that is
-/// negative. Throws ValueError for a step of 0.
+/// negative. Integers are exact. Throws ValueError for a step of 0.
 Tensor arange(const Operand& start, const Operand& stop, const ArangeOptions& options = {});
 Tensor arange(const Operand& start, const Operand& stop, const Operand& step,
               const ArangeOptions& options = {});
