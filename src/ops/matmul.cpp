@@ -3,7 +3,7 @@
 #include "varve/ops/matmul.h"
 
 #include "base/error.h"
-#include "ops/build.h"
+#include "ops/shape.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -98,11 +98,6 @@ std::span<const ir::OpDef> matmul_rows() {
 
 namespace {
 
-Tensor reshaped(const Tensor& x, std::vector<int64_t> dims, Where where) {
-  const Shape shape(std::move(dims));
-  return x.shape() == shape ? x : make("reshape", {x}, {{"shape", shape.dims()}}, where);
-}
-
 [[noreturn]] void inner_dimensions_differ(const Tensor& a, const Tensor& b, const MatmulOptions& o,
                                           const std::string& at) {
   const Shape &x = a.shape(), &y = b.shape();
@@ -144,7 +139,7 @@ Tensor product(const Tensor& a, const Tensor& b, const MatmulOptions& o, Where w
     const Tensor tall = multiply(reshaped(a, {rows, s.k}, where), b);
     out.push_back(s.m);
     out.push_back(s.n);
-    return reshaped(tall, std::move(out), where);
+    return reshaped(tall, Shape(std::move(out)), where);
   }
   const Shape lead = broadcast_shapes("matmul", Shape(std::move(out)),
                                       Shape(std::vector<int64_t>(y.begin(), y.end() - 2)));
@@ -153,7 +148,7 @@ Tensor product(const Tensor& a, const Tensor& b, const MatmulOptions& o, Where w
     dims.push_back(t.shape()[-2]);
     dims.push_back(t.shape()[-1]);
     const Shape shape(std::move(dims));
-    return t.shape() == shape ? t : make("broadcast_to", {t}, {{"shape", shape.dims()}}, where);
+    return stretched_to(t, shape, where);
   };
   return multiply(stretched(a), stretched(b));
 }
@@ -199,7 +194,7 @@ Tensor matmul(const Operand& a_operand, const Operand& b_operand, const MatmulOp
   std::vector<int64_t> dims(y.shape().begin(), y.shape().end() - 2);
   if (!row) dims.push_back(y.shape()[-2]);
   if (!column) dims.push_back(y.shape()[-1]);
-  return ops::reshaped(y, std::move(dims), where);
+  return ops::reshaped(y, Shape(std::move(dims)), where);
 }
 
 }  // namespace varve

@@ -1,5 +1,6 @@
 #include "runtime/optimize.h"
 
+#include "ir/checked.h"
 #include "runtime/attach.h"
 #include "runtime/lower.h"
 #include "transform/batch.h"
@@ -10,11 +11,13 @@ namespace varve::runtime {
 
 ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
                    int threads) {
-  if (set == backend::KernelSet::ref) return lower(graph, set, threads);
+  using ir::checked;
+  if (set == backend::KernelSet::ref) return checked(lower(graph, set, threads));
   // Before lowering, while composites are whole; after it, for what decompositions have in common.
-  const ir::Graph lowered = transform::simplify(lower(transform::simplify(graph), set, threads));
-  return transform::batch(transform::group(attach(lowered, threads)),
-                          static_cast<size_t>(roles.results), roles.assigned.size());
+  const ir::Graph lowered = transform::simplify(
+      checked(lower(checked(transform::simplify(checked(graph))), set, threads)));
+  return checked(transform::batch(checked(transform::group(checked(attach(lowered, threads)))),
+                                  static_cast<size_t>(roles.results), roles.assigned.size()));
 }
 
 }  // namespace varve::runtime

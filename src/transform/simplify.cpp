@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ir/checked.h"
 #include "transform/common_subexpressions.h"
 #include "transform/dead_code.h"
 #include "transform/fold_constants.h"
@@ -9,6 +10,8 @@
 
 namespace varve::transform {
 namespace {
+
+using ir::checked;
 
 // Chains of rules are short; a graph that still changes after this many rounds is only left less
 // simple than it could be.
@@ -23,13 +26,6 @@ std::vector<Rule> rules_for(const SimplifyOptions& options) {
     }
   }
   return rules;
-}
-
-ir::Graph checked(ir::Graph graph) {
-#ifndef NDEBUG
-  ir::verify(graph);
-#endif
-  return graph;
 }
 
 ir::Graph with_simple_bodies(ir::Graph graph, const SimplifyOptions& options) {

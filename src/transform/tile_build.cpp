@@ -82,10 +82,8 @@ class Builder {
     std::vector<int> kinds(rank, 0);
     for (ir::ValueId v : body_.outputs) space.strides.push_back(output_steps(v, kinds));
     if (!why_.empty()) return false;
-    const size_t before = rank;
-    std::vector<int> joined = kinds;
     if (!tiling::collapse(space, kinds)) {
-      why_ = "more than three axes remain of rank " + std::to_string(before);
+      why_ = "more than three axes remain of rank " + std::to_string(rank);
       return false;
     }
     for (size_t a = 0; a < 3; ++a) program_.extents[a] = space.extents[a];

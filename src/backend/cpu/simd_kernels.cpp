@@ -8,7 +8,6 @@
 #include "backend/cpu/simd_softmax.h"
 #include "backend/cpu/tile_interpreter.h"
 #include "base/pointwise.h"
-#include "ir/dispatch.h"
 #include "ops/window.h"
 
 namespace varve::backend::cpu {
@@ -158,12 +157,6 @@ varve::cpu::CrossEntropyRows entropy_rows(const Request& r) {
   return p;
 }
 
-int64_t label_at(const void* labels, DType type, int64_t row) {
-  return ir::dispatch(type, [&]<class T>(T) -> int64_t {
-    return convert<int64_t>(static_cast<const T*>(labels)[row]);
-  });
-}
-
 Offer prepare_cross_entropy(const Request& r) {
   if (auto why = dense_floats(r); !why.empty()) return Offer::decline(why);
   return kernel([p = entropy_rows(r)](const Arguments& a) {
@@ -172,7 +165,7 @@ Offer prepare_cross_entropy(const Request& r) {
     rows.labels = a.inputs[1];
     const int64_t bad = varve::cpu::cross_entropy_rows(rows, static_cast<float*>(a.outputs[0]),
                                                        static_cast<float*>(a.outputs[1]));
-    if (bad >= 0) a.fault->note(1, bad, label_at(rows.labels, p.label_type, bad), 0, p.columns - 1);
+    if (bad >= 0) a.fault->note(1, bad, varve::cpu::label_at(rows, bad), 0, p.columns - 1);
   });
 }
 

@@ -144,10 +144,6 @@ HWY_EXPORT(exp_row);
 HWY_EXPORT(shifted_exp_row);
 HWY_EXPORT(affine_row);
 HWY_EXPORT(total_row);
-namespace {
-
-/// Rows that take about 10 microseconds together, at half a nanosecond an element.
-int64_t grain(int64_t columns) { return std::max<int64_t>(1, 20000 / (columns + 20)); }
 
 int64_t label_at(const CrossEntropyRows& p, int64_t row) {
   switch (p.label_type) {
@@ -167,6 +163,11 @@ int64_t label_at(const CrossEntropyRows& p, int64_t row) {
       return static_cast<const int64_t*>(p.labels)[row];
   }
 }
+
+namespace {
+
+/// Rows that take about 10 microseconds together, at half a nanosecond an element.
+int64_t grain(int64_t columns) { return std::max<int64_t>(1, 20000 / (columns + 20)); }
 
 /// The least of the rows that several threads report.
 class FirstRow {

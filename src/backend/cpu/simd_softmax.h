@@ -25,6 +25,8 @@ struct CrossEntropyRows {
   bool ignores = false;  // rows whose label is `ignored` have loss and gradient 0
   int64_t ignored = 0;
 };
+/// The label of a row.
+int64_t label_at(const CrossEntropyRows& p, int64_t row);
 /// The gradient of the losses: one a row, `step` apart (0: one for all rows).
 struct RowGradients {
   const float* values = nullptr;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/error.h"
 #include "base/math.h"
 #include "base/threads.h"
 
@@ -16,6 +17,8 @@ namespace {
 constexpr int64_t kBlock = 32;
 // Below this much a thread is not worth its start.
 constexpr int64_t kGrainBytes = 128 << 10;
+// Axes here have two elements at least, and no tensor has 2^63.
+constexpr size_t kMostAxes = 63;
 
 }  // namespace
 
@@ -53,6 +56,7 @@ StridedCopy::StridedCopy(int64_t width, const Shape& shape, const ir::Strides& f
       blocks_ = ceil_div(across_.count, kBlock);
     }
   }
+  check(merged.size() <= kMostAxes, "a tensor has fewer than 2^63 elements");
   outer_ = std::move(merged);
   units_ = blocks_;
   for (const Axis& a : outer_) units_ *= a.count;
@@ -61,7 +65,8 @@ StridedCopy::StridedCopy(int64_t width, const Shape& shape, const ir::Strides& f
 template <class T>
 void StridedCopy::run_units(const T* x, T* y, int64_t begin, int64_t end) const {
   // A unit's number is that of its outer element, then of its block.
-  std::vector<int64_t> index(outer_.size());
+  // Nothing here may throw: it runs on the threads of kernels that are noexcept.
+  int64_t index[kMostAxes];
   int64_t rest = begin / blocks_, block = begin % blocks_, from = 0, to = 0;
   for (size_t k = outer_.size(); k-- > 0;) {
     index[k] = rest % outer_[k].count;

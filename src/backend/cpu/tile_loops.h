@@ -43,7 +43,7 @@ LoadLoop load_loop(DType from, tiling::Type to);
 using StoreLoop = void (*)(const void* source, void* out, int64_t stride, size_t n);
 StoreLoop store_loop(tiling::Type from, DType to);
 
-/// Sums and products of floats are kept in double, those of integers in 64 bits.
+/// What single rows give, in the computing type, is combined in double; of integers in 64 bits.
 union Accumulator {
   double f;
   int64_t i;
