@@ -13,8 +13,8 @@ endif
 export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help install-dependencies configure build demo test sanitize recipes bare bench format \
-  format-check check-layers check-clang style docs data-note clean
+.PHONY: help install-dependencies configure build demo test sanitize recipes bare bench \
+  kernel-costs format format-check check-layers check-clang style docs data-note clean
 
 help:
 	@echo 'make build         the library, $(BUILD)/varve and $(BUILD)/varve-bench'
@@ -24,6 +24,7 @@ help:
 	@echo 'make recipes       every recipe on three seeds; writes docs/recipes.md'
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
 	@echo 'make bench         the benchmarks'
+	@echo 'make kernel-costs  times kernels and writes anew the table by which plans choose them'
 	@echo 'make docs          writes anew what documents show of the code'
 	@echo 'make format        clang-format over all sources (format-check only looks)'
 	@echo 'make check-clang   clang reads everything that g++ compiles'
@@ -62,6 +63,10 @@ bare:
 
 bench: build
 	$(BUILD)/varve-bench
+
+# For both instruction sets, so a processor with AVX-512 is needed.
+kernel-costs: build
+	tools/kernel_costs.sh $(BUILD)/varve-bench src/backend/cpu/cost_table.inc
 
 check-layers: install-dependencies
 	python3 tools/check_layers.py

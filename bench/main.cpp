@@ -16,6 +16,7 @@
 #include "base/threads.h"
 #include "cases.h"
 #include "check.h"
+#include "kernel_costs.h"
 #include "varve/error.h"
 #include "varve/jit.h"
 #include "varve/losses.h"
@@ -182,10 +183,18 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_flag("--plan", wishes.plan, "Print each case's plan on the error stream");
   app.add_flag("--profile", wishes.profile, "Print the time of each kernel on the error stream");
+  std::string costs;
+  app.add_option("--kernel-costs", costs,
+                 "Print rows of the kernels' cost table instead of timing cases")
+      ->check(CLI::IsMember({"convolutions", "relays"}));
   app.add_option(
       "--check", check,
       "Folder of a peer's weights, data, gradients and losses: compare instead of timing");
   CLI11_PARSE(app, argc, argv);
+  if (!costs.empty()) {
+    print_kernel_costs(costs == "convolutions");
+    return 0;
+  }
   std::vector<std::string> chosen = split(names);
   if (chosen.empty()) {
     for (const Case& c : cases()) chosen.push_back(c.name);

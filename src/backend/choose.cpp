@@ -1,16 +1,25 @@
-#include <cstring>
+#include <algorithm>
 
 #include "backend/kernel.h"
 
 namespace varve::backend {
+namespace {
+
+bool all_plain(std::span<const Layout> layouts) {
+  return std::all_of(layouts.begin(), layouts.end(),
+                     [](const Layout& l) { return l.format == Format::plain; });
+}
+
+}  // namespace
 
 Choice choose_kernel(const Request& request, KernelSet set) {
-  static const std::vector<KernelRow> cpu = cpu_kernels(), ref = ref_kernels();
   Choice choice;
+  const bool plain = all_plain(request.inputs) && all_plain(request.outputs);
   auto try_list = [&](const std::vector<KernelRow>& rows) {
     for (const KernelRow& row : rows) {
-      if (std::strcmp(row.op, "*") != 0 && std::strcmp(row.op, request.op.name) != 0) continue;
-      Offer offer = row.prepare(request);
+      if (!row.is_for(request.op)) continue;
+      Offer offer =
+          plain || row.candidates ? row.prepare(request) : Offer::decline("takes plain operands");
       if (offer.kernel) {
         choice.kernel = std::move(offer.kernel);
         choice.name = row.name;
@@ -20,8 +29,8 @@ Choice choose_kernel(const Request& request, KernelSet set) {
     }
     return false;
   };
-  if (set != KernelSet::ref && try_list(cpu)) return choice;
-  if (set != KernelSet::cpu) try_list(ref);
+  if (set != KernelSet::ref && try_list(cpu_kernels())) return choice;
+  if (set != KernelSet::cpu) try_list(ref_kernels());
   return choice;
 }
 

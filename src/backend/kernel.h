@@ -9,16 +9,22 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "transform/select.h"
 
 namespace varve::backend {
 
-/// Type and strides (in elements) of an operand.
+using ir::Format;
+
+/// Type and strides (in elements) of an operand; in a format that is not plain, strides say
+/// nothing.
 struct Layout {
   DType dtype = DType::f32;
   Shape shape;
   ir::Strides strides;
+  Format format = Format::plain;
 
-  bool contiguous() const { return ir::is_contiguous(shape, strides); }
+  /// Row-major elements without gaps.
+  bool contiguous() const { return format == Format::plain && ir::is_contiguous(shape, strides); }
 };
 
 /// What a kernel is made for: everything but the elements.
@@ -94,12 +100,19 @@ struct KernelRow {
   const char* op;
   const char* name;
   Offer (*prepare)(const Request&);
+  /// For a request with plain operands, every way in which the kernel can run it, plain the first,
+  /// with predicted times; empty where it cannot. Null: it takes plain operands only.
+  std::vector<transform::Candidate> (*candidates)(const Request&) = nullptr;
+
+  bool is_for(const ir::OpDef& other) const {
+    return std::string_view(op) == "*" || std::string_view(op) == other.name;
+  }
 };
 
 /// Plain loops: one for every primitive op. Families, a file each.
-std::vector<KernelRow> ref_kernels();
+const std::vector<KernelRow>& ref_kernels();
 /// oneDNN and SIMD.
-std::vector<KernelRow> cpu_kernels();
+const std::vector<KernelRow>& cpu_kernels();
 
 /// Which kernels may be taken.
 enum class KernelSet { all, cpu, ref };
@@ -111,6 +124,18 @@ struct Choice {
 };
 /// The first kernel of the lists that does not decline.
 Choice choose_kernel(const Request& request, KernelSet set);
+
+/// The CPU's kernels, as selection sees them.
+class CpuTarget final : public transform::Target {
+ public:
+  CpuTarget(KernelSet set, int threads) : set_(set), threads_(threads) {}
+  std::vector<transform::Candidate> candidates(const ir::Graph& graph, int32_t node) const override;
+  double relay_seconds(const ir::TensorType& type, Format from, Format to) const override;
+
+ private:
+  KernelSet set_;
+  int threads_;
+};
 
 /// A kernel of a callable `void(const Arguments&)` that does not throw.
 template <class F>

@@ -24,8 +24,12 @@ struct Plan::Context {
 };
 
 Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads)
+    : Plan(std::move(graph), std::move(roles), set, threads, backend::CpuTarget(set, threads)) {}
+
+Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads,
+           const transform::Target& target)
     : graph_(std::move(graph)), roles_(std::move(roles)) {
-  PlanBuilder(*this, set, threads).build();
+  PlanBuilder(*this, set, threads).build(target);
   seconds_.assign(steps_.size(), 0);
   idle_.reserve(8);
   idle_.push_back(make_context());
@@ -170,7 +174,11 @@ std::string Plan::to_string(bool declined) const {
     out += s.name;
     out += s.node >= 0 ? ": " + ir::to_text(graph_.nodes[static_cast<size_t>(s.node)], s.node)
                        : std::string();
-    for (const Place& p : s.outputs) out += " -> " + place_text(p);
+    for (size_t o = 0; o < s.outputs.size(); ++o) {
+      out += " -> " + place_text(s.outputs[o]);
+      if (s.formats[o] != backend::Format::plain)
+        out += std::string(" in ") + ir::name_of(s.formats[o]);
+    }
     out += "\n";
     for (size_t d = 0; declined && d < s.declined.size(); ++d)
       out += "              not " + s.declined[d] + "\n";

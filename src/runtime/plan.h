@@ -36,6 +36,7 @@ struct Step {
   const char* name = "";
   int32_t node = -1;  ///< the graph's node; -1 for copies
   std::vector<Place> inputs, outputs;
+  std::vector<backend::Format> formats;  ///< of the outputs
   Place scratch;
   size_t pointers = 0;                     ///< where its pointers start in a context's list
   bool commit = false;                     ///< runs after the guards were found finite
@@ -46,6 +47,9 @@ class Plan {
  public:
   /// Plans a lowered graph. Throws UnsupportedError for a node without a kernel.
   Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads);
+  /// With predictions other than the CPU's own.
+  Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads,
+       const transform::Target& target);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;

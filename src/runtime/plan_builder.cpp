@@ -8,9 +8,10 @@
 
 namespace varve::runtime {
 
-void PlanBuilder::build() {
+void PlanBuilder::build(const transform::Target& target) {
   const size_t n = plan_.graph_.nodes.size();
   values_.resize(n);
+  selected_ = transform::select(plan_.graph_, target);
   mark_commits();
   order_nodes();
   claim_outputs();
@@ -68,6 +69,8 @@ void PlanBuilder::claim_outputs() {
     const ir::ValueId v = g.outputs[static_cast<size_t>(i)];
     int& claim = claims_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)];
     if (claim >= 0 || g.node(v).op->traits.structural || g.node(v).op->view) continue;
+    const transform::Candidate& way = selected_[static_cast<size_t>(v.node)];
+    if (way.outputs[static_cast<size_t>(v.output)] != backend::Format::plain) continue;
     // An assigned variable's memory may only be written once the guards have passed.
     if (i >= plan_.roles_.results && !commits_[static_cast<size_t>(v.node)]) continue;
     claim = i;
@@ -111,7 +114,8 @@ void PlanBuilder::touch(int buffer) {
 bool PlanBuilder::schedule_view(int32_t n) {
   const ir::GraphNode& node = plan_.graph_.nodes[static_cast<size_t>(n)];
   if (!node.op->view) return false;
-  const Held& from = value(node.inputs[0]);
+  const Held from =
+      held_in(node.inputs[0], backend::Format::plain, commits_[static_cast<size_t>(n)]);
   ir::Types types;
   for (ir::ValueId v : node.inputs) types.push_back(plan_.graph_.type(v));
   auto view =
@@ -132,6 +136,20 @@ PlanBuilder::Held PlanBuilder::pack(const Held& from, bool commit) {
   return to;
 }
 
+/// A value in a format: as it is, or made anew once for all who want it so.
+PlanBuilder::Held PlanBuilder::held_in(ir::ValueId v, backend::Format format, bool commit) {
+  const Held& own = value(v);
+  if (own.layout.format == format) return own;
+  const auto key = std::tuple(v.node, v.output, format);
+  if (const auto made = relaid_.find(key); made != relaid_.end()) return made->second;
+  Held to{new_buffer(own.layout.shape.size() * size_of(own.layout.dtype)),
+          0,
+          {own.layout.dtype, own.layout.shape, ir::row_major(own.layout.shape), format}};
+  add_step(prepare_copy(own.layout, to.layout, set_, threads_), "relay", -1, commit, {own}, {to});
+  relaid_.emplace(key, to);
+  return to;
+}
+
 bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
                                const std::vector<Held>& taken, Held& out, int output, int32_t n) {
   const ir::GraphNode& node = plan_.graph_.nodes[static_cast<size_t>(n)];
@@ -140,7 +158,9 @@ bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<
     if (!kernel.in_place(static_cast<int>(which), output)) continue;
     const Held& held = in[which];
     const Buffer& b = buffers_[static_cast<size_t>(held.buffer)];
-    if (b.fixed || held.offset != 0 || b.bytes != bytes || !held.layout.contiguous()) continue;
+    if (b.fixed || held.offset != 0 || b.bytes != bytes) continue;
+    if (held.layout.format != out.layout.format) continue;
+    if (held.layout.format == backend::Format::plain && !held.layout.contiguous()) continue;
     if (!last_reader(in, which, node.inputs[which])) continue;
     // Another output of the same node may lie there already.
     if (std::any_of(taken.begin(), taken.end(),
@@ -183,11 +203,15 @@ void PlanBuilder::schedule(int32_t n) {
   if (!schedule_view(n)) {
     std::vector<Held> in, out;
     std::vector<backend::Layout> in_layouts, out_layouts;
-    for (ir::ValueId v : node.inputs) {
-      in.push_back(value(v));
+    const transform::Candidate& way = selected_[index];
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      in.push_back(held_in(node.inputs[i], way.inputs[i], commits_[index]));
       in_layouts.push_back(in.back().layout);
     }
-    for (const ir::TensorType& t : node.outputs) out_layouts.push_back(packed(t));
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      out_layouts.push_back(packed(node.outputs[o]));
+      out_layouts.back().format = way.outputs[o];
+    }
     Prepared p = prepare(node, in_layouts, out_layouts, set_, threads_);
     if (!p.kernel) no_kernel(node, p.declined);
     for (size_t i = 0; i < in.size(); ++i) {
@@ -231,6 +255,7 @@ void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* 
   s.name = name;
   s.node = node;
   s.commit = commit;
+  for (const Held& h : out) s.formats.push_back(h.layout.format);
   plan_.steps_.push_back(std::move(s));
   pending_.push_back(std::move(p));
 }
@@ -239,7 +264,7 @@ void PlanBuilder::hold_guards() {
   const ir::Graph& g = plan_.graph_;
   for (size_t i = static_cast<size_t>(plan_.roles_.outputs()); i < g.outputs.size(); ++i) {
     Held h = value(g.outputs[i]);
-    if (!h.layout.contiguous()) h = pack(h, false);
+    if (h.layout.format == backend::Format::plain && !h.layout.contiguous()) h = pack(h, false);
     touch(h.buffer);
     plan_.guards_.push_back(
         {buffers_[static_cast<size_t>(h.buffer)].place.kind, h.buffer, h.offset});

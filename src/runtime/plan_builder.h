@@ -1,5 +1,7 @@
 // How a plan is made from a graph: order, kernels, views, memory.
 #pragma once
+#include <map>
+#include <tuple>
 #include <vector>
 
 #include "runtime/memory.h"
@@ -11,7 +13,7 @@ class PlanBuilder {
  public:
   PlanBuilder(Plan& plan, backend::KernelSet set, int threads)
       : plan_(plan), set_(set), threads_(threads) {}
-  void build();
+  void build(const transform::Target& target);
 
  private:
   /// A buffer that values share by views or by working in place.
@@ -38,6 +40,7 @@ class PlanBuilder {
   void settle_places();
   int new_buffer(int64_t bytes);
   Held pack(const Held& from, bool commit);
+  Held held_in(ir::ValueId v, backend::Format format, bool commit);
   void add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
                 bool commit, const std::vector<Held>& in, const std::vector<Held>& out);
   bool try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
@@ -63,6 +66,9 @@ class PlanBuilder {
   std::vector<int32_t> order_;
   std::vector<int> uses_;  // reads still to come, by node
   std::vector<std::vector<Held>> values_;
+  std::vector<transform::Candidate> selected_;  // by node
+  /// Values made anew in another format, for all who read them so.
+  std::map<std::tuple<int32_t, int32_t, backend::Format>, Held> relaid_;
   std::vector<Buffer> buffers_;
   std::vector<int> input_buffers_, claimed_;  // claimed_[output]: a node writes it, -1: by a copy
   std::vector<std::vector<int>> claims_;      // [node][node output] -> plan output or -1

@@ -139,10 +139,8 @@ inline Ran run_kernel(const char* op_name, std::vector<TestOperand>& inputs,
 
 /// Sums of K products of rounded numbers lie within 2 sqrt(K) epsilon times the sum of absolute
 /// products (twice the expected error of random roundings), plus the rounding of the result.
-inline void expect_sums(const char* op, std::vector<TestOperand> inputs,
-                        const ir::Attributes& attributes, const char* kernel, int64_t k,
-                        int threads = 2) {
-  const Ran fast = run_kernel(op, inputs, attributes, backend::KernelSet::all, threads);
+inline void expect_sums(const Ran& fast, const char* op, std::vector<TestOperand> inputs,
+                        const ir::Attributes& attributes, const char* kernel, int64_t k) {
   std::string why;
   for (const std::string& d : fast.declined) why += "\n  " + d;
   EXPECT_EQ(fast.kernel, kernel) << why;
@@ -167,6 +165,13 @@ inline void expect_sums(const char* op, std::vector<TestOperand> inputs,
           << op << " output " << o << " element " << i;
     }
   }
+}
+
+inline void expect_sums(const char* op, std::vector<TestOperand> inputs,
+                        const ir::Attributes& attributes, const char* kernel, int64_t k,
+                        int threads = 2) {
+  const Ran fast = run_kernel(op, inputs, attributes, backend::KernelSet::all, threads);
+  expect_sums(fast, op, std::move(inputs), attributes, kernel, k);
 }
 
 }  // namespace varve

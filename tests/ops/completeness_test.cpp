@@ -98,7 +98,7 @@ TEST_P(OpTable, SaysWhatItIs) {
 }
 
 TEST_P(OpTable, HasAReferenceKernelOrADecomposition) {
-  const auto kernels = backend::ref_kernels();
+  const auto& kernels = backend::ref_kernels();
   const bool kernel = std::any_of(kernels.begin(), kernels.end(), [&](const auto& k) {
     return k.op == std::string_view(op().name) ||
            (op().traits.pointwise && k.op == std::string_view("*"));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/environment.h"
 #include "base/error.h"
 
 namespace varve::cpu {
@@ -39,6 +40,12 @@ void cap_instruction_set(std::string_view name) {
 }
 
 const char* instruction_set() {
+  static const bool capped = [] {
+    const std::string cap = environment("VARVE_MAX_CPU_ISA");
+    if (!cap.empty()) cap_instruction_set(cap);
+    return !cap.empty();
+  }();
+  (void)capped;
   const int64_t targets = hwy::SupportedTargets();
   if (targets & kAvx512) return "avx512";
   return targets & HWY_AVX2 ? "avx2" : "sse4";

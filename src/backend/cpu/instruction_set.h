@@ -9,7 +9,8 @@ namespace varve::cpu {
 /// or where oneDNN has already made its choice.
 void cap_instruction_set(std::string_view name);
 
-/// "sse4", "avx2" or "avx512": what our kernels use now.
+/// "sse4", "avx2" or "avx512": what our kernels use now. The first call caps it by the
+/// environment's VARVE_MAX_CPU_ISA (ConfigError as above).
 const char* instruction_set();
 
 }  // namespace varve::cpu

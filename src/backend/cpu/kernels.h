@@ -14,6 +14,9 @@ std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> tile_kernels();
 std::vector<KernelRow> pooled_convolution_kernels();
 
+/// Blocks of channels as wide as a register; plain where no kernel wants any.
+Format liked_format();
+
 /// A tile program as a kernel.
 Offer tile_kernel(const tiling::TileProgram& program, int threads);
 /// Max pooling, of relu of its input where asked. The second output, places, may be null.

@@ -1,5 +1,6 @@
 #include "backend/cpu/onednn.h"
 
+#include <array>
 #include <cstring>
 
 #include "base/math.h"
@@ -105,8 +106,13 @@ Dims channels_second(const std::vector<int64_t>& last) {
 }
 }  // namespace
 
-memory::desc activation_desc(const Shape& shape, memory::data_type type) {
-  return {channels_second(shape.dims()), type, channels_second(ir::row_major(shape))};
+memory::desc activation_desc(const Shape& shape, memory::data_type type, Format format) {
+  Dims dims = channels_second(shape.dims());
+  if (format == Format::plain) return {dims, type, channels_second(ir::row_major(shape))};
+  using Tag = memory::format_tag;
+  static constexpr std::array<std::array<Tag, 3>, 2> tags{
+      {{Tag::nCw8c, Tag::nChw8c, Tag::nCdhw8c}, {Tag::nCw16c, Tag::nChw16c, Tag::nCdhw16c}}};
+  return {dims, type, tags[format == Format::channels16].at(dims.size() - 3)};
 }
 
 struct Program::Objects {
@@ -137,7 +143,7 @@ Place Program::reserve(size_t bytes) {
 Place Program::row_major_input(const Request& r, size_t i) {
   const Place own{Place::Kind::input, static_cast<int64_t>(i)};
   const Layout& layout = r.inputs[i];
-  if (layout.contiguous()) return own;
+  if (layout.contiguous() || layout.format != Format::plain) return own;
   const Place room = reserve(static_cast<size_t>(layout.shape.size() * size_of(layout.dtype)));
   steps_.push_back({{}, {}, layout, own, room});
   return room;
@@ -166,6 +172,19 @@ std::unique_ptr<Program::Objects> Program::make_objects() const {
   }
   objects->handles.assign(objects->memories.size(), nullptr);
   return objects;
+}
+
+Offer onednn_relay(const Request& r) {
+  const Layout &x = r.inputs[0], &y = r.outputs[0];
+  if (x.format == y.format) return Offer::decline("both lie alike");
+  const auto type = type_of(x.dtype);
+  if (!type || x.dtype != y.dtype) return Offer::decline("takes f32 and bf16");
+  const int threads = useful_threads(static_cast<double>(x.shape.size()), r.threads);
+  const ThreadScope scope(threads);
+  auto program = std::make_unique<Program>(threads);
+  program->add_reorder(activation_desc(x.shape, *type, x.format), program->row_major_input(r, 0),
+                       activation_desc(y.shape, *type, y.format), {Place::Kind::output, 0});
+  return Offer(std::move(program));
 }
 
 void Program::run(const Arguments& a) const noexcept {

@@ -52,7 +52,7 @@ class Program final : public Kernel {
 
   /// Room in scratch, aligned to 64 bytes.
   Place reserve(size_t bytes);
-  /// Input `i` as row-major elements without gaps: itself, or a copy made first.
+  /// Input `i` as row-major elements without gaps, or in its format: itself, or a copy made first.
   Place row_major_input(const Request& r, size_t i);
   /// Adds a primitive and its scratchpad.
   template <class PrimitiveDesc>
@@ -94,8 +94,10 @@ std::string refusal(const PrimitiveDesc& made) {
   return name.rfind("ref", 0) == 0 ? "oneDNN has only its reference loops (" + name + ")" : "";
 }
 
-/// [batch, spatial..., channels] in row-major order as oneDNN's batch, channels, spatial.
-memory::desc activation_desc(const Shape& shape, memory::data_type type);
+/// [batch, spatial..., channels] in row-major order, or in a format of blocks, as oneDNN's batch,
+/// channels, spatial.
+memory::desc activation_desc(const Shape& shape, memory::data_type type,
+                             Format format = Format::plain);
 
 /// Kernels of average_pool and average_pool_gradient.
 Offer onednn_average_pool(const Request& request);
@@ -103,5 +105,9 @@ Offer onednn_average_pool(const Request& request);
 /// what they write.
 Offer onednn_matmul(const Request& request, Pointwise activation = Pointwise::identity);
 Offer onednn_convolution(const Request& request, Pointwise activation = Pointwise::identity);
+/// The ways to run one of the three, or none.
+std::vector<transform::Candidate> convolution_candidates(const Request& request);
+/// The change from one format to another.
+Offer onednn_relay(const Request& request);
 
 }  // namespace varve::backend::cpu

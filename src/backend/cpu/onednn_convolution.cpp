@@ -1,5 +1,9 @@
 // Convolution and its gradients by oneDNN: activations channels last as they lie, kernels in the
 // layout that the library likes, changed on the way.
+#include <algorithm>
+
+#include "backend/cpu/convolution_costs.h"
+#include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "ops/window.h"
 
@@ -45,16 +49,27 @@ bool describable(const Layout& l) {
   return true;
 }
 
-Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Shape& y,
+/// How an operand lies. A picture of one channel is the same channels first, and it is under that
+/// name that the library has kernels from it to blocks.
+memory::desc picture_desc(const Layout& own, const Layout& other, memory::data_type type) {
+  if (own.shape[-1] == 1 && own.format != other.format) {
+    std::vector<int64_t> dims = own.shape.dims();
+    std::rotate(dims.begin() + 1, dims.end() - 1, dims.end());
+    return {dims, type, ir::row_major(Shape(dims))};
+  }
+  return activation_desc(own.shape, type, own.format);
+}
+
+Problem problem(const Request& r, const Layout& x, const Layout& kernel, const Layout& y,
                 memory::data_type type) {
-  const size_t axes = static_cast<size_t>(x.rank()) - 2;
+  const size_t axes = static_cast<size_t>(x.shape.rank()) - 2;
   const auto& k = kernel.shape.dims();
   const ops::Window w = ops::window_of(
       r.attributes, ir::Ints(k.begin(), k.begin() + static_cast<std::ptrdiff_t>(axes)));
   Problem c;
   c.type = type;
-  c.x = activation_desc(x, type);
-  c.y = activation_desc(y, type);
+  c.x = picture_desc(x, y, type);
+  c.y = picture_desc(y, x, type);
   Layout lies = kernel;
   if (!describable(kernel)) {
     c.copy_kernel = true;
@@ -67,7 +82,7 @@ Problem problem(const Request& r, const Shape& x, const Layout& kernel, const Sh
   c.high = w.high;
   for (int64_t d : w.dilation) c.dilates.push_back(d - 1);
   c.operations = 2. * static_cast<double>(kernel.shape.size()) *
-                 static_cast<double>(y.size() / std::max<int64_t>(y[-1], 1));
+                 static_cast<double>(y.shape.size() / std::max<int64_t>(y.shape[-1], 1));
   return c;
 }
 
@@ -131,17 +146,30 @@ Place kernel_place(Program& program, const Request& r, const Problem& c) {
   return c.copy_kernel ? program.row_major_input(r, 1) : Place{Place::Kind::input, 1};
 }
 
+/// The three operands of a convolution or of one of its gradients.
+struct Roles {
+  const Layout &x, &kernel, &y;
+};
+Roles roles_of(const Request& r) {
+  const std::string_view op = r.op.name;
+  if (op == "convolution") return {r.inputs[0], r.inputs[1], r.outputs[0]};
+  if (op == "convolution_input_gradient") return {r.outputs[0], r.inputs[1], r.inputs[0]};
+  return {r.inputs[0], r.outputs[0], r.inputs[1]};
+}
+
 /// Checks common to the three, then makes the program; errors of the library are reasons to
 /// decline.
 template <class Make>
-Offer prepare(const Request& r, const Layout& x, const Layout& kernel, const Layout& y, Make make) {
+Offer prepare(const Request& r, Make make) {
+  const auto [x, kernel, y] = roles_of(r);
   const auto type = type_of(r.outputs[0].dtype);
   if (!type) return Offer::decline("takes f32 and bf16");
   if (x.shape.size() == 0 || y.shape.size() == 0 || kernel.shape.size() == 0)
     return Offer::decline("an operand is empty");
-  if (!r.outputs[0].contiguous()) return Offer::decline("the output is strided");
+  if (r.outputs[0].format == Format::plain && !r.outputs[0].contiguous())
+    return Offer::decline("the output is strided");
   try {
-    Problem c = problem(r, x.shape, kernel, y.shape, *type);
+    Problem c = problem(r, x, kernel, y, *type);
     const int threads = useful_threads(c.operations, r.threads);
     const ThreadScope scope(threads);
     auto program = std::make_unique<Program>(threads);
@@ -153,61 +181,119 @@ Offer prepare(const Request& r, const Layout& x, const Layout& kernel, const Lay
 }
 
 Offer prepare_forward(const Request& r, Pointwise activation) {
-  return prepare(
-      r, r.inputs[0], r.inputs[1], r.outputs[0], [&](Program& program, Problem& c) -> std::string {
-        if (r.inputs.size() == 3)
-          c.bias = memory::desc(Dims{r.inputs[2].shape[0]}, c.type, memory::format_tag::a);
-        const auto made = describe_forward(c, activation);
-        if (std::string why = refusal(made); !why.empty()) return why;
-        const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, c);
-        std::vector<Operand> operands{{DNNL_ARG_SRC, c.x, x},
-                                      {DNNL_ARG_WEIGHTS, made.weights_desc(),
-                                       program.relaid(c.kernel, k, made.weights_desc())},
-                                      {DNNL_ARG_DST, c.y, {Place::Kind::output, 0}}};
-        if (c.bias) operands.push_back({DNNL_ARG_BIAS, *c.bias, program.row_major_input(r, 2)});
-        program.add(made, convolution_forward(made), std::move(operands));
-        return {};
-      });
+  return prepare(r, [&](Program& program, Problem& c) -> std::string {
+    if (r.inputs.size() == 3)
+      c.bias = memory::desc(Dims{r.inputs[2].shape[0]}, c.type, memory::format_tag::a);
+    const auto made = describe_forward(c, activation);
+    if (std::string why = refusal(made); !why.empty()) return why;
+    const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, c);
+    std::vector<Operand> operands{
+        {DNNL_ARG_SRC, c.x, x},
+        {DNNL_ARG_WEIGHTS, made.weights_desc(), program.relaid(c.kernel, k, made.weights_desc())},
+        {DNNL_ARG_DST, c.y, {Place::Kind::output, 0}}};
+    if (c.bias) operands.push_back({DNNL_ARG_BIAS, *c.bias, program.row_major_input(r, 2)});
+    program.add(made, convolution_forward(made), std::move(operands));
+    return {};
+  });
 }
 
 Offer prepare_input_gradient(const Request& r) {
-  return prepare(r, r.outputs[0], r.inputs[1], r.inputs[0],
-                 [&](Program& program, Problem& c) -> std::string {
-                   const auto forward = describe_forward(c);
-                   if (!forward) return refusal(forward);
-                   const auto made = describe_input_gradient(c, forward);
-                   if (std::string why = refusal(made); !why.empty()) return why;
-                   const Place y = program.row_major_input(r, 0), k = kernel_place(program, r, c);
-                   program.add(made, convolution_backward_data(made),
-                               {{DNNL_ARG_DIFF_DST, c.y, y},
-                                {DNNL_ARG_WEIGHTS, made.weights_desc(),
-                                 program.relaid(c.kernel, k, made.weights_desc())},
-                                {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
-                   return {};
-                 });
+  return prepare(r, [&](Program& program, Problem& c) -> std::string {
+    const auto forward = describe_forward(c);
+    if (!forward) return refusal(forward);
+    const auto made = describe_input_gradient(c, forward);
+    if (std::string why = refusal(made); !why.empty()) return why;
+    const Place y = program.row_major_input(r, 0), k = kernel_place(program, r, c);
+    program.add(
+        made, convolution_backward_data(made),
+        {{DNNL_ARG_DIFF_DST, c.y, y},
+         {DNNL_ARG_WEIGHTS, made.weights_desc(), program.relaid(c.kernel, k, made.weights_desc())},
+         {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
+    return {};
+  });
 }
 
 Offer prepare_filter_gradient(const Request& r) {
-  return prepare(r, r.inputs[0], r.outputs[0], r.inputs[1],
-                 [&](Program& program, Problem& c) -> std::string {
-                   const auto forward = describe_forward(c);
-                   if (!forward) return refusal(forward);
-                   const auto made = describe_filter_gradient(c, forward);
-                   if (std::string why = refusal(made); !why.empty()) return why;
-                   const Place out{Place::Kind::output, 0};
-                   const memory::desc liked = made.diff_weights_desc();
-                   const Place k = liked == c.kernel ? out : program.reserve(liked.get_size());
-                   const Place x = program.row_major_input(r, 0), y = program.row_major_input(r, 1);
-                   program.add(made, convolution_backward_weights(made),
-                               {{DNNL_ARG_SRC, c.x, x},
-                                {DNNL_ARG_DIFF_DST, c.y, y},
-                                {DNNL_ARG_DIFF_WEIGHTS, liked, k}});
-                   if (liked != c.kernel) program.add_reorder(liked, k, c.kernel, out);
-                   return {};
-                 });
+  return prepare(r, [&](Program& program, Problem& c) -> std::string {
+    const auto forward = describe_forward(c);
+    if (!forward) return refusal(forward);
+    const auto made = describe_filter_gradient(c, forward);
+    if (std::string why = refusal(made); !why.empty()) return why;
+    const Place out{Place::Kind::output, 0};
+    const memory::desc liked = made.diff_weights_desc();
+    const Place k = liked == c.kernel ? out : program.reserve(liked.get_size());
+    const Place x = program.row_major_input(r, 0), y = program.row_major_input(r, 1);
+    program.add(
+        made, convolution_backward_weights(made),
+        {{DNNL_ARG_SRC, c.x, x}, {DNNL_ARG_DIFF_DST, c.y, y}, {DNNL_ARG_DIFF_WEIGHTS, liked, k}});
+    if (liked != c.kernel) program.add_reorder(liked, k, c.kernel, out);
+    return {};
+  });
+}
+
+/// Whether the library has a kernel for operands as they lie; makes none.
+bool has_kernel(const Request& r) {
+  const auto [x, kernel, y] = roles_of(r);
+  try {
+    const Problem c = problem(r, x, kernel, y, memory::data_type::f32);
+    const ThreadScope scope(useful_threads(c.operations, r.threads));
+    const auto forward = describe_forward(c);
+    const std::string_view op = r.op.name;
+    if (op == "convolution") return refusal(forward).empty();
+    if (!forward) return false;
+    return op == "convolution_input_gradient"
+               ? refusal(describe_input_gradient(c, forward)).empty()
+               : refusal(describe_filter_gradient(c, forward)).empty();
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
+ConvolutionPass pass_of(const Request& r) {
+  const std::string_view op = r.op.name;
+  if (op == "convolution") return ConvolutionPass::forward;
+  return op == "convolution_input_gradient" ? ConvolutionPass::input_gradient
+                                            : ConvolutionPass::filter_gradient;
 }
 
 }  // namespace
+
+std::vector<transform::Candidate> convolution_candidates(const Request& r) {
+  const auto [x, kernel, y] = roles_of(r);
+  const std::vector<Format> plain_inputs(r.inputs.size(), Format::plain);
+  const int axes = x.shape.rank() - 2;
+  ConvolutionShape shape{};
+  shape.batch = x.shape[0];
+  shape.positions = y.shape.size() / std::max<int64_t>(y.shape[0] * y.shape[-1], 1);
+  shape.taps = kernel.shape.size() / std::max<int64_t>(kernel.shape[-1] * kernel.shape[-2], 1);
+  shape.in = x.shape[-1], shape.out = y.shape[-1];
+  const ops::Window w = ops::window_of(
+      r.attributes, ir::Ints(kernel.shape.dims().begin(), kernel.shape.dims().begin() + axes));
+  shape.strided = *std::max_element(w.strides.begin(), w.strides.end()) > 1;
+  const auto seconds = [&](Format f) {
+    return convolution_seconds(pass_of(r), shape, f, r.threads);
+  };
+  std::vector<transform::Candidate> all{{plain_inputs, {Format::plain}, seconds(Format::plain)}};
+  const Format blocks = liked_format();
+  const auto lies = [&](const Layout& l) { return l.shape[-1] == 1 ? Format::plain : blocks; };
+  const bool dilated = *std::max_element(w.dilation.begin(), w.dilation.end()) > 1;
+  if (blocks == Format::plain || x.dtype != f32 || dilated || axes > 3 ||
+      r.attributes.integer("groups") != 1 || !ir::fits(lies(x), x.shape) ||
+      !ir::fits(lies(y), y.shape)) {
+    return all;
+  }
+  std::vector<Layout> in(r.inputs.begin(), r.inputs.end()), out{r.outputs[0]};
+  in[0].format = lies(in[0]);
+  if (pass_of(r) == ConvolutionPass::filter_gradient)
+    in[1].format = lies(in[1]);
+  else
+    out[0].format = lies(out[0]);
+  if (!has_kernel({r.op, r.attributes, in, out, r.threads})) return all;
+  transform::Candidate blocked{{}, {out[0].format}, seconds(blocks)};
+  for (const Layout& l : in) blocked.inputs.push_back(l.format);
+  all.push_back(std::move(blocked));
+  return all;
+}
 
 Offer onednn_convolution(const Request& r, Pointwise activation) {
   const std::string_view op = r.op.name;

@@ -5,11 +5,14 @@
 namespace varve::backend::cpu {
 
 std::vector<KernelRow> onednn_kernels() {
+  using Candidates = std::vector<transform::Candidate>;
   constexpr auto convolution = [](const Request& r) { return onednn_convolution(r); };
+  constexpr auto ways = convolution_candidates;
   return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r); }},
-          {"convolution", "onednn convolution", convolution},
-          {"convolution_input_gradient", "onednn convolution", convolution},
-          {"convolution_filter_gradient", "onednn convolution", convolution},
+          {"convolution", "onednn convolution", convolution, ways},
+          {"convolution_input_gradient", "onednn convolution", convolution, ways},
+          {"convolution_filter_gradient", "onednn convolution", convolution, ways},
+          {"cast", "onednn relay", onednn_relay, [](const Request&) { return Candidates(); }},
           {"average_pool", "onednn average pool", onednn_average_pool},
           {"average_pool_gradient", "onednn average pool", onednn_average_pool}};
 }

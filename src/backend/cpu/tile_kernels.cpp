@@ -100,16 +100,75 @@ Offer prepare_body(const Request& r, const ir::Graph& body) {
   return tile_kernel(*built.program, r.threads);
 }
 
-/// One pointwise op or reduction.
-Offer prepare_single(const Request& r) {
-  if (!transform::tileable(r.op)) return Offer::decline("neither pointwise nor a reduction");
+ir::Graph body_of_single(const Request& r) {
   ir::Types in, out;
   for (const Layout& l : r.inputs) in.push_back({l.dtype, l.shape});
   for (const Layout& l : r.outputs) out.push_back({l.dtype, l.shape});
-  return prepare_body(r, transform::body_of(r.op, r.attributes, in, out));
+  return transform::body_of(r.op, r.attributes, in, out);
+}
+
+bool is_scalar_broadcast(const ir::Graph& g, const ir::GraphNode& n) {
+  return n.op->name == std::string_view("broadcast_to") && g.type(n.inputs[0]).shape.size() == 1;
+}
+
+/// Whether each element written is a function of the elements at the same place, and of scalars: it
+/// does not matter then in what order they lie.
+bool placeless(const Request& r, const ir::Graph& body) {
+  const Shape& space = r.outputs[0].shape;
+  const auto fits = [&](const Layout& l) { return l.shape == space; };
+  return std::all_of(r.outputs.begin(), r.outputs.end(), fits) &&
+         std::all_of(r.inputs.begin(), r.inputs.end(),
+                     [&](const Layout& l) { return fits(l) || l.shape.size() == 1; }) &&
+         std::all_of(body.nodes.begin(), body.nodes.end(), [&](const ir::GraphNode& n) {
+           return n.op->traits.structural || n.op->traits.pointwise || is_scalar_broadcast(body, n);
+         });
+}
+
+/// Runs over operands that all lie in the same blocks as over plain ones.
+Offer prepare_blocks(const Request& r, const ir::Graph& body) {
+  if (!placeless(r, body)) return Offer::decline("takes blocks of channels element by element");
+  std::vector<Layout> in(r.inputs.begin(), r.inputs.end()), out(r.outputs.begin(), r.outputs.end());
+  const Format format = out[0].format;
+  for (std::vector<Layout>* operands : {&in, &out}) {
+    for (Layout& l : *operands) {
+      if (l.format != format && l.shape.size() != 1)
+        return Offer::decline("its operands lie in different formats");
+      l.format = Format::plain;
+    }
+  }
+  return prepare_body({r.op, r.attributes, in, out, r.threads}, body);
+}
+
+bool in_blocks(const Request& r) { return r.outputs[0].format != Format::plain; }
+
+std::vector<transform::Candidate> candidates_of(const Request& r, const ir::Graph& body) {
+  const Format blocks = liked_format();
+  if (blocks == Format::plain || !ir::fits(blocks, r.outputs[0].shape) || !placeless(r, body))
+    return {};
+  std::vector<transform::Candidate> all(2);
+  for (size_t k : {0, 1}) {
+    for (const Layout& l : r.inputs)
+      all[k].inputs.push_back(k && l.shape.size() != 1 ? blocks : Format::plain);
+    all[k].outputs.assign(r.outputs.size(), k ? blocks : Format::plain);
+  }
+  return all;
+}
+
+/// One pointwise op or reduction.
+Offer prepare_single(const Request& r) {
+  if (!transform::tileable(r.op)) return Offer::decline("neither pointwise nor a reduction");
+  const ir::Graph body = body_of_single(r);
+  return in_blocks(r) ? prepare_blocks(r, body) : prepare_body(r, body);
+}
+std::vector<transform::Candidate> candidates_of_single(const Request& r) {
+  if (!r.op.traits.pointwise) return {};
+  return candidates_of(r, body_of_single(r));
 }
 
 const ir::Graph& body_of(const Request& r) { return *r.attributes.get<ir::GraphRef>("body"); }
+std::vector<transform::Candidate> candidates_of_group(const Request& r) {
+  return candidates_of(r, body_of(r));
+}
 
 Offer prepare_group(const Request& r) {
   for (const ir::GraphNode& n : body_of(r).nodes) {
@@ -118,7 +177,7 @@ Offer prepare_group(const Request& r) {
       return Offer::decline(std::string("holds ") + n.op->name);
     }
   }
-  return prepare_body(r, body_of(r));
+  return in_blocks(r) ? prepare_blocks(r, body_of(r)) : prepare_body(r, body_of(r));
 }
 
 /// Groups that do not read each other, made by transform::batch.
@@ -148,19 +207,32 @@ Offer prepare_batch(const Request& r) {
 }
 
 /// A convolution or matrix product and the activation that alone reads it.
-Offer prepare_attached(const Request& r) {
-  const ir::Graph& body = body_of(r);
+struct Attached {
+  const ir::GraphNode* product = nullptr;  ///< null: the body is something else
+  Pointwise activation = Pointwise::identity;
+};
+Attached attached(const ir::Graph& body) {
   const size_t n = body.nodes.size();
-  const auto activation = n == body.inputs.size() + 2 ? body.nodes[n - 1].op->traits.pointwise
-                                                      : std::optional<Pointwise>();
-  if (!activation || !attachable(*activation))
-    return Offer::decline("is no product with its activation");
-  const ir::GraphNode& product = body.nodes[n - 2];
-  const Request inner{*product.op, product.attributes, r.inputs, r.outputs, r.threads};
-  const std::string_view op = product.op->name;
-  if (op == "matmul") return onednn_matmul(inner, *activation);
-  if (op == "convolution") return onednn_convolution(inner, *activation);
+  if (n != body.inputs.size() + 2) return {};
+  const auto activation = body.nodes[n - 1].op->traits.pointwise;
+  if (!activation || !attachable(*activation)) return {};
+  return {&body.nodes[n - 2], *activation};
+}
+
+Offer prepare_attached(const Request& r) {
+  const auto [product, activation] = attached(body_of(r));
+  if (!product) return Offer::decline("is no product with its activation");
+  const Request inner{*product->op, product->attributes, r.inputs, r.outputs, r.threads};
+  const std::string_view op = product->op->name;
+  if (op == "matmul") return onednn_matmul(inner, activation);
+  if (op == "convolution") return onednn_convolution(inner, activation);
   return Offer::decline("has no kernel with an activation for " + std::string(op));
+}
+std::vector<transform::Candidate> candidates_of_attached(const Request& r) {
+  const auto [product, activation] = attached(body_of(r));
+  if (!product || product->op->name != std::string_view("convolution")) return {};
+  return convolution_candidates(
+      {*product->op, product->attributes, r.inputs, r.outputs, r.threads});
 }
 
 }  // namespace
@@ -170,10 +242,10 @@ Offer tile_kernel(const tiling::TileProgram& program, int threads) {
 }
 
 std::vector<KernelRow> tile_kernels() {
-  return {{"group", "onednn + activation", prepare_attached},
-          {"group", "tile", prepare_group},
+  return {{"group", "onednn + activation", prepare_attached, candidates_of_attached},
+          {"group", "tile", prepare_group, candidates_of_group},
           {"group", "tiles", prepare_batch},
-          {"*", "tile", prepare_single}};
+          {"*", "tile", prepare_single, candidates_of_single}};
 }
 
 }  // namespace varve::backend::cpu

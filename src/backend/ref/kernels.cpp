@@ -2,23 +2,26 @@
 
 namespace varve::backend {
 
-std::vector<KernelRow> ref_kernels() {
-  std::vector<KernelRow> all;
-  for (auto family : {
-           ref::pointwise_kernels,
-           ref::reduction_kernels,
-           ref::shape_kernels,
-           ref::indexing_kernels,
-           ref::matmul_kernels,
-           ref::convolution_kernels,
-           ref::pooling_kernels,
-           ref::cross_entropy_kernels,
-           ref::random_kernels,
-           ref::custom_kernels,
-       }) {
-    for (const KernelRow& row : family()) all.push_back(row);
-  }
-  return all;
+const std::vector<KernelRow>& ref_kernels() {
+  static const std::vector<KernelRow> rows = [] {
+    std::vector<KernelRow> all;
+    for (auto family : {
+             ref::pointwise_kernels,
+             ref::reduction_kernels,
+             ref::shape_kernels,
+             ref::indexing_kernels,
+             ref::matmul_kernels,
+             ref::convolution_kernels,
+             ref::pooling_kernels,
+             ref::cross_entropy_kernels,
+             ref::random_kernels,
+             ref::custom_kernels,
+         }) {
+      for (const KernelRow& row : family()) all.push_back(row);
+    }
+    return all;
+  }();
+  return rows;
 }
 
 }  // namespace varve::backend

@@ -1,0 +1,165 @@
+#include "kernel_costs.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "backend/cpu/instruction_set.h"
+#include "backend/cpu/kernels.h"
+#include "backend/kernel.h"
+#include "ops/table.h"
+#include "ops/window.h"
+#include "varve/error.h"
+
+namespace varve::bench {
+namespace {
+
+using backend::Format;
+using backend::Layout;
+using Clock = std::chrono::steady_clock;
+
+/// Square pictures and kernels, padded so that only the stride makes them smaller.
+struct Convolution {
+  int64_t batch, side, in, out, kernel, stride = 1;
+};
+
+// Layers of the networks in the zoo, and small batches of them.
+const std::vector<Convolution> kConvolutions{
+    {128, 28, 1, 32, 3},     {64, 28, 1, 6, 5},       {32, 32, 1, 64, 3},
+    {128, 32, 3, 16, 3},     {32, 32, 3, 64, 3},      {8, 112, 3, 32, 3, 2},
+    {8, 224, 3, 64, 7, 2},   {64, 14, 6, 16, 5},      {128, 26, 32, 64, 3},
+    {128, 13, 32, 64, 3},    {128, 32, 16, 16, 3},    {128, 16, 32, 32, 3},
+    {128, 8, 64, 64, 3},     {128, 32, 16, 32, 3, 2}, {128, 16, 32, 64, 3, 2},
+    {8, 56, 64, 64, 3},      {8, 28, 128, 128, 3},    {8, 14, 256, 256, 3},
+    {8, 7, 512, 512, 3},     {8, 56, 64, 128, 3, 2},  {8, 28, 128, 256, 3, 2},
+    {32, 32, 64, 128, 3},    {32, 16, 128, 256, 3},   {32, 8, 256, 512, 3},
+    {32, 4, 512, 512, 3},    {4, 128, 16, 16, 3},     {4, 128, 32, 32, 3},
+    {4, 64, 64, 64, 3},      {1, 56, 64, 64, 3},      {1, 28, 128, 128, 3},
+    {1, 14, 256, 256, 3},    {1, 7, 512, 512, 3},     {32, 28, 32, 32, 5},
+    {32, 14, 64, 64, 5},     {32, 28, 64, 128, 1},    {32, 28, 128, 64, 1},
+    {32, 14, 256, 256, 1},   {32, 56, 64, 64, 1},     {32, 7, 512, 512, 1},
+    {32, 28, 64, 128, 1, 2}, {32, 48, 16, 96, 1},     {32, 24, 144, 32, 1},
+    {128, 14, 16, 32, 3, 2}, {1, 28, 16, 32, 3}};
+
+const std::vector<int64_t> kRelayBytes{1 << 16, 1 << 19, 1 << 22, 1 << 24, 1 << 26};
+
+std::vector<float> filled(const Layout& l) {
+  std::vector<float> v(static_cast<size_t>(l.shape.size()));
+  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(i % 7) / 8;
+  return v;
+}
+
+/// The least seconds of a kernel over a while, its operands being taken in turn from `sets` of
+/// them; 0 where there is no such kernel.
+double seconds_of(const char* op, const ir::Attributes& attributes, const std::vector<Layout>& in,
+                  const Layout& out, int threads, size_t sets = 1) {
+  const std::vector<Layout> outputs{out};
+  backend::Choice choice = backend::choose_kernel({ops::get(op), attributes, in, outputs, threads},
+                                                  backend::KernelSet::cpu);
+  if (!choice.kernel) return 0;
+  std::vector<std::vector<float>> memory;
+  std::vector<std::vector<void*>> inputs(sets), results(sets);
+  for (size_t k = 0; k < sets; ++k) {
+    for (const Layout& l : in) {
+      memory.push_back(filled(l));
+      inputs[k].push_back(memory.back().data());
+    }
+    memory.push_back(filled(out));
+    results[k].push_back(memory.back().data());
+  }
+  const ir::Storage scratch(choice.kernel->scratch_bytes());
+  backend::Fault fault;
+  double least = 1e9;
+  size_t round = 0;
+  for (const auto start = Clock::now();
+       round < 3 + 2 * sets || Clock::now() - start < std::chrono::milliseconds(40); ++round) {
+    const size_t k = round % sets;
+    const auto begin = Clock::now();
+    choice.kernel->run({inputs[k].data(), results[k].data(), scratch.data(), &fault});
+    const double took = std::chrono::duration<double>(Clock::now() - begin).count();
+    if (round >= sets) least = std::min(least, took);
+  }
+  return least;
+}
+
+Layout picture(std::vector<int64_t> dims, Format format) {
+  Layout l{f32, Shape(std::move(dims)), {}, Format::plain};
+  l.strides = ir::row_major(l.shape);
+  if (l.shape[-1] != 1 && ir::fits(format, l.shape)) l.format = format;
+  return l;
+}
+
+void print_row(const Convolution& c, Format blocks) {
+  ops::Window w{{c.kernel, c.kernel}, {c.stride, c.stride}, {1, 1}, {}, {}};
+  w.low = w.high = {c.kernel / 2, c.kernel / 2};
+  const int64_t side = w.positions(0, c.side);
+  ir::Attributes window;
+  w.put(window);
+  window.set("groups", int64_t{1});
+  ir::Attributes of_input = window, of_filter = window;
+  of_input.set("size", ir::Ints{c.side, c.side});
+  of_filter.set("size", ir::Ints{c.kernel, c.kernel});
+  const double operations =
+      2. * static_cast<double>(c.batch * side * side * c.in * c.out * c.kernel * c.kernel);
+  double speed[3][2][2] = {};
+  // Round after round, so that what disturbs the machine for a while disturbs all alike.
+  for (int round = 0; round < 4; ++round) {
+    for (size_t k : {0, 1}) {
+      const Format f = k ? blocks : Format::plain;
+      const Layout x = picture({c.batch, c.side, c.side, c.in}, f),
+                   y = picture({c.batch, side, side, c.out}, f),
+                   kernel = picture({c.kernel, c.kernel, c.in, c.out}, Format::plain);
+      if (k && (y.format != f || (x.format != f && c.in != 1))) continue;
+      for (int threads : {1, 2}) {
+        const auto note = [&](int pass, double seconds) {
+          double& best = speed[pass][k][threads - 1];
+          if (seconds > 0) best = std::max(best, operations / seconds / 1e9);
+        };
+        note(0, seconds_of("convolution", window, {x, kernel}, y, threads));
+        note(1, seconds_of("convolution_input_gradient", of_input, {y, kernel}, x, threads));
+        note(2, seconds_of("convolution_filter_gradient", of_filter, {x, y}, kernel, threads));
+      }
+    }
+  }
+  std::printf("    {\"%s\", {%lld, %lld, %lld, %lld, %lld, %s}, {", varve::cpu::instruction_set(),
+              static_cast<long long>(c.batch), static_cast<long long>(side * side),
+              static_cast<long long>(c.in), static_cast<long long>(c.out),
+              static_cast<long long>(c.kernel * c.kernel), c.stride > 1 ? "true" : "false");
+  for (const auto& pass : speed) {
+    std::printf("{{%.4g, %.4g}, {%.4g, %.4g}}%s", pass[0][0], pass[0][1], pass[1][0], pass[1][1],
+                &pass == &speed[2] ? "" : ", ");
+  }
+  std::printf("}},\n");
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void print_kernel_costs(bool convolutions) {
+  const Format blocks = backend::cpu::liked_format();
+  if (blocks == Format::plain)
+    throw UnsupportedError("kernel costs: there are no formats to choose from with " +
+                           std::string(varve::cpu::instruction_set()));
+  if (convolutions) {
+    for (const Convolution& c : kConvolutions) print_row(c, blocks);
+    return;
+  }
+  for (int64_t bytes : kRelayBytes) {
+    const int64_t rows = bytes / (4 * 64);
+    const Layout from = picture({1, rows, 64}, Format::plain), to = picture({1, rows, 64}, blocks);
+    double speed[2] = {};
+    // As many as no cache holds: what is changed was often made long before.
+    const auto sets = static_cast<size_t>(std::max<int64_t>(2, (256 << 20) / bytes));
+    for (int threads : {1, 2}) {
+      const ir::Attributes type{{"dtype", f32}};
+      speed[threads - 1] =
+          static_cast<double>(bytes) / seconds_of("cast", type, {from}, to, threads, sets) / 1e9;
+    }
+    std::printf("    {\"%s\", %lld, {%.4g, %.4g}},\n", varve::cpu::instruction_set(),
+                static_cast<long long>(bytes), speed[0], speed[1]);
+  }
+}
+
+}  // namespace varve::bench

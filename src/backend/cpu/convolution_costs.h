@@ -1,0 +1,32 @@
+// Predicted times of convolutions and of changes of format, from a table of measurements.
+#pragma once
+#include <cstdint>
+
+#include "ir/format.h"
+
+namespace varve::backend::cpu {
+
+enum class ConvolutionPass : uint8_t { forward, input_gradient, filter_gradient };
+
+/// What a convolution's speed depends on; `positions`: outputs of one picture, `taps`: elements of
+/// the kernel's window.
+struct ConvolutionShape {
+  int64_t batch = 1, positions = 1, in = 1, out = 1, taps = 1;
+  bool strided = false;
+
+  double operations() const {
+    return 2. * static_cast<double>(batch * positions) * static_cast<double>(in * out * taps);
+  }
+};
+
+/// Seconds by the speed of the nearest shape in the table that was measured for this instruction
+/// set; `format` is that of the pictures. A pure function of its arguments and the instruction set.
+double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ir::Format format,
+                           int threads);
+/// Seconds to read and write that many bytes in another order.
+double relay_seconds(int64_t bytes, int threads);
+
+/// Goes up with every change of the table.
+constexpr int kCostTableVersion = 1;
+
+}  // namespace varve::backend::cpu

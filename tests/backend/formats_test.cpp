@@ -1,0 +1,252 @@
+// Operands that lie in blocks of channels.
+#include <gtest/gtest.h>
+
+#include "backend/cpu/convolution_costs.h"
+#include "backend/cpu/kernels.h"
+#include "backend/kernels_under_test.h"
+#include "varve/tensor.h"
+
+namespace varve {
+namespace {
+
+using backend::Format;
+using backend::Layout;
+
+Layout laid(const Layout& l, Format f) { return {l.dtype, l.shape, ir::row_major(l.shape), f}; }
+
+/// Runs the kernel that takes these operands.
+std::string run(const ir::OpDef& op, const ir::Attributes& attributes,
+                const std::vector<Layout>& in, const std::vector<void*>& from,
+                const std::vector<Layout>& out, const std::vector<void*>& to) {
+  const backend::Choice choice =
+      backend::choose_kernel({op, attributes, in, out, 2}, backend::KernelSet::all);
+  if (!choice.kernel) {
+    ADD_FAILURE() << op.name << ": no kernel"
+                  << (choice.declined.empty() ? "" : ": " + choice.declined[0]);
+    return {};
+  }
+  const ir::Storage scratch(choice.kernel->scratch_bytes());
+  backend::Fault fault;
+  choice.kernel->run({from.data(), to.data(), scratch.data(), &fault});
+  EXPECT_FALSE(fault.set);
+  return choice.name;
+}
+
+std::vector<std::byte> relaid(const Layout& from, const void* elements, Format format) {
+  std::vector<std::byte> made(static_cast<size_t>(from.shape.size() * size_of(from.dtype)));
+  run(ops::get("cast"), {{"dtype", from.dtype}}, {from}, {const_cast<void*>(elements)},
+      {laid(from, format)}, {made.data()});
+  return made;
+}
+
+/// Where [batch, spatial..., channels] element `i`, counted row-major, lies among blocks.
+int64_t place_in_blocks(const Shape& s, int64_t block, int64_t i) {
+  const int64_t channels = s[-1], positions = s.size() / (s[0] * channels);
+  const int64_t c = i % channels, p = i / channels % positions, b = i / channels / positions;
+  return ((b * (channels / block) + c / block) * positions + p) * block + c % block;
+}
+
+TEST(Formats, ARelayPutsEveryElementInItsBlockAndBack) {
+  for (Format f : {Format::channels8, Format::channels16}) {
+    for (const Shape& s : {Shape{2, 5, 32}, Shape{3, 4, 5, 16}, Shape{2, 3, 2, 5, 48},
+                           Shape{1, 1, 1, 16}, Shape{16, 32, 32, 64}}) {
+      SCOPED_TRACE(s.to_string() + " " + ir::name_of(f));
+      TestOperand x = make_operand(f32, s, 3);
+      const auto* plain = static_cast<const float*>(x.data());
+      const auto blocks = relaid(x.layout, plain, f);
+      const auto* got = reinterpret_cast<const float*>(blocks.data());
+      for (int64_t i = 0; i < s.size(); ++i)
+        ASSERT_EQ(got[place_in_blocks(s, ir::block_of(f), i)], plain[i]) << i;
+      const auto back = relaid(laid(x.layout, f), got, Format::plain);
+      EXPECT_EQ(std::memcmp(back.data(), plain, back.size()), 0);
+    }
+  }
+}
+
+TEST(Formats, ARelayTakesStridedElements) {
+  TestOperand x = make_operand(f32, {2, 3, 4, 16}, 5, {0, 3, 1, 2}, 2);
+  std::vector<float> want;
+  for (int64_t b = 0; b < 2; ++b)
+    for (int64_t h = 0; h < 3; ++h)
+      for (int64_t w = 0; w < 4; ++w)
+        for (int64_t c = 0; c < 16; ++c) {
+          const auto& st = x.layout.strides;
+          want.push_back(
+              static_cast<float*>(x.data())[b * st[0] + h * st[1] + w * st[2] + c * st[3]]);
+        }
+  const auto blocks = relaid(x.layout, x.data(), Format::channels16);
+  const auto back = relaid(laid(x.layout, Format::channels16), blocks.data(), Format::plain);
+  EXPECT_EQ(std::memcmp(back.data(), want.data(), back.size()), 0);
+}
+
+Format machines_format() { return backend::cpu::liked_format(); }
+
+/// A candidate's kernel on relaid operands, what it writes relaid back.
+Ran run_candidate(const transform::Candidate& way, const char* op_name,
+                  std::vector<TestOperand>& inputs, const ir::Attributes& attributes) {
+  const ir::OpDef& op = ops::get(op_name);
+  ir::Types types;
+  std::vector<Layout> in;
+  std::vector<std::vector<std::byte>> memory;
+  std::vector<void*> from;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    types.push_back({inputs[i].layout.dtype, inputs[i].layout.shape});
+    in.push_back(way.inputs[i] == Format::plain ? inputs[i].layout
+                                                : laid(inputs[i].layout, way.inputs[i]));
+    if (way.inputs[i] == Format::plain) {
+      from.push_back(inputs[i].data());
+    } else {
+      memory.push_back(relaid(inputs[i].layout, inputs[i].data(), way.inputs[i]));
+      from.push_back(memory.back().data());
+    }
+  }
+  const ir::TensorType made = op.infer({op, types, attributes})[0];
+  const Layout out{made.dtype, made.shape, ir::row_major(made.shape), way.outputs[0]};
+  std::vector<std::byte> y(static_cast<size_t>(made.shape.size() * size_of(made.dtype)));
+  Ran ran{run(op, attributes, in, from, {out}, {y.data()}), {}, {{}}};
+  if (out.format != Format::plain) y = relaid(out, y.data(), Format::plain);
+  ir::dispatch(made.dtype, [&]<class T>(T) {
+    for (int64_t i = 0; i < made.shape.size(); ++i)
+      ran.outputs[0].push_back(static_cast<double>(reinterpret_cast<const T*>(y.data())[i]));
+  });
+  return ran;
+}
+
+std::vector<transform::Candidate> candidates(const char* op_name,
+                                             const std::vector<TestOperand>& inputs,
+                                             const ir::Attributes& attributes) {
+  const ir::OpDef& op = ops::get(op_name);
+  ir::Graph g;
+  ir::GraphNode node{&op, {}, attributes, {}, {}};
+  ir::Types types;
+  for (const TestOperand& t : inputs) {
+    types.push_back({t.layout.dtype, t.layout.shape});
+    node.inputs.push_back(g.add_input(types.back()));
+  }
+  node.outputs = op.infer({op, types, attributes});
+  const int32_t n = g.add(std::move(node)).node;
+  return backend::CpuTarget(backend::KernelSet::all, 2).candidates(g, n);
+}
+
+/// Every candidate of the op computes the sums; there are as many as expected (with AVX-512: the
+/// library has fewer kernels for less).
+void check_candidates(const char* op, std::vector<TestOperand> inputs,
+                      const ir::Attributes& attributes, int64_t k, size_t expected) {
+  const auto ways = candidates(op, inputs, attributes);
+  EXPECT_GE(ways.size(), 1u) << op;
+  EXPECT_LE(ways.size(), expected) << op;
+  if (machines_format() == Format::channels16) {
+    EXPECT_EQ(ways.size(), expected) << op;
+  }
+  for (const transform::Candidate& way : ways) {
+    EXPECT_GT(way.seconds, 0);
+    expect_sums(run_candidate(way, op, inputs, attributes), op, inputs, attributes,
+                "onednn convolution", k);
+  }
+}
+
+struct Case {
+  Shape x, kernel;
+  int64_t stride = 1, padding = 0;
+  bool gradient_to_input = true;  ///< in blocks
+};
+
+TEST(Formats, ConvolutionsComputeTheSameInBlocks) {
+  if (machines_format() == Format::plain) GTEST_SKIP() << "no kernel wants blocks here";
+  for (const Case& c :
+       {Case{{2, 9, 7, 32}, {3, 3, 32, 16}}, Case{{3, 8, 8, 16}, {1, 1, 16, 48}},
+        Case{{2, 12, 11, 16}, {5, 5, 16, 32}, 2, 2},
+        Case{{2, 10, 10, 1}, {3, 3, 1, 32}, 1, 1, false}, Case{{2, 17, 32}, {3, 32, 64}, 1, 1},
+        Case{{1, 5, 6, 7, 16}, {3, 2, 3, 16, 16}, 1, 1}}) {
+    SCOPED_TRACE("x " + c.x.to_string() + " kernel " + c.kernel.to_string());
+    const size_t axes = static_cast<size_t>(c.x.rank()) - 2;
+    const ir::Ints all(axes, c.stride), ones(axes, 1), padding(axes, c.padding);
+    const ir::Attributes window{{"strides", all},
+                                {"dilation", ones},
+                                {"padding_low", padding},
+                                {"padding_high", padding},
+                                {"groups", int64_t{1}}};
+    std::vector<int64_t> y{c.x[0]}, spatial, taps;
+    for (size_t i = 0; i < axes; ++i) {
+      spatial.push_back(c.x.dims()[i + 1]);
+      taps.push_back(c.kernel.dims()[i]);
+      y.push_back((spatial[i] + 2 * c.padding - taps[i]) / c.stride + 1);
+    }
+    y.push_back(c.kernel[-1]);
+    const TestOperand x = make_operand(f32, c.x, 1), k = make_operand(f32, c.kernel, 2),
+                      dy = make_operand(f32, Shape(y), 3),
+                      bias = make_operand(f32, {c.kernel[-1]}, 4);
+    const int64_t sum = Shape(taps).size();
+    check_candidates("convolution", {x, k}, window, sum * c.kernel[-2], 2);
+    check_candidates("convolution", {x, k, bias}, window, sum * c.kernel[-2] + 1, 2);
+    ir::Attributes sized = window;
+    sized.set("size", ir::Ints(spatial));
+    check_candidates("convolution_input_gradient", {dy, k}, sized, sum * c.kernel[-1],
+                     c.gradient_to_input ? 2 : 1);
+    sized.set("size", ir::Ints(taps));
+    check_candidates("convolution_filter_gradient", {x, dy}, sized, Shape(y).size() / y.back(), 2);
+  }
+}
+
+TEST(Formats, ChannelsThatFillNoBlockAreOfferedPlainOnly) {
+  const ir::Attributes window{{"strides", ir::Ints{1, 1}},
+                              {"dilation", ir::Ints{1, 1}},
+                              {"padding_low", ir::Ints{0, 0}},
+                              {"padding_high", ir::Ints{0, 0}},
+                              {"groups", int64_t{1}}};
+  for (int64_t channels : {3, 17, 20}) {
+    EXPECT_EQ(candidates("convolution",
+                         {make_operand(f32, {2, 8, 8, channels}, 1),
+                          make_operand(f32, {3, 3, channels, 32}, 2)},
+                         window)
+                  .size(),
+              1u);
+  }
+}
+
+TEST(Formats, PointwiseOpsDoNotCareInWhatOrderElementsLie) {
+  const Format f = machines_format();
+  if (f == Format::plain) GTEST_SKIP() << "no kernel wants blocks here";
+  std::vector<TestOperand> in{make_operand(f32, {2, 5, 4, 32}, 1),
+                              make_operand(f32, {2, 5, 4, 32}, 2)};
+  const auto ways = candidates("multiply", in, {});
+  ASSERT_EQ(ways.size(), 2u);
+  EXPECT_EQ(ways[1].inputs, (std::vector<Format>{f, f}));
+  const Ran got = run_candidate(ways[1], "multiply", in, {});
+  EXPECT_EQ(got.outputs, run_kernel("multiply", in, {}, backend::KernelSet::ref).outputs);
+}
+
+TEST(Formats, AReductionIsOfferedPlainOnly) {
+  const ir::Attributes over{{"axes", ir::Ints{0, 1, 2}}, {"keep_dims", false}};
+  EXPECT_EQ(candidates("sum", {make_operand(f32, {2, 5, 4, 32}, 1)}, over).size(), 1u);
+}
+
+TEST(Formats, AKernelThatKnowsNoFormatsDeclines) {
+  const Layout x = laid({f32, {2, 4, 4, 16}, {}}, Format::channels16);
+  const std::vector<Layout> in{x}, out{{f32, {2, 2, 2, 16}, ir::row_major({2, 2, 2, 16})}};
+  const ir::Attributes attributes{{"window", ir::Ints{2, 2}},       {"strides", ir::Ints{2, 2}},
+                                  {"dilation", ir::Ints{1, 1}},     {"padding_low", ir::Ints{0, 0}},
+                                  {"padding_high", ir::Ints{0, 0}}, {"count_include_pad", true}};
+  const backend::Choice choice = backend::choose_kernel(
+      {ops::get("average_pool"), attributes, in, out, 1}, backend::KernelSet::all);
+  EXPECT_EQ(choice.kernel, nullptr);
+  ASSERT_FALSE(choice.declined.empty());
+  EXPECT_EQ(choice.declined[0], "onednn average pool: takes plain operands");
+}
+
+TEST(KernelCosts, PredictMoreTimeForMoreWorkAndLessForMoreThreads) {
+  using namespace backend::cpu;
+  const ConvolutionShape small{32, 784, 64, 64, 9}, large{64, 784, 64, 64, 9};
+  for (auto pass : {ConvolutionPass::forward, ConvolutionPass::input_gradient,
+                    ConvolutionPass::filter_gradient}) {
+    for (Format f : {Format::plain, Format::channels16}) {
+      EXPECT_GT(convolution_seconds(pass, large, f, 1), convolution_seconds(pass, small, f, 1));
+      EXPECT_LT(convolution_seconds(pass, large, f, 2), convolution_seconds(pass, large, f, 1));
+    }
+  }
+  EXPECT_GT(relay_seconds(1 << 26, 1), relay_seconds(1 << 20, 1));
+  EXPECT_EQ(convolution_seconds(ConvolutionPass::forward, {0, 0, 1, 1, 1}, Format::plain, 1), 0);
+}
+
+}  // namespace
+}  // namespace varve
