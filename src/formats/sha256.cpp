@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 namespace varve::formats {
 namespace {
@@ -91,6 +95,20 @@ std::string sha256_file(const std::string& path) {
   }
   source.check_unchanged();
   return hash.hex();
+}
+
+void verify_sha256(const std::string& path, std::string_view expected) {
+  const std::string got = sha256_file(path);
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  if (std::equal(expected.begin(), expected.end(), got.begin(), got.end(), same)) return;
+  std::string text = shown(path) + ": SHA-256 expected " + std::string(expected) + ", got " + got;
+  const std::string aside = path + ".bad";
+  if (std::rename(path.c_str(), aside.c_str()) == 0) {
+    text += "; file kept as " + shown(aside);
+  } else {
+    text += std::string("; it could not be set aside: ") + std::strerror(errno);
+  }
+  throw FormatError(text);
 }
 
 }  // namespace varve::formats

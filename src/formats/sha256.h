@@ -25,4 +25,8 @@ std::string sha256(std::span<const std::byte> bytes);
 /// Throws IoError.
 std::string sha256_file(const std::string& path);
 
+/// Compares a file with the checksum a list gives for it; where they differ the file is renamed to
+/// "<path>.bad", so that it is not taken again and can still be looked at. Throws FormatError.
+void verify_sha256(const std::string& path, std::string_view expected);
+
 }  // namespace varve::formats

@@ -219,5 +219,21 @@ TEST(Sha256, OfAFileIsThatOfItsBytes) {
   EXPECT_THROW(sha256_file(folder / "none"), IoError);
 }
 
+TEST(Sha256, AFileThatIsNotTheOneListedIsSetAside) {  // B060
+  Folder folder;
+  const std::string path = folder.file("data", "abc");
+  const std::string good = sha256_file(path);
+  std::string upper = good;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  verify_sha256(path, good);
+  verify_sha256(path, upper);
+  const std::string wrong(64, '0');
+  EXPECT_EQ(
+      message_of([&] { verify_sha256(path, wrong); }),
+      path + ": SHA-256 expected " + wrong + ", got " + good + "; file kept as " + path + ".bad");
+  EXPECT_FALSE(file_exists(path));
+  EXPECT_EQ(read_text(path + ".bad"), "abc");
+}
+
 }  // namespace
 }  // namespace varve::formats
