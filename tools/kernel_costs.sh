@@ -22,4 +22,4 @@ model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 } > "$new"
 grep -q '"avx512"' "$new" || { echo "kernel-costs: this processor has no AVX-512" >&2; exit 1; }
 cp "$new" "$table"
-echo "wrote $table: raise kCostTableVersion"
+echo "wrote $table"

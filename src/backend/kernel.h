@@ -27,6 +27,11 @@ struct Layout {
   bool contiguous() const { return format == Format::plain && ir::is_contiguous(shape, strides); }
 };
 
+/// The row-major layout of a type.
+inline Layout packed(const ir::TensorType& type) {
+  return {type.dtype, type.shape, ir::row_major(type.shape)};
+}
+
 /// What a kernel is made for: everything but the elements.
 struct Request {
   const ir::OpDef& op;

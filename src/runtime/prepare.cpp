@@ -7,10 +7,6 @@
 
 namespace varve::runtime {
 
-backend::Layout packed(const ir::TensorType& type) {
-  return {type.dtype, type.shape, ir::row_major(type.shape)};
-}
-
 Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inputs,
                  std::span<const backend::Layout> outputs, backend::KernelSet set, int threads) {
   Prepared p;

@@ -11,6 +11,8 @@
 
 namespace varve::runtime {
 
+using backend::packed;
+
 struct Prepared {
   std::unique_ptr<backend::Kernel> kernel;
   const char* name = "";
@@ -23,8 +25,6 @@ struct Prepared {
 Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inputs,
                  std::span<const backend::Layout> outputs, backend::KernelSet set, int threads);
 
-/// The row-major layout of a type.
-backend::Layout packed(const ir::TensorType& type);
 /// The kernel that copies one layout to another of the same type and shape.
 std::unique_ptr<backend::Kernel> prepare_copy(const backend::Layout& from,
                                               const backend::Layout& to, backend::KernelSet set,

@@ -216,6 +216,19 @@ TEST(Formats, PointwiseOpsDoNotCareInWhatOrderElementsLie) {
   EXPECT_EQ(got.outputs, run_kernel("multiply", in, {}, backend::KernelSet::ref).outputs);
 }
 
+TEST(Formats, WhatNoRelayTakesIsOfferedPlainOnlyAndIsNotReadAsIfItWerePlain) {
+  const TestOperand x = make_operand(f32, {2, 5, 4, 32}, 1),
+                    n = make_operand(i32, {2, 5, 4, 32}, 2);
+  EXPECT_EQ(candidates("greater", {x, x}, {}).size(), 1u);  // writes bools
+  EXPECT_EQ(candidates("add", {n, n}, {}).size(), 1u);
+  const std::vector<Layout> in{laid(n.layout, Format::channels16)},
+      out{laid(n.layout, Format::plain)};
+  const ir::Attributes type{{"dtype", i32}};
+  EXPECT_EQ(
+      backend::choose_kernel({ops::get("cast"), type, in, out, 1}, backend::KernelSet::all).kernel,
+      nullptr);
+}
+
 TEST(Formats, AReductionIsOfferedPlainOnly) {
   const ir::Attributes over{{"axes", ir::Ints{0, 1, 2}}, {"keep_dims", false}};
   EXPECT_EQ(candidates("sum", {make_operand(f32, {2, 5, 4, 32}, 1)}, over).size(), 1u);

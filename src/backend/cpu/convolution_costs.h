@@ -26,7 +26,4 @@ double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, 
 /// Seconds to read and write that many bytes in another order.
 double relay_seconds(int64_t bytes, int threads);
 
-/// Goes up with every change of the table.
-constexpr int kCostTableVersion = 1;
-
 }  // namespace varve::backend::cpu

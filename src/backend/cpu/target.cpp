@@ -7,9 +7,6 @@ namespace varve::backend {
 std::vector<transform::Candidate> CpuTarget::candidates(const ir::Graph& graph, int32_t n) const {
   const ir::GraphNode& node = graph.nodes[static_cast<size_t>(n)];
   std::vector<Layout> in, out;
-  auto packed = [](const ir::TensorType& t) {
-    return Layout{t.dtype, t.shape, ir::row_major(t.shape)};
-  };
   for (ir::ValueId v : node.inputs) in.push_back(packed(graph.type(v)));
   for (const ir::TensorType& t : node.outputs) out.push_back(packed(t));
   if (set_ != KernelSet::ref && !node.op->traits.structural) {

@@ -139,12 +139,22 @@ Offer prepare_blocks(const Request& r, const ir::Graph& body) {
   return prepare_body({r.op, r.attributes, in, out, r.threads}, body);
 }
 
-bool in_blocks(const Request& r) { return r.outputs[0].format != Format::plain; }
+bool in_blocks(const Request& r) {
+  const auto blocked = [](const Layout& l) { return l.format != Format::plain; };
+  return std::any_of(r.inputs.begin(), r.inputs.end(), blocked) ||
+         std::any_of(r.outputs.begin(), r.outputs.end(), blocked);
+}
+
+/// Whether an operand can be changed to blocks and back.
+bool relayable(const Layout& l) { return type_of(l.dtype) || l.shape.size() == 1; }
 
 std::vector<transform::Candidate> candidates_of(const Request& r, const ir::Graph& body) {
   const Format blocks = liked_format();
-  if (blocks == Format::plain || !ir::fits(blocks, r.outputs[0].shape) || !placeless(r, body))
+  if (blocks == Format::plain || !ir::fits(blocks, r.outputs[0].shape) || !placeless(r, body) ||
+      !std::all_of(r.inputs.begin(), r.inputs.end(), relayable) ||
+      !std::all_of(r.outputs.begin(), r.outputs.end(), relayable)) {
     return {};
+  }
   std::vector<transform::Candidate> all(2);
   for (size_t k : {0, 1}) {
     for (const Layout& l : r.inputs)
