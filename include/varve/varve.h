@@ -15,6 +15,7 @@
 #include "varve/model.h"
 #include "varve/nn/layers.h"
 #include "varve/nn/network.h"
+#include "varve/ops/activation.h"
 #include "varve/ops/convolution.h"
 #include "varve/ops/cross_entropy.h"
 #include "varve/ops/indexing.h"

@@ -5,6 +5,7 @@
 #include "nn/names.h"
 #include "varve/nn/activation_layers.h"
 #include "varve/nn/choices.h"
+#include "varve/ops/activation.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/pointwise.h"
 
@@ -17,26 +18,44 @@ struct Named {
 };
 
 constexpr Named kNamed[] = {
+    {"celu", [](const Tensor& x) { return celu(x); }},
     {"elu", [](const Tensor& x) { return elu(x); }},
     {"exponential", [](const Tensor& x) { return exp(x); }},
+    {"geglu", [](const Tensor& x) { return geglu(x); }},
     {"gelu", [](const Tensor& x) { return gelu(x); }},
     {"gelu_tanh", [](const Tensor& x) { return gelu_tanh(x); }},
+    {"glu", [](const Tensor& x) { return glu(x); }},
+    {"hard_shrink", [](const Tensor& x) { return hard_shrink(x); }},
     {"hard_sigmoid", [](const Tensor& x) { return hard_sigmoid(x); }},
+    {"hard_silu", [](const Tensor& x) { return hard_swish(x); }},
+    {"hard_swish", [](const Tensor& x) { return hard_swish(x); }},
+    {"hard_tanh", [](const Tensor& x) { return hard_tanh(x); }},
     {"leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.2); }},  // Keras' slope
     {"linear", nullptr},
     {"log_sigmoid", [](const Tensor& x) { return log_sigmoid(x); }},
     {"log_softmax", [](const Tensor& x) { return log_softmax(x); }},
     {"mish", [](const Tensor& x) { return mish(x); }},
+    {"quick_gelu", [](const Tensor& x) { return quick_gelu(x); }},
     {"relu", [](const Tensor& x) { return relu(x); }},
     {"relu6", [](const Tensor& x) { return relu6(x); }},
     {"selu", [](const Tensor& x) { return selu(x); }},
     {"sigmoid", [](const Tensor& x) { return sigmoid(x); }},
     {"silu", [](const Tensor& x) { return silu(x); }},
+    {"soft_shrink", [](const Tensor& x) { return soft_shrink(x); }},
     {"softmax", [](const Tensor& x) { return softmax(x); }},
+    {"softmin", [](const Tensor& x) { return softmin(x); }},
     {"softplus", [](const Tensor& x) { return softplus(x); }},
     {"softsign", [](const Tensor& x) { return softsign(x); }},
+    {"sparse_plus", [](const Tensor& x) { return sparse_plus(x); }},
+    {"sparse_sigmoid", [](const Tensor& x) { return sparse_sigmoid(x); }},
+    {"sparsemax", [](const Tensor& x) { return sparsemax(x); }},
+    {"squareplus", [](const Tensor& x) { return squareplus(x); }},
+    {"step", [](const Tensor& x) { return step(x); }},
+    {"swiglu", [](const Tensor& x) { return swiglu(x); }},
     {"swish", [](const Tensor& x) { return silu(x); }},
     {"tanh", [](const Tensor& x) { return tanh(x); }},
+    {"tanh_shrink", [](const Tensor& x) { return tanh_shrink(x); }},
+    {"thresholded_relu", [](const Tensor& x) { return thresholded_relu(x); }},
 };
 
 struct Type {
@@ -47,10 +66,20 @@ template <class S>
 std::shared_ptr<detail::ActivationRule> made() {
   return std::make_shared<detail::ActivationOf<S>>(S{});
 }
-constexpr Type kTypes[] = {{"elu", made<nn::ELU>},
+constexpr Type kTypes[] = {{"celu", made<nn::CELU>},
+                           {"elu", made<nn::ELU>},
+                           {"glu", made<nn::GLU>},
+                           {"hard_shrink", made<nn::HardShrink>},
+                           {"hard_sigmoid", made<nn::HardSigmoid>},
+                           {"hard_tanh", made<nn::HardTanh>},
                            {"leaky_relu", made<nn::LeakyReLU>},
                            {"relu", made<nn::ReLU>},
-                           {"softmax", made<nn::Softmax>}};
+                           {"soft_shrink", made<nn::SoftShrink>},
+                           {"softmax", made<nn::Softmax>},
+                           {"softplus", made<nn::Softplus>},
+                           {"step", made<nn::Step>},
+                           {"swish", made<nn::Swish>},
+                           {"thresholded_relu", made<nn::ThresholdedReLU>}};
 
 }  // namespace
 

@@ -15,6 +15,7 @@ const std::vector<Row>& all_rows() {
              indexing_samples,
              product_samples,
              normalization_samples,
+             activation_samples,
          }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

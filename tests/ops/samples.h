@@ -183,5 +183,6 @@ std::vector<Row> shape_samples();
 std::vector<Row> indexing_samples();
 std::vector<Row> product_samples();
 std::vector<Row> normalization_samples();
+std::vector<Row> activation_samples();
 
 }  // namespace varve::samples

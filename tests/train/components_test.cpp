@@ -95,9 +95,9 @@ std::string list_of(const std::vector<std::string>& names) {
 
 void write_choices(std::ostream& out) {
   out << "\n## Activations\n\nBy name: " << list_of(nn::activation_names())
-      << "\n`swish` is `silu`. With members of their own: `leaky_relu`, `elu`, `relu`, `softmax`, "
-         "as "
-         "the layers of these names.\n";
+      << "\n`swish` is `silu`, `hard_swish` is `hard_silu`. Layers above that have no weights are "
+         "activations\nwith members of their own, under the layer's name: `{ type = \"elu\", alpha "
+         "= 0.5 }`.\n";
   out << "\n## Initializers\n\nBy name: " << list_of(nn::initializer_names())
       << "\n`kaiming_*` are `he_*`, `xavier_*` are `glorot_*`.\n";
   write(out, "random_normal", nn::RandomNormal{});

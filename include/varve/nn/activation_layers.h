@@ -71,4 +71,131 @@ struct Softmax {
   void fields(Fields& f);
 };
 
+/// celu(x, alpha) (varve/ops/activation.h).
+struct CELU {
+  Real alpha = 1;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// x sigmoid(beta x). Ramachandran et al. 2017.
+struct Swish {
+  Real beta = 1;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// log(1 + exp(beta x)) / beta, and x where beta x is above the threshold (none: nowhere).
+struct Softplus {
+  Real beta = 1;
+  std::optional<double> threshold = {};
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// clip(alpha x + beta, 0, 1).
+struct HardSigmoid {
+  Real alpha = 1. / 6, beta = 0.5;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// clip(x, low, high).
+struct HardTanh {
+  Real low = -1, high = 1;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// x where |x| > lambda, else 0.
+struct HardShrink {
+  Real lambda = 0.5;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// x moved by lambda towards 0, which it does not pass.
+struct SoftShrink {
+  Real lambda = 0.5;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// x where x > threshold, else 0. Konda et al. 2014.
+struct ThresholdedReLU {
+  Real threshold = 1;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// 0 below 0, 1 above, at_zero at 0 (1: the step starts there; 0: the perceptron's x > 0).
+struct Step {
+  Real at_zero = 1;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// a activation(b), with a and b the halves of an axis: with sigmoid the gated linear unit (Dauphin
+/// et al. 2017), with silu SwiGLU, with gelu GEGLU (Shazeer 2020).
+struct GLU {
+  varve::Activation activation = "sigmoid";
+  int axis = -1;
+  std::string name = {};
+  Tensor activate(const Tensor& x) const;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// x where x >= 0, else slope * x: while training the slope of each element is drawn from
+/// [lower, upper), else it is their mean. Xu et al. 2015.
+struct RReLU {
+  Real lower = 1. / 8, upper = 1. / 3;
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// The largest of `pieces` affine maps, for each unit: [batch, ..., features] ->
+/// [batch, ..., units]. Variables: kernel [features, units * pieces], bias [units * pieces]; the
+/// pieces of a unit are neighbours. Goodfellow et al. 2013.
+struct Maxout {
+  Dim units = 0, pieces = 2;
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
 }  // namespace varve::nn

@@ -75,9 +75,12 @@ struct RegularizerOf final : RegularizerRule {
 }  // namespace detail
 
 /// An elementwise (or, for softmax, row-wise) function of a tensor. Names: linear, relu, relu6,
-/// leaky_relu, elu, selu, softplus, softsign, silu (swish), gelu, gelu_tanh, sigmoid, hard_sigmoid,
-/// log_sigmoid, tanh, mish, exponential, softmax, log_softmax. Specs: those layers that have
-/// `Tensor activate(const Tensor&) const`, such as nn::LeakyReLU{.negative_slope = 0.1}.
+/// leaky_relu, thresholded_relu, elu, celu, selu, softplus, squareplus, softsign, silu (swish),
+/// gelu, gelu_tanh, quick_gelu, mish, sigmoid, log_sigmoid, hard_sigmoid, hard_silu (hard_swish),
+/// hard_tanh, tanh, tanh_shrink, hard_shrink, soft_shrink, step, exponential, sparse_plus,
+/// sparse_sigmoid, softmax, log_softmax, softmin, sparsemax; of half the size: glu, swiglu, geglu.
+/// Specs: those layers that have `Tensor activate(const Tensor&) const`, such as
+/// nn::LeakyReLU{.negative_slope = 0.1}.
 class Activation {
  public:
   /// linear: the tensor itself.
