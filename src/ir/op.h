@@ -64,10 +64,10 @@ struct Multilinear {
   int factors;
   Slots (*transpose)(const Local& at, std::span<const Tensor> cotangents);
 };
-/// Both rules; tested against each other.
+/// Both rules; tested against each other. Without a jvp, tangents go through the decomposition.
 struct Custom {
   Slots (*vjp)(const Local& at, std::span<const Tensor> cotangents);
-  Slots (*jvp)(const Local& at, std::span<const Tensor> tangents);
+  Slots (*jvp)(const Local& at, std::span<const Tensor> tangents);  ///< may be null
 };
 /// The derivative of the decomposition.
 struct FromDecomposition {};

@@ -19,6 +19,8 @@ const std::vector<const ir::OpDef*>& all() {
              pooling_rows,
              normalization_rows,
              loss_rows,
+             recurrent_rows,
+             attention_rows,
              random_rows,
              function_rows,
              custom_rows,

@@ -18,6 +18,8 @@ std::span<const ir::OpDef> convolution_rows();
 std::span<const ir::OpDef> pooling_rows();
 std::span<const ir::OpDef> normalization_rows();
 std::span<const ir::OpDef> loss_rows();
+std::span<const ir::OpDef> recurrent_rows();
+std::span<const ir::OpDef> attention_rows();
 std::span<const ir::OpDef> random_rows();
 std::span<const ir::OpDef> function_rows();
 std::span<const ir::OpDef> custom_rows();

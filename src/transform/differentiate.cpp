@@ -241,7 +241,8 @@ class Forward {
     }
     if (auto* rule = std::get_if<ir::Multilinear>(&op.derivative))
       return multilinear(node, *rule, at, tangents);
-    if (auto* rule = std::get_if<ir::Custom>(&op.derivative)) return rule->jvp(at, tangents);
+    if (auto* rule = std::get_if<ir::Custom>(&op.derivative); rule && rule->jvp)
+      return rule->jvp(at, tangents);
     check(op.decompose != nullptr, "what is differentiated by its decomposition has one");
     const Decomposed d(node, at.inputs);
     return pushforward(d.outputs, d.inputs, tangents);

@@ -33,6 +33,8 @@ constexpr Section kSections[] = {{"Elementwise", ops::pointwise_rows},
                                  {"Pooling", ops::pooling_rows},
                                  {"Normalization", ops::normalization_rows},
                                  {"Losses", ops::loss_rows},
+                                 {"Recurrent networks", ops::recurrent_rows},
+                                 {"Attention", ops::attention_rows},
                                  {"Random numbers", ops::random_rows},
                                  {"Functions as nodes", ops::function_rows},
                                  {"Operations of the user's own", ops::custom_rows}};

@@ -16,6 +16,7 @@ const std::vector<Row>& all_rows() {
              product_samples,
              normalization_samples,
              activation_samples,
+             sequence_samples,
          }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

@@ -184,5 +184,6 @@ std::vector<Row> indexing_samples();
 std::vector<Row> product_samples();
 std::vector<Row> normalization_samples();
 std::vector<Row> activation_samples();
+std::vector<Row> sequence_samples();
 
 }  // namespace varve::samples
