@@ -39,6 +39,7 @@ HOMES = [
     (re.compile(r"(cblas|lapacke|openblas)"), ("src/backend/",)),
     (re.compile(r"hwy/"), ("src/backend/", "src/ops/")),
     (re.compile(r"(cuda|cudnn|cublas|nvrtc|nccl)"), ("src/backend/cuda/", "src/dist/")),
+    (re.compile(r"protozero/"), ("src/formats/",)),
     (re.compile(r"CLI/"), ("apps/varve/", "bench/")),
 ]
 

@@ -7,7 +7,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config python3 clang-format
   libdnnl-dev ocl-icd-opencl-dev libopenblas-openmp-dev libhwy-dev
   nlohmann-json3-dev libtomlplusplus-dev libfmt-dev libcli11-dev
-  zlib1g-dev libpng-dev libjpeg-dev
+  zlib1g-dev libpng-dev libjpeg-dev libprotozero-dev
   libgtest-dev libgmock-dev librapidcheck-dev
 )
 

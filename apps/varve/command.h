@@ -11,7 +11,7 @@ namespace varve::app {
 using Action = std::function<int()>;
 
 struct Command {
-  const char* name;
+  const char* name;     // one word, or two: "onnx test"
   const char* summary;  // one line
   const char* text;     // what help says besides: what it does and how it is used, with examples
   bool computes;        // takes --threads
@@ -28,5 +28,7 @@ Action declare_summary(Arguments& arguments);
 Action declare_plot(Arguments& arguments);
 Action declare_profile(Arguments& arguments);
 Action declare_doctor(Arguments& arguments);
+Action declare_onnx_test(Arguments& arguments);
+Action declare_onnx_run(Arguments& arguments);
 
 }  // namespace varve::app

@@ -78,6 +78,18 @@ constexpr std::array kCommands{
             "  varve profile runs/demo/model.safetensors --batch 1\n"
             "  varve profile runs/demo/model.safetensors --train --batch 128 --threads 1\n",
             true, declare_profile},
+    Command{"onnx test", "Holds Varve against ONNX's conformance cases.",
+            "A case is a folder with model.onnx and test_data_set_N/input_M.pb, output_M.pb. One\n"
+            "line a case: pass, fail with the largest difference, or unsupported with the reason;\n"
+            "then a total. The exit code is 0 only without a failure. Outputs may differ by 1e-7\n"
+            "plus 1e-3 of the expected number.\n\n"
+            "Example:\n"
+            "  varve onnx test cases/node --json results.json\n",
+            true, declare_onnx_test},
+    Command{"onnx run", "Runs an ONNX model on arrays.",
+            "Example:\n"
+            "  varve onnx run model.onnx --input image=image.npy --out results\n",
+            true, declare_onnx_run},
     Command{"doctor", "Says what this Varve is made of and what it finds on this machine.",
             "Example:\n"
             "  varve doctor            a table, and notes on what costs speed\n"

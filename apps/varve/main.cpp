@@ -22,11 +22,11 @@ std::string overview() {
       "varve - build, train, look into and serve neural networks\n\n"
       "usage: varve COMMAND [OPTIONS]\n\n";
   for (const Command& c : commands()) {
-    out += "  " + std::string(c.name) + std::string(12 - std::string(c.name).size(), ' ') +
+    out += "  " + std::string(c.name) + std::string(14 - std::string(c.name).size(), ' ') +
            c.summary + "\n";
   }
   out +=
-      "  help        Explains a command: varve help train\n\n"
+      "  help          Explains a command: varve help train\n\n"
       "First steps:\n"
       "  varve run --list                       what can be trained at once\n"
       "  varve run mnist_convnet --out runs/a   trains it, and leaves model and report in runs/a\n"
@@ -39,6 +39,14 @@ std::vector<std::string> names() {
   std::vector<std::string> out{"help"};
   for (const Command& c : commands()) out.push_back(c.name);
   return out;
+}
+
+// Where the first word is no command by itself, the second belongs to its name.
+std::string command_name(const std::vector<std::string>& words, size_t from) {
+  const bool two = std::any_of(commands().begin(), commands().end(), [&](const Command& c) {
+    return std::string(c.name).starts_with(words[from] + " ");
+  });
+  return two && from + 1 < words.size() ? words[from] + " " + words[from + 1] : words[from];
 }
 
 const Command& find(const std::string& name) {
@@ -63,8 +71,9 @@ void explain(const Command& command) {
 }
 
 int run_command(const std::vector<std::string>& words, char** argv) {
-  const Command& command = find(words[0]);
-  std::vector<std::string> rest(words.begin() + 1, words.end());
+  const std::string name = command_name(words, 0);
+  const Command& command = find(name);
+  std::vector<std::string> rest(words.begin() + (name == words[0] ? 1 : 2), words.end());
   const auto end = std::find(rest.begin(), rest.end(), "--");
   if (std::any_of(rest.begin(), end,
                   [](const std::string& w) { return w == "--help" || w == "-h"; })) {
@@ -91,14 +100,16 @@ int dispatch(int argc, char** argv) {
     return 0;
   }
   if (words[0] == "help" || words[0] == "--help" || words[0] == "-h") {
-    if (words.size() > 2)
-      throw UsageError("unexpected argument \"" + escaped(words[2]) + "\"",
-                       "usage: varve help [COMMAND]");
     if (words.size() == 1) {
       say(overview());
-    } else {
-      explain(find(words[1]));
+      return 0;
     }
+    const std::string name = command_name(words, 1);
+    const size_t used = name == words[1] ? 2 : 3;
+    if (words.size() > used)
+      throw UsageError("unexpected argument \"" + escaped(words[used]) + "\"",
+                       "usage: varve help [COMMAND]");
+    explain(find(name));
     return 0;
   }
   return run_command(words, argv);

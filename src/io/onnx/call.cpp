@@ -1,0 +1,203 @@
+#include "io/onnx/call.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "io/onnx/run.h"
+#include "ir/frame.h"
+#include "varve/ops/pointwise.h"
+
+namespace varve::io::onnx {
+
+Call::Call(Run& run, const Node& node, int64_t index, int64_t version, Values inputs)
+    : run_(run), node_(node), index_(index), version_(version), inputs_(std::move(inputs)) {}
+
+std::string Call::label() const {
+  const std::string label = formats::onnx::label_of(node_, index_);
+  return node_.name.empty() ? label : label + " (" + escaped(node_.op) + ")";
+}
+
+void Call::fail(const std::string& what, std::string hint) const {
+  throw FormatError(label() + ": " + what, std::move(hint));
+}
+
+void Call::unsupported(const std::string& why, std::string hint) const {
+  throw UnsupportedError(label() + ", opset " + std::to_string(version_) + ": " + why,
+                         std::move(hint));
+}
+
+const Value& Call::value(int i) const {
+  if (!has(i)) fail("input " + std::to_string(i) + " is missing");
+  return inputs_[static_cast<size_t>(i)];
+}
+
+const Tensor& Call::tensor(int i) const {
+  const Value& v = value(i);
+  if (v.kind != Value::Kind::tensor) {
+    fail("input " + std::to_string(i) + ": expected a tensor of numbers, got " +
+         (v.kind == Value::Kind::strings ? "strings" : "a sequence"));
+  }
+  return v.tensor;
+}
+
+const Strings& Call::strings(int i) const {
+  const Value& v = value(i);
+  if (v.kind != Value::Kind::strings) fail("input " + std::to_string(i) + ": expected strings");
+  return *v.strings;
+}
+
+const Values& Call::items(int i) const {
+  const Value& v = value(i);
+  if (v.kind != Value::Kind::sequence) fail("input " + std::to_string(i) + ": expected a sequence");
+  return *v.items;
+}
+
+void Call::require_known(const Value& v, const char* what) const {
+  if (v.known || !ir::tracing()) return;
+  unsupported(std::string(what) + " depends on data, which has no elements while a trace records",
+              "run it uncompiled");
+}
+
+std::vector<int64_t> Call::ints(int i) const {
+  const Tensor& t = tensor(i);
+  require_known(value(i), ("input " + std::to_string(i)).c_str());
+  const Tensor wide = t.dtype() == i64 ? t : cast(t, i64);
+  const auto span = wide.span<int64_t>();
+  return {span.begin(), span.end()};
+}
+
+std::vector<double> Call::numbers(int i) const {
+  const Tensor& t = tensor(i);
+  require_known(value(i), ("input " + std::to_string(i)).c_str());
+  return t.to_doubles();
+}
+
+int64_t Call::integer(int i) const {
+  const std::vector<int64_t> v = ints(i);
+  if (v.size() != 1) {
+    fail("input " + std::to_string(i) + ": expected one element, got " + shape(i).to_string());
+  }
+  return v[0];
+}
+
+double Call::number(int i) const {
+  const std::vector<double> v = numbers(i);
+  if (v.size() != 1) {
+    fail("input " + std::to_string(i) + ": expected one element, got " + shape(i).to_string());
+  }
+  return v[0];
+}
+
+const Attribute* Call::find(const char* name) const {
+  for (const Attribute& a : node_.attributes) {
+    if (a.name == name) return run_.resolve(a);
+  }
+  return nullptr;
+}
+
+const Attribute* Call::checked(const char* name, Attribute::Kind kind) const {
+  const Attribute* a = find(name);
+  if (a && a->kind != kind) {
+    fail("attribute " + std::string(name) + ": expected " + formats::onnx::name_of(kind) +
+         ", got " + formats::onnx::name_of(a->kind));
+  }
+  return a;
+}
+
+const Attribute& Call::require(const char* name, Attribute::Kind kind) const {
+  const Attribute* a = checked(name, kind);
+  if (!a) fail("attribute " + std::string(name) + " is missing");
+  return *a;
+}
+
+int64_t Call::integer(const char* name) const {
+  return require(name, Attribute::Kind::integer).integer;
+}
+int64_t Call::integer(const char* name, int64_t fallback) const {
+  const Attribute* a = checked(name, Attribute::Kind::integer);
+  return a ? a->integer : fallback;
+}
+double Call::real(const char* name) const { return require(name, Attribute::Kind::real).real; }
+double Call::real(const char* name, double fallback) const {
+  const Attribute* a = checked(name, Attribute::Kind::real);
+  return a ? a->real : fallback;
+}
+std::string Call::text(const char* name) const {
+  return require(name, Attribute::Kind::string).string;
+}
+std::string Call::text(const char* name, const char* fallback) const {
+  const Attribute* a = checked(name, Attribute::Kind::string);
+  return a ? a->string : fallback;
+}
+std::vector<int64_t> Call::integers(const char* name) const {
+  return require(name, Attribute::Kind::integers).integers;
+}
+std::vector<int64_t> Call::integers(const char* name, std::vector<int64_t> fallback) const {
+  const Attribute* a = checked(name, Attribute::Kind::integers);
+  return a ? a->integers : fallback;
+}
+std::vector<float> Call::reals(const char* name, std::vector<float> fallback) const {
+  const Attribute* a = checked(name, Attribute::Kind::reals);
+  return a ? a->reals : fallback;
+}
+std::vector<std::string> Call::texts(const char* name, std::vector<std::string> fallback) const {
+  const Attribute* a = checked(name, Attribute::Kind::strings);
+  return a ? a->strings : fallback;
+}
+Value Call::tensor_attribute(const char* name) const {
+  return value_of(require(name, Attribute::Kind::tensor).tensors.at(0));
+}
+const Graph& Call::graph(const char* name) const {
+  return *require(name, Attribute::Kind::graph).graphs.at(0);
+}
+
+Type Call::type_attribute(const char* name, Type fallback) const {
+  const int64_t number = integer(name, static_cast<int64_t>(fallback));
+  if (number <= 0 || number >= formats::onnx::kTypeCount) {
+    fail("attribute " + std::string(name) + ": expected a type 1.." +
+         std::to_string(formats::onnx::kTypeCount - 1) + ", got " + std::to_string(number));
+  }
+  return static_cast<Type>(number);
+}
+
+std::optional<std::vector<int64_t>> Call::ints_by_version(const char* name, int since,
+                                                          int i) const {
+  if (version_ >= since) return has(i) ? std::optional(ints(i)) : std::nullopt;
+  const Attribute* a = checked(name, Attribute::Kind::integers);
+  return a ? std::optional(a->integers) : std::nullopt;
+}
+
+int Call::axis(int64_t given, int rank, const char* what) const {
+  if (given < -rank || given >= rank) {
+    fail(std::string(what) + ": expected " + std::to_string(-rank) + ".." +
+         std::to_string(rank - 1) + ", got " + std::to_string(given));
+  }
+  return static_cast<int>(given < 0 ? given + rank : given);
+}
+
+std::vector<int> Call::axes(const std::vector<int64_t>& given, int rank) const {
+  std::vector<int> out;
+  for (const int64_t a : given) out.push_back(axis(a, rank, "axes"));
+  return out;
+}
+
+void Call::limit(const Shape& shape) const {
+  int64_t count = 0;
+  for (const int64_t d : shape) {
+    if (d < 0) fail("shape " + shape.to_string() + ": expected sizes >= 0");
+  }
+  if (!formats::byte_count(1, shape.dims(), count)) count = INT64_MAX;
+  if (count > kMaxElements) {
+    fail("needs " + std::to_string(count) + " elements, limit " + std::to_string(kMaxElements));
+  }
+}
+
+std::pair<int64_t, int64_t> Call::batch() const {
+  return {run_.options().declared_batch, run_.options().batch};
+}
+
+Values Call::run(const Graph& body, Values inputs) const {
+  return run_.body(body, std::move(inputs));
+}
+
+}  // namespace varve::io::onnx

@@ -1,0 +1,96 @@
+// One node that is being replayed: its inputs and attributes, checked as they are asked for.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/onnx/value.h"
+#include "varve/types.h"
+
+namespace varve::io::onnx {
+
+struct Row;
+class Run;
+
+class Call {
+ public:
+  Call(Run& run, const Node& node, int64_t index, int64_t version, Values inputs);
+
+  const Node& node() const { return node_; }
+  /// The opset of the node's domain.
+  int64_t version() const { return version_; }
+
+  // Inputs. A missing one, or one of another kind, is a FormatError that names the node.
+  int inputs() const { return static_cast<int>(inputs_.size()); }
+  bool has(int i) const { return i < inputs() && !inputs_[static_cast<size_t>(i)].none(); }
+  const Value& value(int i) const;
+  const Tensor& tensor(int i) const;
+  const Strings& strings(int i) const;
+  const Values& items(int i) const;
+  Type type(int i) const { return value(i).type; }
+  DType dtype(int i) const { return tensor(i).dtype(); }
+  const Shape& shape(int i) const { return tensor(i).shape(); }
+  /// Elements that must be known now: while a trace records, and they depend on its inputs, an
+  /// UnsupportedError that names the node.
+  std::vector<int64_t> ints(int i) const;
+  std::vector<double> numbers(int i) const;
+  int64_t integer(int i) const;  ///< of a tensor of one element
+  double number(int i) const;
+  /// The same for what is no input itself.
+  void require_known(const Value& v, const char* what) const;
+
+  // Attributes; FormatError for another kind, or where there is none and no fallback.
+  const Attribute* find(const char* name) const;
+  int64_t integer(const char* name) const;
+  int64_t integer(const char* name, int64_t fallback) const;
+  double real(const char* name, double fallback) const;
+  double real(const char* name) const;
+  std::string text(const char* name) const;
+  std::string text(const char* name, const char* fallback) const;
+  std::vector<int64_t> integers(const char* name) const;
+  std::vector<int64_t> integers(const char* name, std::vector<int64_t> fallback) const;
+  std::vector<float> reals(const char* name, std::vector<float> fallback = {}) const;
+  std::vector<std::string> texts(const char* name, std::vector<std::string> fallback = {}) const;
+  Value tensor_attribute(const char* name) const;
+  const Graph& graph(const char* name) const;
+  /// An attribute with a type's number; FormatError where there is no such type.
+  Type type_attribute(const char* name, Type fallback) const;
+  /// As an attribute before opset `since`, as input `i` from it on; empty where it is not given.
+  std::optional<std::vector<int64_t>> ints_by_version(const char* name, int since, int i) const;
+
+  // Outputs.
+  int outputs() const { return static_cast<int>(node_.outputs.size()); }
+  bool wants(int i) const {
+    return i < outputs() && !node_.outputs[static_cast<size_t>(i)].empty();
+  }
+
+  /// -rank..rank-1 to 0..rank-1; FormatError else.
+  int axis(int64_t given, int rank, const char* what = "axis") const;
+  std::vector<int> axes(const std::vector<int64_t>& given, int rank) const;
+  /// Refuses what would make more than kMaxElements: hostile sizes must not take memory.
+  void limit(const Shape& shape) const;
+
+  /// The batch that a model was written for, where it is a fixed one, and the one it runs at; else
+  /// 0.
+  std::pair<int64_t, int64_t> batch() const;
+  /// Replays a graph in an attribute: it sees the names around the node.
+  Values run(const Graph& body, Values inputs) const;
+
+  /// FormatError / UnsupportedError `node "conv1" (Conv): <what>`.
+  [[noreturn]] void fail(const std::string& what, std::string hint = {}) const;
+  [[noreturn]] void unsupported(const std::string& why, std::string hint = {}) const;
+  /// `node "conv1" (Conv)`.
+  std::string label() const;
+
+ private:
+  const Attribute& require(const char* name, Attribute::Kind kind) const;
+  const Attribute* checked(const char* name, Attribute::Kind kind) const;
+  Run& run_;
+  const Node& node_;
+  int64_t index_, version_;
+  Values inputs_;
+};
+
+}  // namespace varve::io::onnx

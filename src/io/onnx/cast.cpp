@@ -1,0 +1,158 @@
+// Changing element types, those that Varve does not compute in included.
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "io/onnx/helpers.h"
+#include "varve/custom_op.h"
+#include "varve/ops/pointwise.h"
+
+namespace varve::io::onnx {
+namespace {
+
+using formats::onnx::held_as;
+
+bool is_small_float(Type t) { return formats::onnx::minifloat_of(t) != nullptr; }
+
+// "+INF", "nan", "3.14", "1e-5"; other texts are refused.
+double parse_number(const Call& c, const std::string& text) {
+  std::string lower;
+  for (const char ch : text)
+    lower += static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
+  if (lower.starts_with('+')) lower.erase(0, 1);
+  if (lower == "inf") return INFINITY;
+  if (lower == "-inf") return -INFINITY;
+  if (lower == "nan") return NAN;
+  double value = 0;
+  const auto [end, error] = std::from_chars(lower.data(), lower.data() + lower.size(), value);
+  if (error != std::errc() || end != lower.data() + lower.size()) {
+    c.fail("\"" + escaped(text) + "\" is no number");
+  }
+  return value;
+}
+
+Tensor numbers_of(const Call& c, const Strings& s, DType to) {
+  // 64-bit integers do not pass through double.
+  if (is_integer(to) && size_of(to) == 8) {
+    std::vector<int64_t> out;
+    for (const std::string& t : s.elements) {
+      int64_t value = 0;
+      const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), value);
+      if (error != std::errc() || end != t.data() + t.size()) {
+        value = static_cast<int64_t>(parse_number(c, t));
+      }
+      out.push_back(value);
+    }
+    return as(varve::tensor(out, s.shape), to);
+  }
+  std::vector<double> out;
+  for (const std::string& t : s.elements) out.push_back(parse_number(c, t));
+  return as(varve::tensor(out, s.shape), to);
+}
+
+// The shortest text that reads back as the same number of its type, as NumPy prints it.
+template <class T>
+std::string number_text(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(value)) return "NaN";
+    if (std::isinf(value)) return value < 0 ? "-INF" : "INF";
+  }
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  return {text, end};
+}
+
+Strings texts_of(const Call& c, const Value& v) {
+  c.require_known(v, "the text of numbers");
+  Strings out{v.tensor.shape(), {}};
+  const Tensor& t = v.tensor;
+  if (t.dtype() == DType::bool_) {
+    for (const bool b : t.span<bool>()) out.elements.push_back(b ? "True" : "False");
+  } else if (t.dtype() == f64) {
+    for (const double x : t.span<double>()) out.elements.push_back(number_text(x));
+  } else if (t.dtype() == u64) {
+    for (const uint64_t x : t.span<uint64_t>()) out.elements.push_back(std::to_string(x));
+  } else if (is_floating(t.dtype())) {
+    const Tensor wide = as(t, f32);
+    for (const float x : wide.span<float>()) out.elements.push_back(number_text(x));
+  } else {
+    const Tensor wide = as(t, i64);
+    for (const int64_t x : wide.span<int64_t>()) out.elements.push_back(std::to_string(x));
+  }
+  return out;
+}
+
+// Integers of 2 and 4 bits keep the lowest bits, as wider ones do; floats are cut off first.
+Tensor to_small_integer(const Tensor& x, formats::onnx::SmallRange range, DType held) {
+  const Tensor whole = is_floating(x.dtype()) ? cast(trunc(x), i32) : as(x, i32);
+  const int count = range.high - range.low + 1;
+  Tensor low = bitwise_and(whole, count - 1);
+  if (range.low < 0) low = where(greater(low, range.high), subtract(low, count), low);
+  return as(low, held);
+}
+
+MiniRound round_mode(const Call& c) {
+  const std::string mode = c.text("round_mode", "up");
+  if (mode == "up") return MiniRound::up;
+  if (mode == "down") return MiniRound::down;
+  if (mode == "nearest") return MiniRound::nearest;
+  c.fail("attribute round_mode: expected \"up\", \"down\" or \"nearest\"");
+}
+
+Values cast_(Call& c) {
+  const Type to = c.type_attribute("to", Type::undefined);
+  return {cast_value(c, c.value(0), to,
+                     {.saturate = c.integer("saturate", 1) != 0, .round = round_mode(c)})};
+}
+
+Values cast_like(Call& c) {
+  return {cast_value(c, c.value(0), c.type(1),
+                     {.saturate = c.integer("saturate", 1) != 0, .round = round_mode(c)})};
+}
+
+constexpr Row kRows[] = {
+    {"Cast", 6, cast_},
+    {"CastLike", 15, cast_like},
+};
+
+}  // namespace
+
+Tensor round_to(const Tensor& x, Type type, CastRules rules) {
+  const MiniFloat& format = *formats::onnx::minifloat_of(type);
+  const auto op = custom_op({
+      .name = std::string("round_to_") + formats::onnx::name_of(type),
+      .infer = [](const std::vector<TensorSpec>& in) { return in; },
+      .forward =
+          [&format, rules](const std::vector<Elements>& in, const std::vector<Elements>& out) {
+            const auto from = in[0].span<float>(), to = out[0].span<float>();
+            for (size_t i = 0; i < from.size(); ++i) {
+              to[i] = decode(format, encode(format, from[i], rules.saturate, rules.round));
+            }
+          },
+      .vjp = [](const Tensors&, const Tensors&, const Tensors& cotangents) { return cotangents; },
+  });
+  return op({as(x, f32)}).only();
+}
+
+Value cast_value(const Call& c, const Value& v, Type to, CastRules rules) {
+  if (formats::onnx::is_complex(to)) c.unsupported("complex numbers are not cast");
+  if (v.kind == Value::Kind::strings) {
+    if (to == Type::string) return v;
+    const Tensor t = numbers_of(c, *v.strings, is_small_float(to) ? f32 : held_as(to));
+    if (is_small_float(to)) return {round_to(t, to, rules), to};
+    return {t, to};
+  }
+  if (v.kind != Value::Kind::tensor) c.fail("expected a tensor");
+  if (to == Type::string) return Value(texts_of(c, v));
+  if (v.type == to) return v;
+  if (is_small_float(to)) return {round_to(v.tensor, to, rules), to};
+  if (const auto range = formats::onnx::small_range(to)) {
+    return {to_small_integer(v.tensor, *range, held_as(to)), to};
+  }
+  return {as(v.tensor, held_as(to)), to};
+}
+
+std::span<const Row> cast_rows() { return kRows; }
+
+}  // namespace varve::io::onnx

@@ -1,0 +1,213 @@
+// Graphs inside graphs: choices and loops, by the host's own control flow.
+#include "base/error.h"
+#include "io/onnx/helpers.h"
+#include "varve/ops/shape.h"
+
+namespace varve::io::onnx {
+namespace {
+
+// A loop without a condition that would run longer than this is refused before it begins.
+constexpr int64_t kMaxIterations = int64_t{1} << 30;
+
+bool truth(const Call& c, const Value& v, const char* what) {
+  if (v.kind != Value::Kind::tensor || v.tensor.size() != 1) {
+    c.fail(std::string(what) + ": expected one element");
+  }
+  c.require_known(v, what);
+  return static_cast<bool>(v.tensor);
+}
+
+Values if_(Call& c) {
+  return c.run(c.graph(truth(c, c.value(0), "the condition") ? "then_branch" : "else_branch"), {});
+}
+
+// What iterations gave, one after the other along an axis.
+Value stacked(const Call& c, const Values& parts, int axis, const ValueType& type) {
+  if (parts.empty()) {
+    // Never run: as many axes as the graph says, of size 0 first.
+    if (!type.has_shape || type.kind != ValueType::Kind::tensor) {
+      c.fail("a scan output of no iterations, whose shape the graph does not say");
+    }
+    std::vector<int64_t> sizes = {0};
+    for (const ValueType::Dim& d : type.dims) sizes.push_back(std::max<int64_t>(d.value, 0));
+    return {zeros(Shape(std::move(sizes)), formats::onnx::held_as(type.element)), type.element};
+  }
+  std::vector<Tensor> tensors;
+  int64_t count = 0;
+  bool known = true;
+  for (const Value& v : parts) {
+    if (v.kind != Value::Kind::tensor) c.fail("a scan output that is no tensor");
+    tensors.push_back(v.tensor);
+    known = known && v.known;
+    count += v.tensor.size();
+    if (count > kMaxElements) {
+      c.fail("needs " + std::to_string(count) + " elements, limit " + std::to_string(kMaxElements));
+    }
+  }
+  Value out(stack(tensors, axis), parts[0].type);
+  out.known = known;
+  return out;
+}
+
+Values loop(Call& c) {
+  const Graph& body = c.graph("body");
+  const int64_t trips = c.has(0) ? c.integer(0) : INT64_MAX;
+  bool go_on = !c.has(1) || truth(c, c.value(1), "the condition");
+  if (!c.has(1) && c.has(0) && trips > kMaxIterations) {
+    c.fail("needs " + std::to_string(trips) + " iterations, limit " +
+           std::to_string(kMaxIterations));
+  }
+  Values carried;
+  for (int i = 2; i < c.inputs(); ++i) carried.push_back(c.has(i) ? c.value(i) : Value());
+  const size_t state = carried.size();
+  if (body.outputs.size() < state + 1) c.fail("attribute body: too few outputs");
+  std::vector<Values> scans(body.outputs.size() - 1 - state);
+  Value condition(scalar(go_on, DType::bool_));
+  condition.known = true;
+  for (int64_t i = 0; i < trips && go_on; ++i) {
+    if (i > kMaxIterations) {
+      c.fail("needs more than " + std::to_string(kMaxIterations) + " iterations");
+    }
+    Value number(varve::tensor({i}, Shape{}));
+    number.known = true;
+    Values inputs = {number, condition};
+    inputs.insert(inputs.end(), carried.begin(), carried.end());
+    Values results = c.run(body, std::move(inputs));
+    condition = results[0];
+    go_on = truth(c, condition, "the condition");
+    for (size_t k = 0; k < state; ++k) carried[k] = results[k + 1];
+    for (size_t k = 0; k < scans.size(); ++k) scans[k].push_back(results[k + 1 + state]);
+  }
+  Values out = carried;
+  for (size_t k = 0; k < scans.size(); ++k) {
+    out.push_back(stacked(c, scans[k], 0, body.outputs[k + 1 + state].type));
+  }
+  return out;
+}
+
+struct ScanPlan {
+  int64_t scanned;  // inputs that are taken apart
+  std::vector<int64_t> in_axes, out_axes, in_directions, out_directions;
+};
+
+// States go from step to step; the others are taken apart, and put together again.
+Values scan_over(const Call& c, const Graph& body, const ScanPlan& plan, Values states,
+                 const std::vector<Value>& inputs) {
+  int64_t steps = -1;
+  std::vector<int> axes;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    if (inputs[k].kind != Value::Kind::tensor) c.fail("a scan input that is no tensor");
+    const Shape shape = inputs[k].shape();
+    axes.push_back(c.axis(plan.in_axes[k], shape.rank(), "scan_input_axes"));
+    const int64_t n = shape[axes.back()];
+    if (steps >= 0 && n != steps)
+      c.fail("scan inputs of " + std::to_string(steps) + " and " + std::to_string(n) + " steps");
+    steps = n;
+  }
+  if (body.outputs.size() < states.size()) c.fail("attribute body: too few outputs");
+  std::vector<Values> scans(body.outputs.size() - states.size());
+  for (int64_t i = 0; i < steps; ++i) {
+    Values arguments = states;
+    for (size_t k = 0; k < inputs.size(); ++k) {
+      const int64_t at = plan.in_directions[k] ? steps - 1 - i : i;
+      std::vector<Slice> slices(static_cast<size_t>(inputs[k].tensor.rank()));
+      slices[static_cast<size_t>(axes[k])] = {.start = at, .stop = at + 1};
+      Value part(squeeze(slice(inputs[k].tensor, slices), {axes[k]}), inputs[k].type);
+      part.known = inputs[k].known;
+      arguments.push_back(std::move(part));
+    }
+    Values results = c.run(body, std::move(arguments));
+    for (size_t k = 0; k < states.size(); ++k) states[k] = results[k];
+    for (size_t k = 0; k < scans.size(); ++k) scans[k].push_back(results[k + states.size()]);
+  }
+  Values out = states;
+  for (size_t k = 0; k < scans.size(); ++k) {
+    Values& parts = scans[k];
+    if (plan.out_directions[k]) parts = Values(parts.rbegin(), parts.rend());
+    const int rank = parts.empty() ? 1 : parts[0].shape().rank() + 1;
+    const int axis = parts.empty() ? 0 : c.axis(plan.out_axes[k], rank, "scan_output_axes");
+    out.push_back(stacked(c, parts, axis, body.outputs[k + states.size()].type));
+  }
+  return out;
+}
+
+Values scan(Call& c) {
+  const Graph& body = c.graph("body");
+  ScanPlan plan{.scanned = c.integer("num_scan_inputs"),
+                .in_axes = {},
+                .out_axes = {},
+                .in_directions = {},
+                .out_directions = {}};
+  if (plan.scanned < 1 || plan.scanned > c.inputs()) {
+    c.fail("num_scan_inputs: expected 1.." + std::to_string(c.inputs()) + ", got " +
+           std::to_string(plan.scanned));
+  }
+  const auto n = static_cast<size_t>(plan.scanned), states = static_cast<size_t>(c.inputs()) - n;
+  const size_t outputs = body.outputs.size() - std::min(states, body.outputs.size());
+  const auto list = [&](const char* name, size_t count) {
+    std::vector<int64_t> v = c.integers(name, std::vector<int64_t>(count, 0));
+    if (v.size() != count) {
+      c.fail(std::string(name) + ": expected " + std::to_string(count) + ", got " +
+             std::to_string(v.size()));
+    }
+    return v;
+  };
+  plan.in_axes = list("scan_input_axes", n);
+  plan.in_directions = list("scan_input_directions", n);
+  plan.out_axes = list("scan_output_axes", outputs);
+  plan.out_directions = list("scan_output_directions", outputs);
+  Values carried;
+  std::vector<Value> inputs;
+  for (int i = 0; i < c.inputs(); ++i) {
+    (static_cast<size_t>(i) < states ? carried : inputs).push_back(c.value(i));
+  }
+  return scan_over(c, body, plan, std::move(carried), inputs);
+}
+
+// Opset 8: a batch in front of everything, each sample with steps of its own (sequence_lens).
+Values scan_batched(Call& c) {
+  const Graph& body = c.graph("body");
+  const auto n = static_cast<size_t>(c.integer("num_scan_inputs"));
+  const int first = c.inputs() - static_cast<int>(n);
+  if (n < 1 || first < 1) c.fail("num_scan_inputs: expected 1.." + std::to_string(c.inputs() - 1));
+  const auto states = static_cast<size_t>(first - 1);
+  const std::vector<int64_t> directions = c.integers("directions", std::vector<int64_t>(n, 0));
+  const size_t outputs = body.outputs.size() - std::min(states, body.outputs.size());
+  const ScanPlan plan{.scanned = static_cast<int64_t>(n),
+                      .in_axes = std::vector<int64_t>(n, 0),
+                      .out_axes = std::vector<int64_t>(outputs, 0),
+                      .in_directions = directions,
+                      .out_directions = std::vector<int64_t>(outputs, 0)};
+  if (directions.size() != n) c.fail("directions: expected " + std::to_string(n));
+  if (c.has(0)) c.unsupported("sequence_lens are not read");
+  const int64_t batch = c.value(1).shape()[0];
+  std::vector<std::vector<Tensor>> gathered(body.outputs.size());
+  for (int64_t b = 0; b < batch; ++b) {
+    const auto sample = [&](int i) {
+      Value v(squeeze(slice(c.tensor(i), {{.start = b, .stop = b + 1}}), {0}), c.type(i));
+      v.known = c.value(i).known;
+      return v;
+    };
+    Values carried;
+    std::vector<Value> inputs;
+    for (int i = 1; i < c.inputs(); ++i) (i < first ? carried : inputs).push_back(sample(i));
+    const Values results = scan_over(c, body, plan, std::move(carried), inputs);
+    for (size_t k = 0; k < results.size(); ++k) gathered[k].push_back(results[k].tensor);
+  }
+  Values out;
+  for (const std::vector<Tensor>& parts : gathered) out.push_back(stack(parts, 0));
+  return out;
+}
+
+constexpr Row kRows[] = {
+    {"If", 1, if_, input_bit(0)},
+    {"Loop", 1, loop, input_bit(0) | input_bit(1)},
+    {"Scan", 8, scan_batched},
+    {"Scan", 9, scan},
+};
+
+}  // namespace
+
+std::span<const Row> control_rows() { return kRows; }
+
+}  // namespace varve::io::onnx

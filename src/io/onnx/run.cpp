@@ -1,0 +1,134 @@
+#include "io/onnx/run.h"
+
+#include "base/error.h"
+#include "ir/frame.h"
+#include "nn/layer_state.h"
+
+namespace varve::io::onnx {
+namespace {
+
+// The op's own errors with the node's name in front.
+Values guarded(const Call& call, Operator f, Call& c) {
+  try {
+    return f(c);
+  } catch (const Error& e) {
+    const std::string label = call.label();
+    if (e.message().compare(0, label.size(), label) == 0) throw;
+    // A node of an inner graph has been named already.
+    if (e.message().compare(0, 5, "node ") == 0) throw;
+    varve::detail::throw_like(e, label + ": " + e.message(), e.hint(), "");
+  }
+}
+
+}  // namespace
+
+const Value* Run::find(const std::string& name, const Frame& frame) const {
+  for (const Frame* f = &frame; f; f = f->outer) {
+    if (const auto at = f->values.find(name); at != f->values.end()) return &at->second;
+  }
+  return nullptr;
+}
+
+const Attribute* Run::resolve(const Attribute& attribute) const {
+  if (attribute.reference.empty()) return &attribute;
+  if (!current_ || !current_->bound) return nullptr;
+  const auto at = current_->bound->find(attribute.reference);
+  return at == current_->bound->end() ? nullptr : at->second;
+}
+
+Values Run::nodes(const std::vector<Node>& list, const std::vector<std::string>& outputs,
+                  Frame& frame) {
+  const Frame* before = std::exchange(current_, &frame);
+  const Steps& steps = program_.steps(&list);
+  // An input of the name of an initializer was given by the caller.
+  for (const auto& [name, value] : steps.constants) frame.values.try_emplace(name, value);
+  for (const Steps::Step& s : steps.steps) {
+    Values results = step(s, frame);
+    for (size_t i = 0; i < s.node->outputs.size() && i < results.size(); ++i) {
+      const std::string& name = s.node->outputs[i];
+      if (!name.empty()) frame.values[name] = std::move(results[i]);
+    }
+    for (const std::string& name : s.last_used) frame.values.erase(name);
+  }
+  Values out;
+  for (const std::string& name : outputs) {
+    const Value* v = find(name, frame);
+    if (!v) {
+      throw FormatError(program_.model().file + ": output \"" + escaped(name) +
+                        "\" was left out by the node that gives it");
+    }
+    out.push_back(*v);
+  }
+  current_ = before;
+  return out;
+}
+
+Values Run::step(const Steps::Step& s, Frame& frame) {
+  Values inputs;
+  bool known = true;
+  for (const std::string& name : s.node->inputs) {
+    if (name.empty()) {
+      inputs.emplace_back();
+      continue;
+    }
+    const Value* v = find(name, frame);
+    if (!v) {
+      throw FormatError(program_.model().file + ": " + formats::onnx::label_of(*s.node, s.index) +
+                        ": \"" + escaped(name) + "\" was left out by the node that gives it");
+    }
+    known = known && (v->known || v->none());
+    inputs.push_back(*v);
+  }
+  if (s.function) return function(s, std::move(inputs), frame);
+  const bool first = s.row->keeps_type && !inputs.empty();
+  const Type type = first ? inputs[0].type : Type::undefined;
+  Call call(*this, *s.node, s.index, s.version, std::move(inputs));
+  Values out = guarded(call, s.row->function, call);
+  if (first && !out.empty() && out[0].kind == Value::Kind::tensor &&
+      out[0].tensor.dtype() == formats::onnx::held_as(type)) {
+    out[0].type = type;
+  }
+  // Bodies see names of their own, which say themselves what is known.
+  for (const Attribute& a : s.node->attributes) known = known && a.graphs.empty();
+  for (Value& v : out) {
+    v.known = v.known || known;
+    if (v.known && v.kind == Value::Kind::tensor && ir::tracing()) v.tensor.evaluate();
+  }
+  return out;
+}
+
+Values Run::body(const Graph& graph, Values inputs) {
+  Frame frame;
+  frame.outer = current_;
+  frame.bound = current_ ? current_->bound : nullptr;
+  if (inputs.size() > graph.inputs.size()) {
+    throw FormatError(program_.model().file + ": graph \"" + escaped(graph.name) + "\": takes " +
+                      std::to_string(graph.inputs.size()) + " inputs, got " +
+                      std::to_string(inputs.size()));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    frame.values[graph.inputs[i].name] = std::move(inputs[i]);
+  }
+  std::vector<std::string> outputs;
+  for (const auto& o : graph.outputs) outputs.push_back(o.name);
+  return nodes(graph.nodes, outputs, frame);
+}
+
+Values Run::function(const Steps::Step& s, Values inputs, const Frame& outer) {
+  const formats::onnx::Function& f = *s.function;
+  Frame frame;
+  for (size_t i = 0; i < f.inputs.size(); ++i) {
+    frame.values[f.inputs[i]] = i < inputs.size() ? std::move(inputs[i]) : Value();
+  }
+  std::unordered_map<std::string, const Attribute*> bound;
+  for (const Attribute& a : f.defaults) bound[a.name] = &a;
+  const Frame* before = std::exchange(current_, &outer);
+  for (const Attribute& a : s.node->attributes) {
+    if (const Attribute* value = resolve(a)) bound[a.name] = value;
+  }
+  current_ = before;
+  frame.bound = &bound;
+  return nodes(f.nodes, f.outputs, frame);
+}
+
+}  // namespace varve::io::onnx

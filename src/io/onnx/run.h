@@ -1,0 +1,42 @@
+// One replay of a program.
+#pragma once
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "io/onnx/program.h"
+
+namespace varve::io::onnx {
+
+class Run {
+ public:
+  Run(const Program& program, const Program::Options& options)
+      : program_(program), options_(options) {}
+
+  /// What names mean where a node stands.
+  struct Frame {
+    std::unordered_map<std::string, Value> values;
+    const Frame* outer = nullptr;  ///< of the graph around; null in functions
+    /// Attributes of the call of a function, which its nodes refer to; null outside functions.
+    const std::unordered_map<std::string, const Attribute*>* bound = nullptr;
+  };
+
+  /// Replays nodes; `frame` holds their inputs.
+  Values nodes(const std::vector<Node>& nodes, const std::vector<std::string>& outputs,
+               Frame& frame);
+  /// Replays a graph in an attribute of the node that runs now.
+  Values body(const Graph& graph, Values inputs);
+  /// What an attribute stands for; null where the function's caller left it out.
+  const Attribute* resolve(const Attribute& attribute) const;
+  const Program::Options& options() const { return options_; }
+
+ private:
+  Values step(const Steps::Step& step, Frame& frame);
+  Values function(const Steps::Step& step, Values inputs, const Frame& frame);
+  const Value* find(const std::string& name, const Frame& frame) const;
+  const Program& program_;
+  const Program::Options& options_;
+  const Frame* current_ = nullptr;
+};
+
+}  // namespace varve::io::onnx
