@@ -12,10 +12,7 @@ namespace varve::io::onnx {
 Call::Call(Run& run, const Node& node, int64_t index, int64_t version, Values inputs)
     : run_(run), node_(node), index_(index), version_(version), inputs_(std::move(inputs)) {}
 
-std::string Call::label() const {
-  const std::string label = formats::onnx::label_of(node_, index_);
-  return node_.name.empty() ? label : label + " (" + escaped(node_.op) + ")";
-}
+std::string Call::label() const { return formats::onnx::label_of(node_, index_); }
 
 void Call::fail(const std::string& what, std::string hint) const {
   throw FormatError(label() + ": " + what, std::move(hint));
@@ -135,6 +132,20 @@ std::vector<int64_t> Call::integers(const char* name) const {
 std::vector<int64_t> Call::integers(const char* name, std::vector<int64_t> fallback) const {
   const Attribute* a = checked(name, Attribute::Kind::integers);
   return a ? a->integers : fallback;
+}
+std::vector<int64_t> Call::sizes(const char* name, size_t count, int64_t fallback,
+                                 int64_t least) const {
+  const std::vector<int64_t> out = integers(name, std::vector<int64_t>(count, fallback));
+  if (out.size() != count) {
+    fail(std::string(name) + ": expected " + std::to_string(count) + " integers, got " +
+         std::to_string(out.size()));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (out[i] >= least && out[i] <= INT32_MAX) continue;
+    fail(std::string(name) + "[" + std::to_string(i) + "]: expected >= " + std::to_string(least) +
+         ", got " + std::to_string(out[i]));
+  }
+  return out;
 }
 std::vector<float> Call::reals(const char* name, std::vector<float> fallback) const {
   const Attribute* a = checked(name, Attribute::Kind::reals);

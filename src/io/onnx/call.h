@@ -51,6 +51,9 @@ class Call {
   std::string text(const char* name, const char* fallback) const;
   std::vector<int64_t> integers(const char* name) const;
   std::vector<int64_t> integers(const char* name, std::vector<int64_t> fallback) const;
+  /// One integer >= least a spatial axis: `strides[0]: expected >= 1, got 0`.
+  std::vector<int64_t> sizes(const char* name, size_t count, int64_t fallback,
+                             int64_t least = 1) const;
   std::vector<float> reals(const char* name, std::vector<float> fallback = {}) const;
   std::vector<std::string> texts(const char* name, std::vector<std::string> fallback = {}) const;
   Value tensor_attribute(const char* name) const;
@@ -78,10 +81,10 @@ class Call {
   /// Replays a graph in an attribute: it sees the names around the node.
   Values run(const Graph& body, Values inputs) const;
 
-  /// FormatError / UnsupportedError `node "conv1" (Conv): <what>`.
+  /// FormatError / UnsupportedError `node "conv1": <what>`.
   [[noreturn]] void fail(const std::string& what, std::string hint = {}) const;
   [[noreturn]] void unsupported(const std::string& why, std::string hint = {}) const;
-  /// `node "conv1" (Conv)`.
+  /// `node "conv1"`, or `node 7 (Conv)` where it has no name.
   std::string label() const;
 
  private:

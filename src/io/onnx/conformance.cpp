@@ -96,11 +96,16 @@ std::string element_difference(const Tensor& expected, const Tensor& got,
 std::string run_set(const Program& program, const std::string& folder, const Tolerance& tolerance,
                     bool random, Verdict& verdict) {
   const auto& graph = program.model().graph;
+  // Old models list their weights among the inputs: the files are for the others.
+  std::vector<const formats::onnx::ValueInfo*> order = program.inputs();
+  for (const auto& info : graph.inputs) {
+    if (program.has_default(info.name)) order.push_back(&info);
+  }
   std::map<std::string, Value> inputs;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+  for (size_t i = 0; i < order.size(); ++i) {
     const std::string path = folder + "/input_" + std::to_string(i) + ".pb";
     if (!formats::file_exists(path)) continue;
-    inputs[graph.inputs[i].name] = value_of(formats::onnx::read_datum(path, graph.inputs[i].type));
+    inputs[order[i]->name] = value_of(formats::onnx::read_datum(path, order[i]->type));
   }
   const Values got = program.run(inputs);
   for (size_t i = 0; i < graph.outputs.size(); ++i) {

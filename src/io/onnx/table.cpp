@@ -4,8 +4,10 @@ namespace varve::io::onnx {
 
 std::vector<std::span<const Row>> all_rows() {
   return {
-      math_rows(),  logic_rows(), activation_rows(), cast_rows(),    constant_rows(),
-      shape_rows(), index_rows(), reduce_rows(),     control_rows(),
+      math_rows(),        logic_rows(),         activation_rows(), cast_rows(),
+      constant_rows(),    shape_rows(),         index_rows(),      reduce_rows(),
+      convolution_rows(), normalization_rows(), quantize_rows(),   recurrent_rows(),
+      control_rows(),
   };
 }
 

@@ -49,6 +49,10 @@ std::span<const Row> constant_rows();
 std::span<const Row> shape_rows();
 std::span<const Row> index_rows();
 std::span<const Row> reduce_rows();
+std::span<const Row> convolution_rows();
+std::span<const Row> normalization_rows();
+std::span<const Row> quantize_rows();
+std::span<const Row> recurrent_rows();
 std::span<const Row> control_rows();
 
 }  // namespace varve::io::onnx
