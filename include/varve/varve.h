@@ -2,6 +2,7 @@
 // All of Varve. For programs; a library of your own does better with the headers that it needs.
 #pragma once
 #include "varve/callbacks.h"
+#include "varve/control.h"
 #include "varve/custom_op.h"
 #include "varve/dataset.h"
 #include "varve/derivatives.h"

@@ -90,8 +90,10 @@ struct Traits {
   bool body = false;      ///< runs graphs in its attributes; the executor runs them as sub-plans
   bool epilogue = false;  ///< its kernels may apply an activation to what they write
   bool faults = false;    ///< its kernels may find a fault in the data (an index out of range)
-  bool host = false;      ///< has an effect the user asked for (debug print); never removed
-  int residuals = 0;      ///< the last outputs are for the derivative alone
+  /// Its vjp takes empty slots for outputs to which nothing flows back (else they are zeros).
+  bool empty_cotangents = false;
+  bool host = false;  ///< has an effect the user asked for (debug print); never removed
+  int residuals = 0;  ///< the last outputs are for the derivative alone
   PrecisionTrait precision = PrecisionTrait::follow;
 };
 

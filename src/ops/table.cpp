@@ -24,6 +24,7 @@ const std::vector<const ir::OpDef*>& all() {
              random_rows,
              function_rows,
              custom_rows,
+             control_rows,
          }) {
       for (const ir::OpDef& row : family()) t.push_back(&row);
     }

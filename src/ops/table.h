@@ -23,6 +23,7 @@ std::span<const ir::OpDef> attention_rows();
 std::span<const ir::OpDef> random_rows();
 std::span<const ir::OpDef> function_rows();
 std::span<const ir::OpDef> custom_rows();
+std::span<const ir::OpDef> control_rows();  // defined in transform: their rules differentiate
 
 /// Every row, family by family. The rows never move.
 const std::vector<const ir::OpDef*>& all();

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ops/table.h"
+#include "runtime/control.h"
 
 namespace varve::runtime {
 
@@ -11,6 +12,12 @@ Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inp
                  std::span<const backend::Layout> outputs, backend::KernelSet set, int threads) {
   Prepared p;
   p.pack.assign(inputs.size(), false);
+  if (is_control(*node.op)) {
+    for (size_t i = 0; i < inputs.size(); ++i) p.pack[i] = !inputs[i].contiguous();
+    p.kernel = prepare_control(node, set, threads);
+    p.name = node.op->name;
+    return p;
+  }
   auto attempt = [&](std::span<const backend::Layout> in, backend::KernelSet from) {
     backend::Choice c =
         backend::choose_kernel({*node.op, node.attributes, in, outputs, threads}, from);

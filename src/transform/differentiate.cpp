@@ -149,7 +149,7 @@ class Reverse {
     for (size_t i = 0; i < cts.size(); ++i) {
       if (i >= proper) {
         through_residual |= cts[i].defined();
-      } else if (!cts[i].defined() && flows(node.outputs[i])) {
+      } else if (!cts[i].defined() && flows(node.outputs[i]) && !op.traits.empty_cotangents) {
         cts[i] = ops::full(0, node.outputs[i].dtype, node.outputs[i].shape);
       }
     }

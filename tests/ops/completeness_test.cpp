@@ -23,6 +23,9 @@ const std::map<std::string, std::string> kTestedElsewhere{
     {"identity", "where derivatives are taken: every gradient check goes through one"},
     {"stop_gradient", "its derivative is none: tests/transform/derivatives_test.cpp"},
     {"custom_derivative", "a function of the user's own: tests/ops/custom_test.cpp"},
+    {"cond", "takes graphs: tests/transform/control_test.cpp"},
+    {"scan", "takes graphs: tests/transform/control_test.cpp"},
+    {"while_loop", "takes graphs: tests/transform/control_test.cpp"},
     {"custom_op", "an operation of the user's own: tests/ops/custom_test.cpp"},
 };
 
