@@ -37,6 +37,7 @@ constexpr Section kSections[] = {{"Elementwise", ops::pointwise_rows},
                                  {"Attention", ops::attention_rows},
                                  {"Random numbers", ops::random_rows},
                                  {"Functions as nodes", ops::function_rows},
+                                 {"Control flow", ops::control_rows},
                                  {"Operations of the user's own", ops::custom_rows}};
 
 /// What was seen of an op in the graphs of the sample rows.
