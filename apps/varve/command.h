@@ -30,5 +30,6 @@ Action declare_profile(Arguments& arguments);
 Action declare_doctor(Arguments& arguments);
 Action declare_onnx_test(Arguments& arguments);
 Action declare_onnx_run(Arguments& arguments);
+Action declare_onnx_import(Arguments& arguments);
 
 }  // namespace varve::app

@@ -90,6 +90,14 @@ constexpr std::array kCommands{
             "Example:\n"
             "  varve onnx run model.onnx --input image=image.npy --out results\n",
             true, declare_onnx_run},
+    Command{
+        "onnx import", "Makes an ONNX model a model file that trains on.",
+        "Its floating initializers become the weights, under their names. A job goes on with it\n"
+        "by [model] file = \"model.safetensors\".\n\n"
+        "Example:\n"
+        "  varve onnx import model.onnx -o model.safetensors\n"
+        "  varve summary model.safetensors\n",
+        true, declare_onnx_import},
     Command{"doctor", "Says what this Varve is made of and what it finds on this machine.",
             "Example:\n"
             "  varve doctor            a table, and notes on what costs speed\n"

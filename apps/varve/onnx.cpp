@@ -1,8 +1,11 @@
-// varve onnx test, run: models of other programs, held against their references and replayed.
+// varve onnx test, run, import: models of other programs, held against their references, replayed,
+// and made Varve's own.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -12,9 +15,11 @@
 #include "formats/atomic_file.h"
 #include "formats/file.h"
 #include "io/onnx/conformance.h"
+#include "io/onnx/layer.h"
 #include "io/onnx/program.h"
 #include "output.h"
 #include "varve/files.h"
+#include "varve/model.h"
 #include "varve/ops/pointwise.h"
 
 namespace varve::app {
@@ -116,7 +121,79 @@ int run(const RunOptions& o) {
   return 0;
 }
 
+struct ImportOptions {
+  std::string model, out;
+  std::vector<std::string> sizes;
+  bool channels_last = false, force = false;
+};
+
+// Sizes that a file leaves open under a name: --size sequence=16.
+std::map<std::string, int64_t> named_sizes(const std::vector<std::string>& given) {
+  std::map<std::string, int64_t> out;
+  for (const std::string& text : given) {
+    const size_t equals = text.rfind('=');
+    if (equals == text.npos || equals == 0) {
+      throw UsageError("--size: expected NAME=N, got \"" + escaped(text) + "\"");
+    }
+    out[text.substr(0, equals)] = parse_integer("--size", text.substr(equals + 1), 1, INT32_MAX);
+  }
+  return out;
+}
+
+// The shape of a sample of an input.
+Shape sample_of(const std::string& file, const formats::onnx::ValueInfo& info,
+                const std::map<std::string, int64_t>& named) {
+  std::vector<int64_t> sizes;
+  for (size_t i = 1; i < info.type.dims.size(); ++i) {
+    const auto& dim = info.type.dims[i];
+    const auto at = named.find(dim.parameter);
+    sizes.push_back(at != named.end() ? at->second : dim.value);
+    if (sizes.back() > 0) continue;
+    throw UnsupportedError(formats::shown(file) + ": input \"" + escaped(info.name) +
+                               "\": " + info.type.to_string() + " leaves sizes of a sample open",
+                           dim.parameter.empty()
+                               ? "fix them in the program that wrote the file"
+                               : "--size " + escaped(dim.parameter) + "=N gives one");
+  }
+  return Shape(std::move(sizes));
+}
+
+int import(const ImportOptions& o) {
+  check_output(o.out, {o.model}, o.force);
+  const auto program =
+      std::make_shared<const io::onnx::Program>(formats::onnx::read_model(o.model));
+  Model model(io::onnx::make_layer(program, o.channels_last, ""));
+  const std::map<std::string, int64_t> named = named_sizes(o.sizes);
+  std::vector<Shape> samples;
+  DType dtype = f32;
+  for (const formats::onnx::ValueInfo* v : program->inputs()) {
+    std::vector<int64_t> sizes = sample_of(o.model, *v, named).dims();
+    if (o.channels_last && sizes.size() > 1) {
+      std::rotate(sizes.begin(), sizes.begin() + 1, sizes.end());
+    }
+    samples.emplace_back(std::move(sizes));
+    dtype = formats::onnx::held_as(v->type.element);
+  }
+  model.build_many(samples, dtype);
+  model.save(o.out);
+  say(fmt::format("{}: {} inputs, {} variables, {} parameters\n", formats::shown(o.out),
+                  samples.size(), model.variables().size(), model.parameter_count()));
+  return 0;
+}
+
 }  // namespace
+
+Action declare_onnx_import(Arguments& arguments) {
+  auto o = std::make_shared<ImportOptions>();
+  o->out = "model.safetensors";
+  arguments.positional("MODEL", o->model, "The .onnx file.");
+  arguments.text("--out,-o", "FILE", o->out, "The model file; model.safetensors.");
+  arguments.flag("--channels-last", o->channels_last,
+                 "Images come as [height, width, channels], as Varve's data have them.");
+  arguments.texts("--size", "NAME=N", o->sizes, "A size that the file leaves open under a name.");
+  arguments.flag("--force", o->force, "Replaces FILE.");
+  return [o] { return import(*o); };
+}
 
 Action declare_onnx_test(Arguments& arguments) {
   auto o = std::make_shared<TestOptions>();

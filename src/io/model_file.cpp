@@ -1,6 +1,7 @@
 #include "io/model_file.h"
 
 #include "base/error.h"
+#include "io/onnx/layer.h"
 #include "io/tensor_file.h"
 #include "nn/json.h"
 #include "nn/layer_state.h"
@@ -41,6 +42,7 @@ void write_model(const std::string& path, const Layer& layer,
 ModelFile read_model(const std::string& path, LoadOptions options) {
   const TensorFile file(path);
   file.require_kind("model");
+  onnx::register_layer();
   ModelFile out{[&] {
                   try {
                     return Layer::from_config(file.json(kModelKey).dump());

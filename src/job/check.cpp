@@ -13,7 +13,9 @@ namespace varve::job {
 namespace {
 
 const char* place_of_model(const Job& job) {
-  return job.model.contains("zoo") ? "model.zoo" : "model.layers";
+  return job.model.contains("zoo")    ? "model.zoo"
+         : job.model.contains("file") ? "model.file"
+                                      : "model.layers";
 }
 
 std::string output_text(const Shape& output) {

@@ -248,12 +248,14 @@ Json with_classes(const Json& model, const std::string& path, int64_t classes) {
 }
 
 void check_model(const Json& model) {
-  const std::vector<std::string> known{"layers", "zoo"};
+  const std::vector<std::string> known{"layers", "zoo", "file"};
   for (const auto& [key, value] : model.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end())
       throw ConfigError("model." + escaped(key) + ": unknown key", did_you_mean(key, known));
   }
-  if (model.size() != 1) throw ConfigError("model: expected one of layers and zoo");
+  if (model.size() != 1) throw ConfigError("model: expected one of layers, zoo and file");
+  if (const auto file = model.find("file"); file != model.end() && !file->is_string())
+    throw ConfigError("model.file: expected a path, got " + escaped(file->dump()));
   if (const auto layers = model.find("layers"); layers != model.end()) {
     if (!layers->is_array())
       throw ConfigError("model.layers: expected a list of tables, got " + escaped(layers->dump()));
@@ -286,6 +288,8 @@ void read_tree(Job& job, const Json& root, const std::string& path) {
   job.data = read_data(section(root, "data"));
   job.model = section(root, "model");
   check_model(job.model);
+  if (const auto file = job.model.find("file"); file != job.model.end())
+    *file = job.resolve(file->get<std::string>());
   job.train = read_train(section(root, "train"), job.data.split.validation > 0);
   std::string directory;
   config::read(section(root, "output"), "output", [&](Fields& f) {
@@ -349,6 +353,11 @@ Job read_job(const std::string& path, const std::vector<std::string>& sets) {
 
 Model make_model(const Json& model, int64_t classes) {
   try {
+    if (const auto file = model.find("file"); file != model.end()) {
+      // Its layers and weights alone: the job says how they are trained.
+      const Model loaded = Model::load(file->get<std::string>());
+      return Model(static_cast<const Layer&>(loaded).clone());
+    }
     if (const auto zoo = model.find("zoo"); zoo != model.end()) {
       return zoo::from_config(with_classes(*zoo, "model.zoo", classes).dump(), "model.zoo");
     }

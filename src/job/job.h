@@ -1,7 +1,8 @@
 // Job files: data, model and training as TOML, read into plain structs and checked on the way.
 //
 //     format_version = 1        [data]  kind = "csv" | "idx" | "npz" | "image_folder", path, split
-//     name = "churn"            [model] layers = [{ type = "dense", units = 64 }, ...] or zoo
+//     name = "churn"            [model] layers = [{ type = "dense", units = 64 }, ...], zoo
+//                                   or file
 //     seed = 7                  [train] optimizer, loss, metrics, batch_size, epochs, callbacks ...
 //                               [output] directory
 //
@@ -113,7 +114,8 @@ struct Job {
   std::string name = {};
   uint64_t seed = 0;
   DataSection data = {};
-  config::Json model = {};  // layers or zoo, not yet made: the number of classes is known later
+  config::Json model =
+      {};  // layers, zoo or file, not yet made: the number of classes is known later
   TrainSection train = {};
   std::string directory = {};  // of the output
 

@@ -100,6 +100,7 @@ std::string sections() {
   out += "\n[data] of all kinds: split = { ... }\n" + docs<Split>();
   out += "\n[model]\n  layers          A list of layers, the first to the last.\n";
   out += "  zoo             Or the name of a network, or { type = ..., settings }.\n";
+  out += "  file            Or a model file, whose training goes on.\n";
   out += "\n[train]\n  optimizer, loss, metrics (a list), callbacks (a list); see below.\n" +
          docs<TrainSection>();
   out += "\n[output]\n  directory       Where model, history and report go.\n";

@@ -28,7 +28,9 @@ constexpr const char* kSamples = "samples";
 void build(const Job& job, Model& model, const Dataset& data) {
   const Batch one = data.batch(std::vector<int64_t>{0});
   const Shape& x = one.x().shape();
-  const std::string place = job.model.contains("zoo") ? "model.zoo" : "model.layers";
+  const std::string place = job.model.contains("zoo")    ? "model.zoo"
+                            : job.model.contains("file") ? "model.file"
+                                                         : "model.layers";
   try {
     model.build(Shape(std::vector<int64_t>(x.begin() + 1, x.end())), one.x().dtype());
   } catch (const Error& e) {

@@ -4,6 +4,7 @@
 
 #include <cctype>
 
+#include "formats/base64.h"
 #include "formats/png.h"
 #include "report/svg.h"
 
@@ -105,20 +106,6 @@ bool looks_numeric(const std::string& cell) {
 
 }  // namespace
 
-std::string base64(std::span<const std::byte> bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t n = std::min<size_t>(3, bytes.size() - i);
-    uint32_t v = 0;
-    for (size_t k = 0; k < 3; ++k) v = v << 8 | (k < n ? static_cast<uint32_t>(bytes[i + k]) : 0);
-    for (size_t k = 0; k < 4; ++k) out += k <= n ? kDigits[v >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
-
 Page::Page(std::string title, std::string subtitle)
     : title_(std::move(title)), subtitle_(std::move(subtitle)) {}
 
@@ -163,7 +150,7 @@ void Page::gallery(const std::vector<GalleryItem>& items) {
         "<figure><img alt=\"{0}\" "
         "src=\"data:image/png;base64,{1}\"><figcaption><strong>{0}</strong>"
         "<div class=\"detail\">{2}</div></figcaption></figure>\n",
-        xml(item.caption), base64(png.span()), xml(item.detail));
+        xml(item.caption), formats::base64(png.span()), xml(item.detail));
   }
   body_ += "</div>\n";
 }

@@ -1,7 +1,6 @@
 // An HTML page in one file: no script, nothing loaded from anywhere, so it opens offline and can be
 // sent by mail. Pictures are inline SVG and PNG data.
 #pragma once
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,8 +8,6 @@
 #include "formats/array.h"
 
 namespace varve::report {
-
-std::string base64(std::span<const std::byte> bytes);
 
 /// A figure that the page leads with.
 struct Tile {

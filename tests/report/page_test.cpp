@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "formats/base64.h"
 #include "formats/png.h"
 #include "report/contact_sheet.h"
 #include "report/markup.h"
@@ -24,7 +25,8 @@ formats::Array picture(int64_t height, int64_t width, int64_t channels, uint8_t 
 TEST(Page, Base64GivesTheVectorsOfRfc4648) {
   const char* expected[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
   for (size_t n = 0; n <= 6; ++n) {
-    EXPECT_EQ(base64(formats::as_bytes(std::string_view("foobar").substr(0, n))), expected[n]);
+    EXPECT_EQ(formats::base64(formats::as_bytes(std::string_view("foobar").substr(0, n))),
+              expected[n]);
   }
 }
 

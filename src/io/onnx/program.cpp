@@ -180,7 +180,8 @@ std::vector<const formats::onnx::ValueInfo*> Program::inputs() const {
 
 namespace {
 
-void check_input(const std::string& file, const formats::onnx::ValueInfo& info, const Value& v) {
+void check_input(const std::string& file, const formats::onnx::ValueInfo& info, const Value& v,
+                 bool any_batch) {
   const ValueType& type = info.type;
   if (type.kind != ValueType::Kind::tensor || v.none()) return;
   const auto fail = [&](const std::string& got) {
@@ -192,7 +193,12 @@ void check_input(const std::string& file, const formats::onnx::ValueInfo& info, 
       std::string("tensor(") + formats::onnx::name_of(v.type) + ")" + v.shape().to_string();
   if (v.type != type.element) fail(got);
   if (!type.has_shape) return;
-  if (static_cast<int>(type.dims.size()) != v.shape().rank()) fail(got);
+  const Shape shape = v.shape();
+  if (static_cast<int>(type.dims.size()) != shape.rank()) fail(got);
+  for (int i = any_batch ? 1 : 0; i < shape.rank(); ++i) {
+    const int64_t d = type.dims[static_cast<size_t>(i)].value;
+    if (d >= 0 && d != shape[i]) fail(got);
+  }
 }
 
 }  // namespace
@@ -203,7 +209,7 @@ Values Program::run(const std::map<std::string, Value>& inputs, const Options& o
   for (const auto& info : model_.graph.inputs) {
     const auto at = inputs.find(info.name);
     if (at != inputs.end()) {
-      check_input(model_.file, info, at->second);
+      check_input(model_.file, info, at->second, options.batch > 0);
       frame.values[info.name] = at->second;
     } else if (!has_default(info.name)) {
       // An optional that was left out is empty.

@@ -1,0 +1,63 @@
+// room: io
+// Models of other programs in ONNX files (opset 7 to 27): read, run, and made layers that train.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "varve/nn/layer.h"
+#include "varve/tensor.h"
+
+namespace varve::onnx {
+
+/// An input or output of a model.
+struct Port {
+  std::string name;
+  std::string type;  ///< "tensor(float32)[batch, 3, 224, 224]"
+};
+
+struct LayerOptions {
+  /// Images come as Varve has them, [batch, height, width, channels], and are turned for a model
+  /// that takes [batch, channels, height, width].
+  bool channels_last = false;
+  std::string name = {};
+};
+
+/// A model from an ONNX file. Copies share everything.
+class Model {
+ public:
+  /// Throws IoError; FormatError, naming byte or node, for a damaged or hostile file (external data
+  /// are read below the file's folder only); UnsupportedError that lists every node whose op is not
+  /// read, with domain and opset.
+  static Model load(std::string_view path);
+
+  /// What a caller gives; inputs with a default in the file are left out.
+  std::vector<Port> inputs() const;
+  std::vector<Port> outputs() const;
+  /// Computes the outputs by name. Throws FormatError for inputs that are missing or not as the
+  /// model says, IndexError for a name that it does not have, UnsupportedError where an output is
+  /// no tensor.
+  std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;
+
+  /// The model as a layer: called on its inputs in order, it replays the graph as Varve's own
+  /// operations, so it differentiates, compiles, trains and is saved like any other. Floating
+  /// initializers are its variables, under their names; running statistics and scales of
+  /// quantization are not trained, and what ops need to know beforehand (sizes of a resize) stays a
+  /// constant. A model written for batches of one size takes others, too.
+  ///     varve::Model model(onnx::load("m.onnx").layer());
+  Layer layer(LayerOptions options = {}) const;
+
+  /// For Varve itself.
+  struct State;
+  explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+ private:
+  std::shared_ptr<const State> state_;
+};
+
+/// Model::load.
+Model load(std::string_view path);
+
+}  // namespace varve::onnx

@@ -1,0 +1,191 @@
+#include "io/onnx/layer.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "formats/base64.h"
+#include "nn/layer_state.h"
+#include "varve/onnx.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/shape.h"
+
+namespace varve::io::onnx {
+namespace {
+
+using formats::onnx::ValueInfo;
+
+std::shared_ptr<const Program> program_of(const Onnx& layer) {
+  if (layer.program) return layer.program;
+  const std::optional<std::string> bytes = formats::from_base64(layer.graph);
+  if (!bytes) throw FormatError("onnx: graph: expected base64");
+  layer.program = std::make_shared<const Program>(
+      formats::onnx::parse_stripped("onnx", formats::as_bytes(*bytes)));
+  return layer.program;
+}
+
+// The batch that all inputs are fixed to; 0 where they are not.
+int64_t declared_batch(const std::vector<const ValueInfo*>& inputs) {
+  int64_t batch = 0;
+  for (const ValueInfo* v : inputs) {
+    const int64_t first = v->type.dims.empty() ? 0 : v->type.dims[0].value;
+    if (first <= 0 || (batch && first != batch)) return 0;
+    batch = first;
+  }
+  return batch;
+}
+
+std::vector<int64_t> without_ones(std::vector<int64_t> sizes) {
+  sizes.erase(std::remove(sizes.begin(), sizes.end(), 1), sizes.end());
+  return sizes;
+}
+
+// An input as the model takes it: channels in front, axes of size 1 where it has them.
+Tensor arranged(const ValueInfo& info, Tensor x, bool channels_last) {
+  const ValueType& type = info.type;
+  if (type.kind != ValueType::Kind::tensor) {
+    throw UnsupportedError("onnx: input \"" + escaped(info.name) + "\" is no tensor");
+  }
+  const DType wanted = formats::onnx::held_as(type.element);
+  if (x.dtype() != wanted && is_floating(x.dtype()) && is_floating(wanted)) x = cast(x, wanted);
+  if (channels_last && x.rank() > 2) x = move_axis(x, -1, 1);
+  if (!type.has_shape) return x;
+  std::vector<int64_t> sizes;
+  for (size_t i = 1; i < type.dims.size(); ++i) sizes.push_back(type.dims[i].value);
+  const std::vector<int64_t> given(x.shape().begin() + std::min(x.rank(), 1), x.shape().end());
+  const bool fixed = std::all_of(sizes.begin(), sizes.end(), [](int64_t d) { return d > 0; });
+  if (given == sizes || !fixed) return x;
+  // Only axes of size 1 come and go: anything else would mix up elements.
+  if (without_ones(given) != without_ones(sizes)) {
+    throw ShapeError("onnx: input \"" + escaped(info.name) + "\": expected a sample of " +
+                         Shape(sizes).to_string() + ", got " + Shape(given).to_string(),
+                     "images with the channels last: varve onnx import --channels-last");
+  }
+  sizes.insert(sizes.begin(), x.shape()[0]);
+  return reshape(x, Shape(std::move(sizes)));
+}
+
+// The layer's variable of that name; made at the first call. Names of ONNX may hold dots, so this
+// does what Scope::variable does, but for its check of the name.
+Tensor variable(Scope& s, const Onnx& layer, const Program::Weight& weight) {
+  const TensorData& data = *weight.data;
+  for (const varve::detail::Owned& v : s.layer().variables) {
+    if (v.name == data.name) return v.variable.value();
+  }
+  const DType dtype = formats::onnx::held_as(data.type);
+  const Shape shape = data.shape;
+  std::function<Tensor()> initial = [shape, dtype] { return zeros(shape, dtype).evaluate(); };
+  if (layer.values) {
+    initial = [values = layer.values, name = data.name] { return values->at(name); };
+  }
+  Variable made(shape, dtype, std::move(initial),
+                {varve::detail::join(s.path(), data.name), weight.trainable && !s.layer().frozen});
+  s.layer().variables.push_back({data.name, made, weight.trainable});
+  return made.value();
+}
+
+}  // namespace
+
+Tensors Onnx::call(const Tensors& x, Scope& s) const {
+  const std::shared_ptr<const Program> p = program_of(*this);
+  const std::vector<const ValueInfo*> ports = p->inputs();
+  if (x.size() != ports.size()) {
+    throw ValueError("onnx: expected " + std::to_string(ports.size()) + " inputs, got " +
+                     std::to_string(x.size()));
+  }
+  Program::Options options{.declared_batch = declared_batch(ports)};
+  std::map<std::string, Value> inputs;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const Tensor in = arranged(*ports[i], x[i], channels_last);
+    if (in.rank() > 0) options.batch = in.shape()[0];
+    inputs[ports[i]->name] = Value(in, ports[i]->type.element);
+  }
+  for (const Program::Weight& w : p->weights()) {
+    options.weights[w.data->name] = Value(variable(s, *this, w), w.data->type);
+  }
+  std::vector<Tensor> out;
+  for (const Value& v : p->run(inputs, options)) {
+    if (v.kind != Value::Kind::tensor) throw UnsupportedError("onnx: an output is no tensor");
+    out.push_back(v.tensor);
+  }
+  return out;
+}
+
+void Onnx::fields(Fields& f) {
+  f("graph", graph, "The ONNX model without its weights, in base64.");
+  f("channels_last", channels_last, "Images come with their channels last.");
+  f("name", name, "Name of the layer.");
+}
+
+Layer make_layer(std::shared_ptr<const Program> program, bool channels_last, std::string name) {
+  register_layer();
+  auto values = std::make_shared<std::map<std::string, Tensor>>();
+  formats::onnx::Model stripped = program->model();
+  for (TensorData& t : stripped.graph.initializers) {
+    for (const Program::Weight& w : program->weights()) {
+      if (w.data->name != t.name) continue;
+      (*values)[t.name] = value_of(t).tensor;
+      t.array = {};
+      t.absent = true;
+    }
+  }
+  Onnx layer{.graph = formats::base64(formats::as_bytes(formats::onnx::serialize(stripped))),
+             .channels_last = channels_last,
+             .name = std::move(name)};
+  layer.program = std::move(program);
+  layer.values = std::move(values);
+  return layer;
+}
+
+void register_layer() { nn::register_layer<Onnx>("onnx"); }
+
+}  // namespace varve::io::onnx
+
+namespace varve::onnx {
+
+struct Model::State {
+  std::shared_ptr<const io::onnx::Program> program;
+};
+
+Model Model::load(std::string_view path) {
+  auto state = std::make_shared<State>();
+  state->program =
+      std::make_shared<const io::onnx::Program>(formats::onnx::read_model(std::string(path)));
+  return Model(std::move(state));
+}
+
+std::vector<Port> Model::inputs() const {
+  std::vector<Port> out;
+  for (const auto* v : state_->program->inputs()) out.push_back({v->name, v->type.to_string()});
+  return out;
+}
+
+std::vector<Port> Model::outputs() const {
+  std::vector<Port> out;
+  for (const auto& v : state_->program->model().graph.outputs) {
+    out.push_back({v.name, v.type.to_string()});
+  }
+  return out;
+}
+
+std::map<std::string, Tensor> Model::run(const std::map<std::string, Tensor>& inputs) const {
+  std::map<std::string, io::onnx::Value> values;
+  for (const auto& [name, tensor] : inputs) values[name] = tensor;
+  const io::onnx::Values results = state_->program->run(values);
+  std::map<std::string, Tensor> out;
+  const auto& ports = state_->program->model().graph.outputs;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].kind != io::onnx::Value::Kind::tensor) {
+      throw UnsupportedError("output \"" + escaped(ports[i].name) + "\" is no tensor of numbers");
+    }
+    out[ports[i].name] = results[i].tensor;
+  }
+  return out;
+}
+
+Layer Model::layer(LayerOptions options) const {
+  return io::onnx::make_layer(state_->program, options.channels_last, std::move(options.name));
+}
+
+Model load(std::string_view path) { return Model::load(path); }
+
+}  // namespace varve::onnx
