@@ -7,8 +7,6 @@
 #include "base/error.h"
 #include "ops/checks.h"
 #include "ops/window.h"
-#include "varve/ops/pointwise.h"
-#include "varve/ops/reduction.h"
 
 namespace varve::ops {
 namespace {
@@ -42,34 +40,6 @@ DType place_type(const Window& w) {
 
 Shape pooled(const InferArguments& a, const Window& w, const Shape& x) {
   return with_spatial(x, checked_positions(a.op.name, w, x));
-}
-
-/// Whether the window at every position lies on an element of the axis, not on padding alone.
-bool every_position_has_a_tap(const Window& w, size_t axis, int64_t n) {
-  const int64_t count = w.positions(axis, n), step = w.dilation[axis];
-  if (count == 0) return true;
-  if ((count - 1) * w.strides[axis] - w.low[axis] >= n) return false;
-  // Windows that begin before the input: their first tap that is not before it.
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t before = w.low[axis] - i * w.strides[axis];
-    if (before <= 0) break;
-    const int64_t tap = (before - 1) / step + 1, at = step - 1 - (before - 1) % step;
-    if (tap >= w.size[axis] || at >= n) return false;
-    if (n >= step) break;  // the later ones begin nearer to it
-  }
-  return true;
-}
-
-void require_taps(const char* operation, const Window& w, const ir::Ints& input,
-                  const std::string& at = "") {
-  for (size_t i = 0; i < w.size.size(); ++i) {
-    if (every_position_has_a_tap(w, i, input[i])) continue;
-    throw ShapeError(
-        text_of(operation,
-                "window " + sizes_text(w.size) + " with dilation " + sizes_text(w.dilation) +
-                    " lies on padding alone at a position of an input " + sizes_text(input)),
-        "pad less, or dilate less", at);
-  }
 }
 
 Types max_pool_type(const InferArguments& a) {
@@ -223,101 +193,4 @@ std::span<const ir::OpDef> pooling_rows() {
   return rows;
 }
 
-namespace {
-
-struct Pool {
-  Tensor x;  // channels last
-  Attributes attributes;
-};
-
-template <int N, class Options>
-Pool prepare(const char* name, const Tensor& operand, const Options& o, const Extents<N>& dilation,
-             const Where& where) {
-  if (operand.rank() != N + 2) {
-    throw ShapeError(
-        text_of(name, "expected rank " + std::to_string(N + 2) +
-                          (o.data_format.channels_first ? " [batch, channels, spatial...], got "
-                                                        : " [batch, spatial..., channels], got ") +
-                          operand.shape().to_string()),
-        "", where.to_string());
-  }
-  Pool p;
-  p.x = o.data_format.channels_first ? channels_last(operand, where) : operand;
-  Window w{o.window.list(), o.strides.list(), dilation.list(), {}, {}};
-  for (size_t i = 0; i < w.strides.size(); ++i) {
-    if (w.strides[i] == 0) w.strides[i] = w.size[i];
-  }
-  settle(name, "window", o.padding, spatial_of(p.x.shape()), w, where);
-  for (size_t i = 0; i < w.size.size(); ++i) {
-    if (std::max(w.low[i], w.high[i]) >= w.reach(i)) {
-      throw ValueError(text_of(name, "padding " + o.padding.to_string() +
-                                         " is not smaller than the window " + sizes_text(w.size)),
-                       "", where.to_string());
-    }
-  }
-  p.attributes = {{"window", w.size}};
-  w.put(p.attributes);
-  return p;
-}
-
-template <int N>
-Tensor max_pool(const char* name, const Operand& x, const MaxPoolOptions<N>& o) {
-  const Pool p = prepare<N>(name, x.tensor(), o, o.dilation, x.where());
-  require_taps(name, ops::window_of(p.attributes, p.attributes.ints("window")),
-               spatial_of(p.x.shape()), x.where().to_string());
-  const Tensor y = make("max_pool", {p.x}, p.attributes, x.where());
-  return o.data_format.channels_first ? channels_first(y, x.where()) : y;
-}
-
-template <int N>
-Tensor average_pool(const char* name, const Operand& x, const AveragePoolOptions<N>& o) {
-  Pool p = prepare<N>(name, floating(x), o, Extents<N>(1), x.where());
-  p.attributes.set("count_include_pad", o.count_include_pad);
-  const Tensor y = make("average_pool", {p.x}, p.attributes, x.where());
-  return o.data_format.channels_first ? channels_first(y, x.where()) : y;
-}
-
-ReduceOptions over_space(const char* name, const Operand& x, const GlobalPoolOptions& o) {
-  const int rank = x.tensor().rank();
-  if (rank < 3) {
-    throw ShapeError(text_of(name, "expected batch, channels and spatial axes, got " +
-                                       x.tensor().shape().to_string()),
-                     "", x.where().to_string());
-  }
-  ReduceOptions r{.keep_dims = o.keep_dims};
-  const int first = o.data_format.channels_first ? 2 : 1;
-  for (int i = 0; i < rank - 2; ++i) r.axes.push_back(first + i);
-  return r;
-}
-
-}  // namespace
 }  // namespace varve::ops
-
-namespace varve {
-
-Tensor max_pool1d(const Operand& x, const MaxPoolOptions<1>& options) {
-  return ops::max_pool("max_pool1d", x, options);
-}
-Tensor max_pool2d(const Operand& x, const MaxPoolOptions<2>& options) {
-  return ops::max_pool("max_pool2d", x, options);
-}
-Tensor max_pool3d(const Operand& x, const MaxPoolOptions<3>& options) {
-  return ops::max_pool("max_pool3d", x, options);
-}
-Tensor average_pool1d(const Operand& x, const AveragePoolOptions<1>& options) {
-  return ops::average_pool("average_pool1d", x, options);
-}
-Tensor average_pool2d(const Operand& x, const AveragePoolOptions<2>& options) {
-  return ops::average_pool("average_pool2d", x, options);
-}
-Tensor average_pool3d(const Operand& x, const AveragePoolOptions<3>& options) {
-  return ops::average_pool("average_pool3d", x, options);
-}
-Tensor global_average_pool(const Operand& x, const GlobalPoolOptions& options) {
-  return mean(x, ops::over_space("global_average_pool", x, options));
-}
-Tensor global_max_pool(const Operand& x, const GlobalPoolOptions& options) {
-  return max(x, ops::over_space("global_max_pool", x, options));
-}
-
-}  // namespace varve

@@ -23,6 +23,8 @@ Tensor sliced(const Tensor& x, const ir::Ints& start, const ir::Ints& size, cons
 Tensor permuted(const Tensor& x, const ir::Ints& order, Where where = {});
 /// start, start + step, ... as a tensor of `size` elements.
 Tensor counted(int64_t size, DType dtype, int64_t start = 0, int64_t step = 1, Where where = {});
+/// The same as numbers of type `dtype` along one axis of `rank`, of size 1 beside it.
+Tensor counted_along(int64_t size, int axis, int rank, int64_t start, int64_t step, DType dtype);
 /// 0..rank-1 from -rank..rank-1; IndexError names the operand and its place.
 int axis_at(const char* operation, int64_t axis, const Tensor& x, Where where);
 /// The same for an axis to be made: 0..rank from -rank-1..rank.

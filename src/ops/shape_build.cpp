@@ -56,6 +56,14 @@ Tensor counted(int64_t size, DType dtype, int64_t start, int64_t step, Where whe
               where);
 }
 
+Tensor counted_along(int64_t size, int axis, int rank, int64_t start, int64_t step, DType dtype) {
+  std::vector<int64_t> dims(static_cast<size_t>(rank), 1);
+  dims[static_cast<size_t>(axis)] = size;
+  const Tensor numbers = counted(size, i64, start, step);
+  return reshaped(dtype == i64 ? numbers : make("cast", {numbers}, {{"dtype", dtype}}),
+                  Shape(std::move(dims)));
+}
+
 int axis_at(const char* operation, int64_t axis, const Tensor& x, Where where) {
   try {
     return normalize_axis(operation, axis, x.rank());

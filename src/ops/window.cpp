@@ -91,6 +91,22 @@ std::string padding_text(const Window& w) {
   return "[" + out + "]";
 }
 
+/// Whether the window at every position lies on an element of the axis, not on padding alone.
+bool every_position_has_a_tap(const Window& w, size_t axis, int64_t n) {
+  const int64_t count = w.positions(axis, n), step = w.dilation[axis];
+  if (count == 0) return true;
+  if ((count - 1) * w.strides[axis] - w.low[axis] >= n) return false;
+  // Windows that begin before the input: their first tap that is not before it.
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t before = w.low[axis] - i * w.strides[axis];
+    if (before <= 0) break;
+    const int64_t tap = (before - 1) / step + 1, at = step - 1 - (before - 1) % step;
+    if (tap >= w.size[axis] || at >= n) return false;
+    if (n >= step) break;  // the later ones begin nearer to it
+  }
+  return true;
+}
+
 }  // namespace
 
 int64_t Window::reach(size_t axis) const {
@@ -208,6 +224,18 @@ void settle(const char* operation, const char* what, const Padding& padding, con
                                           " larger than input " + sizes_text(input) +
                                           " (+ padding " + padding_text(w) + ")"),
                    "", where.to_string());
+}
+
+void require_taps(const char* operation, const Window& w, const ir::Ints& input,
+                  const std::string& at) {
+  for (size_t i = 0; i < w.size.size(); ++i) {
+    if (every_position_has_a_tap(w, i, input[i])) continue;
+    throw ShapeError(
+        text_of(operation,
+                "window " + sizes_text(w.size) + " with dilation " + sizes_text(w.dilation) +
+                    " lies on padding alone at a position of an input " + sizes_text(input)),
+        "pad less, or dilate less", at);
+  }
 }
 
 std::vector<int64_t> checked_positions(const char* operation, const Window& w, const Shape& x) {

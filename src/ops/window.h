@@ -40,6 +40,9 @@ void check_window(const char* operation, const char* what, const Window& window,
 /// input 5x5 (+ padding 0)".
 void settle(const char* operation, const char* what, const Padding& padding, const ir::Ints& input,
             Window& window, const Where& where);
+/// Throws ShapeError where the window at some position lies on padding alone.
+void require_taps(const char* operation, const Window& window, const ir::Ints& input,
+                  const std::string& at = "");
 /// The two sides of the padding of one axis, "same" on an input of that size included.
 Padding::Side sides_of(const char* operation, const Padding& padding, const Window& window,
                        size_t axis, int64_t input, const Where& where);

@@ -17,6 +17,7 @@ const std::vector<Row>& all_rows() {
              normalization_samples,
              activation_samples,
              sequence_samples,
+             spatial_samples,
          }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

@@ -185,5 +185,6 @@ std::vector<Row> product_samples();
 std::vector<Row> normalization_samples();
 std::vector<Row> activation_samples();
 std::vector<Row> sequence_samples();
+std::vector<Row> spatial_samples();
 
 }  // namespace varve::samples

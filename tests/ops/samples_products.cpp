@@ -354,6 +354,9 @@ Row max_pool_row() {
       {"channels first", {in({2, 3, 4, 6}, -100, 100)}, [](const Tensors& x) -> Tensors {
          return max_pool2d(x[0], {.data_format = "channels_first"});
        }});
+  row.samples.push_back({"ceil", {in({2, 6, 8, 3}, -100, 100)}, [](const Tensors& x) -> Tensors {
+                           return max_pool2d(x[0], {.window = 3, .strides = 2, .ceil_mode = true});
+                         }});
   row.errors = {
       throws<ShapeError>("max_pool2d: window 7x7 larger than input 5x5 (+ padding 0)", [] {
         max_pool2d(ones({1, 5, 5, 1}), {.window = 7});
@@ -384,6 +387,26 @@ Row average_pool_row() {
                              }});
     }
   }
+  for (bool whole : {false, true}) {
+    const AveragePoolOptions<2> o{
+        .window = 3, .strides = 2, .padding = 1, .count_include_pad = whole, .ceil_mode = true};
+    row.samples.push_back({whole ? "ceil, whole" : "ceil",
+                           {in({2, 6, 8, 3})},
+                           [o](const Tensors& x) -> Tensors { return average_pool2d(x[0], o); }});
+  }
+  row.samples.push_back(
+      {"dilated",
+       {in({1, 9, 8, 2})},
+       [](const Tensors& x) -> Tensors {
+         return average_pool2d(x[0], {.window = {3, 2}, .strides = 1, .dilation = {2, 3}});
+       },
+       [](const Plains& x) {
+         return pooled({{1, 1}, {2, 3}}, 3, 2, x[0], [](const std::vector<double>& v) {
+           double sum = 0;
+           for (double value : v) sum += value;
+           return sum / 6;
+         });
+       }});
   return row;
 }
 

@@ -37,6 +37,36 @@ struct GroupNormOptions {
 /// divide the channels. Source: Wu and He 2018, "Group normalization".
 Tensor group_norm(const Operand& x, const GroupNormOptions& options = {});
 
+struct InstanceNormOptions {
+  int axis = -1;                   ///< of the channels
+  Tensor scale = {}, offset = {};  ///< of shape [channels]; empty: 1 and 0
+  Real epsilon = 1e-5;
+};
+/// Instance normalization: every channel of every sample is normalized over the spatial axes.
+/// Throws ShapeError below rank 3 or for a scale or offset of another shape, IndexError for the
+/// axis. Source: Ulyanov, Vedaldi and Lempitsky 2016, "Instance normalization".
+Tensor instance_norm(const Operand& x, const InstanceNormOptions& options = {});
+
+struct RmsNormOptions {
+  std::vector<int> axes = {-1};  ///< over which each sample is normalized
+  Tensor scale = {};             ///< of the shape of these axes; empty: 1
+  Real epsilon = 1e-6;
+};
+/// x / sqrt(mean(x^2) + epsilon) * scale over the axes; halves are computed in f32. Throws as
+/// layer_norm. Source: Zhang and Sennrich 2019, "Root mean square layer normalization".
+Tensor rms_norm(const Operand& x, const RmsNormOptions& options = {});
+
+struct LocalResponseNormOptions {
+  Dim size = 5;  ///< channels of a window
+  Real alpha = 1e-4, beta = 0.75, bias = 1;
+  int axis = -1;  ///< of the channels
+};
+/// x / (bias + alpha / size * sum of squares)^beta, summed over the channels from c - floor((size -
+/// 1) / 2) to c + ceil((size - 1) / 2) (as ONNX, and PyTorch for odd sizes). AlexNet's alpha is not
+/// divided: 5e-4 here, with bias 2. Throws ValueError for a size below 1.
+/// Source: Krizhevsky, Sutskever and Hinton 2012, "ImageNet classification".
+Tensor local_response_norm(const Operand& x, const LocalResponseNormOptions& options = {});
+
 struct BatchNormOptions {
   int axis = -1;                   ///< of the channels: statistics are over all other axes
   Tensor scale = {}, offset = {};  ///< of shape [channels]; empty: 1 and 0

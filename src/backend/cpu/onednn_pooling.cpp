@@ -1,4 +1,6 @@
 // Average pooling and its gradient by oneDNN.
+#include <algorithm>
+
 #include "backend/cpu/onednn.h"
 #include "ops/window.h"
 
@@ -51,6 +53,8 @@ Offer onednn_average_pool(const Request& r) {
   if (x.size() == 0 || y.size() == 0) return Offer::decline("an operand is empty");
   if (!r.outputs[0].contiguous()) return Offer::decline("the output is strided");
   const ops::Window w = ops::window_of(r.attributes, r.attributes.ints("window"));
+  if (std::any_of(w.dilation.begin(), w.dilation.end(), [](int64_t d) { return d != 1; }))
+    return Offer::decline("windows are dilated");
   const Problem p{r.attributes.flag("count_include_pad")
                       ? dnnl::algorithm::pooling_avg_include_padding
                       : dnnl::algorithm::pooling_avg_exclude_padding,
