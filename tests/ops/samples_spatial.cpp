@@ -404,7 +404,7 @@ std::vector<Row> region_rows() {
              roi_align(ones({1, 3, 3, 1}), ones({1, 4}), tensor<int64_t>({1})).evaluate();
            })}},
       {.op = "roi_align_gradient",
-       .tolerance = kSums,
+       .tolerance = kWeighted,
        .samples = {{"sampled", {in({3, 2, 3, 2}), rois, images}, raw("roi_align_gradient", back)}}},
       {.op = "roi_align_max",
        .dtypes = kAll,
