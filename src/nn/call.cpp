@@ -139,6 +139,7 @@ ir::Types probe(LayerState& layer, const ir::Types& inputs, int64_t batch,
   std::vector<Tensor> x;
   for (const ir::TensorType& t : inputs) x.push_back(ir::placeholder(nn::at_batch(t, batch)));
   Call call(layer, {.training = training.value_or(false)});
+  call.probing = true;
   ir::Types types;
   for (const Tensor& y : call_part(call, layer, "", Tensors(x), origin))
     types.push_back(ir::type_of(y));

@@ -190,13 +190,16 @@ void Lambda::fields(Fields& f) {
 
 // ---- Embedding ----
 
-Tensor Embedding::call(const Tensor& x, Scope& s) const {
+Tensors Embedding::call(const Tensor& x, Scope& s) const {
   const Tensor table =
       s.variable("embeddings", {input_dim, output_dim},
                  {.initializer = embeddings_initializer, .regularizer = embeddings_regularizer});
-  return embedding(table, is_floating(x.dtype()) ? cast(x, i64) : x);
+  const Tensor ids = is_floating(x.dtype()) ? cast(x, i64) : x;
+  const Tensor rows = embedding(table, ids);
+  if (mask_zero) return {rows, ids != 0};
+  return rows;
 }
-Tensor Embedding::operator()(const Tensor& x, CallOptions options, Where where) && {
+Outputs Embedding::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void Embedding::fields(Fields& f) {
@@ -204,6 +207,7 @@ void Embedding::fields(Fields& f) {
   f("output_dim", output_dim, "Size of a row.", {.min = 1});
   f("embeddings_initializer", embeddings_initializer, "How the table begins.");
   f("embeddings_regularizer", embeddings_regularizer, "Penalty on the table.");
+  f("mask_zero", mask_zero, "Whether index 0 stands for nothing, and the mask is given, too.");
   f("name", name, kName);
 }
 

@@ -69,6 +69,7 @@ class Call {
   void finish() { finished_ = true; }
 
   bool training;
+  bool probing = false;  // only types are worked out, at batches of its own
   std::vector<Tensor>* losses;
   Origin origin;  // of the layer that runs
   FunctionRef<void(const Watched&)>* watch = nullptr;

@@ -36,6 +36,7 @@ struct Recurrence {
   Tensor cell = {};         ///< of an LSTM, [batch, units]
   Tensor mask = {};         ///< bool [batch, time], or empty; false: the state stays
   bool reverse = false;     ///< from the last step to the first
+  Tensor state_scale = {};  ///< [batch, units], or empty: multiplies the state in its product
 
   int64_t batch() const { return x.shape()[0]; }
   int64_t steps() const { return x.shape()[1]; }

@@ -73,6 +73,11 @@ Tensor applied(const GateFunction& f, const Tensor& x, const RecurrentCell& cell
 
 Tensor row(const Tensor& x, int64_t i) { return squeezed(narrow(x, 0, i, 1), {0}); }
 
+/// The state as its product sees it.
+Tensor seen_state(const Tensor& h, const Recurrence& r) {
+  return r.state_scale.defined() ? h * r.state_scale : h;
+}
+
 struct States {
   std::vector<Tensor> list;
   explicit States(int64_t n) : list(static_cast<size_t>(n)) {}
@@ -91,7 +96,7 @@ std::vector<Tensor> simple_recurrence(const RecurrentCell& cell, const Recurrenc
   Tensor h = r.state;
   for (int64_t i = 0; i < r.steps(); ++i) {
     const int64_t t = walk.at(i);
-    const Tensor sum = step_of(brought, t) + matmul(h, r.recurrent_kernel);
+    const Tensor sum = step_of(brought, t) + matmul(seen_state(h, r), r.recurrent_kernel);
     h = walk.kept(applied(cell.candidate, sum, cell), h, t);
     states[t] = h;
   }
@@ -109,7 +114,7 @@ std::vector<Tensor> lstm_recurrence(const RecurrentCell& cell, const Recurrence&
   };
   for (int64_t i = 0; i < r.steps(); ++i) {
     const int64_t t = walk.at(i);
-    const Tensor sum = step_of(brought, t) + matmul(h, r.recurrent_kernel);
+    const Tensor sum = step_of(brought, t) + matmul(seen_state(h, r), r.recurrent_kernel);
     const Tensor in = applied(cell.gate, seen(part(sum, 0, n), c, 0), cell);
     const Tensor forget =
         cell.input_forget ? 1 - in : applied(cell.gate, seen(part(sum, 1, n), c, 1), cell);
@@ -134,21 +139,21 @@ std::vector<Tensor> gru_recurrence(const RecurrentCell& cell, const Recurrence& 
   Tensor h = r.state;
   for (int64_t i = 0; i < r.steps(); ++i) {
     const int64_t t = walk.at(i);
-    const Tensor x = step_of(brought, t);
+    const Tensor x = step_of(brought, t), seen = seen_state(h, r);
     Tensor update, reset, own, candidate;
     const auto gated = [&](const Tensor& recurrent) {
       update = applied(cell.gate, part(x, 0, n) + part(recurrent, 0, n), cell);
       reset = applied(cell.gate, part(x, 1, n) + part(recurrent, 1, n), cell);
     };
     if (cell.reset_after) {
-      const Tensor recurrent = matmul(h, r.recurrent_kernel, {.bias = bias});
+      const Tensor recurrent = matmul(seen, r.recurrent_kernel, {.bias = bias});
       gated(recurrent);
       own = part(recurrent, 2, n);
       candidate = applied(cell.candidate, part(x, 2, n) + reset * own, cell);
     } else {
       const Tensor gates_kernel = narrow(r.recurrent_kernel, 1, 0, 2 * n);
-      gated(matmul(h, gates_kernel, {.bias = narrow(bias, 0, 0, 2 * n)}));
-      own = matmul(reset * h, part(r.recurrent_kernel, 2, n), {.bias = part(bias, 2, n)});
+      gated(matmul(seen, gates_kernel, {.bias = narrow(bias, 0, 0, 2 * n)}));
+      own = matmul(reset * seen, part(r.recurrent_kernel, 2, n), {.bias = part(bias, 2, n)});
       candidate = applied(cell.candidate, part(x, 2, n) + own, cell);
     }
     h = walk.kept(update * h + (1 - update) * candidate, h, t);

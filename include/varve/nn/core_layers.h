@@ -189,14 +189,17 @@ struct LayerNorm {
 };
 
 /// Rows of a table by index: integers [batch, ...] -> [batch, ..., output_dim]. Reading an index
-/// outside 0 .. input_dim - 1 is an IndexError. Variable: embeddings [input_dim, output_dim].
+/// outside 0 .. input_dim - 1 is an IndexError. With mask_zero, index 0 stands for nothing and the
+/// mask is given, too: {rows, bool [batch, ...]} (see recurrent_layers.h). Variable: embeddings
+/// [input_dim, output_dim].
 struct Embedding {
   Dim input_dim = 0, output_dim = 0;
   Initializer embeddings_initializer = "random_uniform";
   Regularizer embeddings_regularizer = {};
+  bool mask_zero = false;
   std::string name = {};
-  Tensor call(const Tensor& x, Scope& s) const;
-  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  Tensors call(const Tensor& x, Scope& s) const;
+  Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 

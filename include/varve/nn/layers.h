@@ -5,7 +5,9 @@
 //     Tensor y = nn::Dense{.units = 10}(x);
 #pragma once
 #include "varve/nn/activation_layers.h"
+#include "varve/nn/attention_layers.h"
 #include "varve/nn/conv_layers.h"
 #include "varve/nn/core_layers.h"
 #include "varve/nn/merge_layers.h"
 #include "varve/nn/pool_layers.h"
+#include "varve/nn/recurrent_layers.h"

@@ -13,6 +13,7 @@ std::vector<KernelRow> simd_kernels();
 std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> tile_kernels();
 std::vector<KernelRow> pooled_convolution_kernels();
+std::vector<KernelRow> recurrent_kernels();
 
 /// Blocks of channels as wide as a register; plain where no kernel wants any.
 Format liked_format();
