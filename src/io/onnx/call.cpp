@@ -207,6 +207,11 @@ std::pair<int64_t, int64_t> Call::batch() const {
   return {run_.options().declared_batch, run_.options().batch};
 }
 
+Value Call::recompute(const std::string& name,
+                      const std::vector<std::pair<std::string, Value>>& given) const {
+  return run_.recompute(name, given, index_);
+}
+
 Values Call::run(const Graph& body, Values inputs) const {
   return run_.body(body, std::move(inputs));
 }

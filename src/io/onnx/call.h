@@ -80,6 +80,9 @@ class Call {
   std::pair<int64_t, int64_t> batch() const;
   /// Replays a graph in an attribute: it sees the names around the node.
   Values run(const Graph& body, Values inputs) const;
+  /// Replays what this node's graph computed of `name` before it, with other values for some names.
+  Value recompute(const std::string& name,
+                  const std::vector<std::pair<std::string, Value>>& given) const;
 
   /// FormatError / UnsupportedError `node "conv1": <what>`.
   [[noreturn]] void fail(const std::string& what, std::string hint = {}) const;

@@ -93,6 +93,10 @@ void Program::prepare(const std::vector<Node>& nodes, const Graph* graph,
     }
     prepared_[&nodes].steps.push_back(std::move(step));
   }
+  // Gradient replays what is before it.
+  if (std::any_of(nodes.begin(), nodes.end(), [](const Node& n) { return n.op == "Gradient"; })) {
+    return;
+  }
   std::set<std::string> needed(outputs.begin(), outputs.end());
   std::vector<Steps::Step>& list = prepared_[&nodes].steps;
   for (auto step = list.rbegin(); step != list.rend(); ++step) {

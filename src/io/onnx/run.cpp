@@ -1,5 +1,7 @@
 #include "io/onnx/run.h"
 
+#include <set>
+
 #include "base/error.h"
 #include "ir/frame.h"
 #include "nn/layer_state.h"
@@ -39,6 +41,7 @@ const Attribute* Run::resolve(const Attribute& attribute) const {
 Values Run::nodes(const std::vector<Node>& list, const std::vector<std::string>& outputs,
                   Frame& frame) {
   const Frame* before = std::exchange(current_, &frame);
+  frame.nodes = &list;
   const Steps& steps = program_.steps(&list);
   // An input of the name of an initializer was given by the caller.
   for (const auto& [name, value] : steps.constants) frame.values.try_emplace(name, value);
@@ -112,6 +115,38 @@ Values Run::body(const Graph& graph, Values inputs) {
   std::vector<std::string> outputs;
   for (const auto& o : graph.outputs) outputs.push_back(o.name);
   return nodes(graph.nodes, outputs, frame);
+}
+
+Value Run::recompute(const std::string& name,
+                     const std::vector<std::pair<std::string, Value>>& given, int64_t index) {
+  const Steps& steps = program_.steps(current_->nodes);
+  Frame frame;
+  frame.outer = current_;
+  frame.bound = current_->bound;
+  std::set<std::string> needed = {name};
+  for (const auto& [n, value] : given) frame.values[n] = value;
+  std::vector<const Steps::Step*> list;
+  for (auto s = steps.steps.rbegin(); s != steps.steps.rend(); ++s) {
+    if (s->index >= index) continue;
+    bool gives = false;
+    for (const std::string& o : s->node->outputs) {
+      gives = gives || (needed.contains(o) && !frame.values.contains(o));
+    }
+    if (!gives) continue;
+    list.push_back(&*s);
+    needed.insert(s->node->inputs.begin(), s->node->inputs.end());
+  }
+  const Frame* before = std::exchange(current_, &frame);
+  for (auto s = list.rbegin(); s != list.rend(); ++s) {
+    Values results = step(**s, frame);
+    for (size_t i = 0; i < (*s)->node->outputs.size() && i < results.size(); ++i) {
+      frame.values.try_emplace((*s)->node->outputs[i], std::move(results[i]));
+    }
+  }
+  const Value* out = find(name, frame);
+  if (!out) throw FormatError(program_.model().file + ": \"" + escaped(name) + "\" is not there");
+  current_ = before;
+  return *out;
 }
 
 Values Run::function(const Steps::Step& s, Values inputs, const Frame& outer) {

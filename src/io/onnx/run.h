@@ -17,6 +17,7 @@ class Run {
   struct Frame {
     std::unordered_map<std::string, Value> values;
     const Frame* outer = nullptr;  ///< of the graph around; null in functions
+    const std::vector<Node>* nodes = nullptr;
     /// Attributes of the call of a function, which its nodes refer to; null outside functions.
     const std::unordered_map<std::string, const Attribute*>* bound = nullptr;
   };
@@ -26,6 +27,9 @@ class Run {
                Frame& frame);
   /// Replays a graph in an attribute of the node that runs now.
   Values body(const Graph& graph, Values inputs);
+  /// A value that nodes before `index` of the graph that runs now gave, computed again.
+  Value recompute(const std::string& name, const std::vector<std::pair<std::string, Value>>& given,
+                  int64_t index);
   /// What an attribute stands for; null where the function's caller left it out.
   const Attribute* resolve(const Attribute& attribute) const;
   const Program::Options& options() const { return options_; }

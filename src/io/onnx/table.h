@@ -53,6 +53,10 @@ std::span<const Row> convolution_rows();
 std::span<const Row> normalization_rows();
 std::span<const Row> quantize_rows();
 std::span<const Row> recurrent_rows();
+std::span<const Row> attention_rows();
+std::span<const Row> loss_rows();
+std::span<const Row> sequence_rows();
+std::span<const Row> training_rows();
 std::span<const Row> control_rows();
 
 }  // namespace varve::io::onnx
