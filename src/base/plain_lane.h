@@ -138,6 +138,16 @@ Lane<T> remainder(Lane<T> a, Lane<T> b) {
     return {r != 0 && (r < 0) != (b.v < 0) ? static_cast<T>(r + b.v) : r};
   }
 }
+/// C's %: the sign of a.
+template <class T>
+Lane<T> cut_remainder(Lane<T> a, Lane<T> b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return {std::fmod(a.v, b.v)};
+  } else {
+    if (b.v == 0 || wraps_when_divided(a.v, b.v)) return {T{0}};
+    return {static_cast<T>(a.v % b.v)};
+  }
+}
 /// NumPy's npy_divmod: the quotient is made from the exact remainder, then snapped to an integer.
 template <class T>
 Lane<T> floor_divide(Lane<T> a, Lane<T> b) {

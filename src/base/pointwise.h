@@ -59,6 +59,7 @@ enum class Pointwise : uint8_t {
   divide,        // integers: quotient cut towards zero; x / 0 = 0, least / -1 = least
   floor_divide,  // floor(x / y), exactly; integers: x / 0 = 0, least / -1 = least
   remainder,     // x - floor_divide(x, y) * y, the sign of y; integers: 0 where y = 0
+  fmod,          // x - trunc(x / y) * y, the sign of x (C); integers: 0 where y = 0
   power,         // integers: wraps; negative exponents as 1 / x^-y cut towards zero, 0 for x = 0
   maximum,
   minimum,

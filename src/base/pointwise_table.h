@@ -54,6 +54,7 @@ inline constexpr PointwiseInfo kPointwiseTable[] = {
     {Pointwise::divide, "divide", 2, PointwiseDomain::any, 2},
     {Pointwise::floor_divide, "floor_divide", 2, PointwiseDomain::any, 85},
     {Pointwise::remainder, "remainder", 2, PointwiseDomain::any, 70},
+    {Pointwise::fmod, "fmod", 2, PointwiseDomain::any, 70},
     {Pointwise::power, "power", 2, PointwiseDomain::any, 37},
     {Pointwise::maximum, "maximum", 2, PointwiseDomain::any, 1},
     {Pointwise::minimum, "minimum", 2, PointwiseDomain::any, 1},

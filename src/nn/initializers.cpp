@@ -7,8 +7,10 @@
 #include "nn/config.h"
 #include "nn/names.h"
 #include "varve/nn/choices.h"
+#include "varve/ops/linalg.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
+#include "varve/ops/shape.h"
 
 namespace varve {
 namespace nn {
@@ -24,26 +26,6 @@ Tensor filled(double value, const Shape& shape, DType dtype) {
     std::fill(out, out + n, convert<T>(value));
   });
   return ir::computed(dtype, shape, std::move(a));
-}
-
-/// Makes `count` vectors of the given length orthonormal, one after another in memory: modified
-/// Gram-Schmidt, twice, which is as good as Householder's reflections (Giraud et al. 2005).
-void orthonormalize(std::vector<double>& vectors, int64_t count, int64_t length) {
-  auto dot = [&](const double* a, const double* b) {
-    double s = 0;
-    for (int64_t i = 0; i < length; ++i) s += a[i] * b[i];
-    return s;
-  };
-  for (int64_t j = 0; j < count; ++j) {
-    double* v = vectors.data() + j * length;
-    for (int64_t k = 0; k < 2 * j; ++k) {
-      const double* u = vectors.data() + (k % j) * length;
-      const double along = dot(u, v);
-      for (int64_t i = 0; i < length; ++i) v[i] -= along * u[i];
-    }
-    const double norm = std::sqrt(dot(v, v));
-    for (int64_t i = 0; i < length; ++i) v[i] /= norm;
-  }
 }
 
 }  // namespace
@@ -126,16 +108,9 @@ Tensor Orthogonal::make(const Key& key, const Shape& shape, DType dtype) const {
   }
   const int64_t columns = shape[-1], rows = columns ? shape.size() / columns : 0;
   const int64_t longer = std::max(rows, columns), shorter = std::min(rows, columns);
-  std::vector<double> a = random::normal(key, {shorter, longer}, {.dtype = f64}).to_doubles();
-  orthonormalize(a, shorter, longer);
-  std::vector<double> out(a.size());
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) {
-      const int64_t from = rows >= columns ? j * longer + i : i * longer + j;
-      out[static_cast<size_t>(i * columns + j)] = gain * a[static_cast<size_t>(from)];
-    }
-  }
-  return cast(tensor(out, shape), dtype);
+  // R's diagonal is not negative, so Q is spread evenly over all orthonormal columns.
+  const Tensor q = linalg::qr(transpose(random::normal(key, {shorter, longer}, {.dtype = f64}))).q;
+  return cast(reshape(rows >= columns ? q : transpose(q), shape) * gain, dtype);
 }
 void Orthogonal::fields(Fields& f) { f("gain", gain, "Factor of the orthonormal matrix."); }
 

@@ -77,8 +77,10 @@ Types gather_type(const InferArguments& a) {
   return {{a[0].dtype, read_shape(a, a[0].shape, indices_of(a, 1).shape)}};
 }
 
+}  // namespace
+
 Types scatter_type(const InferArguments& a) {
-  if (a[0].dtype == DType::bool_ && std::string_view(a.op.name) == "scatter_add") {
+  if (a[0].dtype == DType::bool_ && std::string_view(a.op.name) != "scatter_set") {
     throw DTypeError(text_of(a.op.name, "bool has no arithmetic"), "cast it first");
   }
   const Shape expected = read_shape(a, a[0].shape, indices_of(a, 2).shape);
@@ -99,6 +101,8 @@ Tensor gathered(const Tensor& x, const Tensor& indices, const Attributes& how) {
   const char* op = form == "take" ? "take" : form == "along" ? "take_along_axis" : "gather_nd";
   return make(op, {x, indices}, how);
 }
+
+namespace {
 
 Slots gather_back(const Local& at, Cotangents ct) {
   return {scatter("scatter_add", full_like(at.x(0), 0), ct[0], at.x(1), at.attributes), Tensor()};
@@ -146,6 +150,12 @@ Types argsort_type(const InferArguments& a) {
   own_axis(a);
   require_flags(a, {"descending"});
   return {{i64, a[0].shape}};
+}
+
+Types argsort_rows_type(const InferArguments& a) {
+  if (a[0].shape.rank() != 2)
+    throw ShapeError(text_of(a.op.name, "expected [n, m], got " + a[0].shape.to_string()));
+  return {{i64, Shape{a[0].shape[0]}}};
 }
 
 Types top_k_type(const InferArguments& a) {
@@ -290,6 +300,10 @@ std::vector<ir::OpDef> order_rows() {
   return {
       row("argsort", "The positions that order attribute axis (stable, NaN above infinity).", 1,
           argsort_type, ir::NotDifferentiable{kPlaces}),
+      row("argsort_rows",
+          "The positions that order the rows of x [n, m] by their first columns, then the next "
+          "(stable, NaN above infinity).",
+          1, argsort_rows_type, ir::NotDifferentiable{kPlaces}),
       row("top_k",
           "The positions of the k largest along attribute axis, largest first, equal ones in their "
           "order.",
@@ -316,6 +330,7 @@ std::vector<ir::OpDef> order_rows() {
 std::span<const ir::OpDef> indexing_rows() {
   static const std::vector<ir::OpDef> rows = [] {
     std::vector<ir::OpDef> all = gather_rows();
+    for (auto& r : scatter_reduce_rows()) all.push_back(std::move(r));
     for (auto& r : all) r.traits.faults = true;
     for (auto& r : order_rows()) all.push_back(std::move(r));
     return all;

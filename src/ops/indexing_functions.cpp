@@ -153,6 +153,33 @@ Tensor scatter_nd_set(const Operand& x, const Operand& i, const Operand& u) {
   return scatter_nd("scatter_set", "scatter_nd_set", x, i, u);
 }
 
+void ScatterMode::mode_must_be_set_add_multiply_max_or_min() {
+  throw ValueError("scatter: mode: expected set, add, multiply, max or min");
+}
+ScatterMode ScatterMode::parse(std::string_view name) { return ScatterMode(read(name)); }
+
+namespace {
+
+const char* op_of(ScatterMode mode) {
+  constexpr const char* kOps[] = {"scatter_set", "scatter_add", "scatter_multiply", "scatter_max",
+                                  "scatter_min"};
+  return kOps[static_cast<size_t>(mode.kind)];
+}
+
+}  // namespace
+
+Tensor scatter_reduce(const Operand& x, const Operand& i, const Operand& u, int axis,
+                      ScatterMode mode) {
+  return scatter_take(op_of(mode), x, i, u, axis);
+}
+Tensor scatter_reduce_along_axis(const Operand& x, const Operand& i, const Operand& u, int axis,
+                                 ScatterMode mode) {
+  return scatter_along(op_of(mode), "scatter_reduce_along_axis", x, i, u, axis);
+}
+Tensor scatter_nd_reduce(const Operand& x, const Operand& i, const Operand& u, ScatterMode mode) {
+  return scatter_nd(op_of(mode), "scatter_nd_reduce", x, i, u);
+}
+
 Tensor segment_sum(const Operand& x, const Operand& segments, Dim count) {
   const Tensor t = x.tensor(), ids = integers("segment_sum", segments);
   const int64_t n = t.rank() ? t.shape()[0] : -1;
@@ -200,14 +227,85 @@ NonzeroResult where(const Operand& condition, const BoundOptions& o) {
   return nonzero(condition, o);
 }
 
-UniqueResult unique(const Operand& x, const BoundOptions& o) {
+namespace {
+
+/// Of each of `size` groups, the first position that belongs to it; groups from `count` on: 0.
+/// Positions whose group is `size` belong to none.
+Tensor first_of_groups(const Tensor& group, int64_t size, const Tensor& count) {
+  const int64_t n = group.size();
+  const Tensor first = scatter_reduce(ops::full(static_cast<double>(n), i64, Shape{size + 1}),
+                                      reshape(group, {-1}), ops::counted(n, i64), 0, "min");
+  return where(ops::counted(size, i64) < count, ops::narrow(first, 0, 0, size), 0);
+}
+
+UniqueResult unique_elements(const Operand& x, const Tensor& t, const UniqueOptions& o) {
+  const int64_t bound = o.size ? *o.size : t.size();
+  const auto out = ir::apply(ops::get("unique"), std::vector{t}, {{"size", bound}}, x.where());
+  const Tensor first = first_of_groups(out[1], bound, out[3]);
+  if (o.size) return {out[0], out[1], out[2], out[3], first};
+  const int64_t count = out[3].item<int64_t>();
+  return {ops::narrow(out[0], 0, 0, count), out[1], ops::narrow(out[2], 0, 0, count), out[3],
+          ops::narrow(first, 0, 0, count)};
+}
+
+/// Rows in order; where one differs from the row before it, a new group begins.
+UniqueResult unique_slices(const Operand& x, const Tensor& t, const UniqueOptions& o) {
+  const int axis = ops::axis_at("unique", *o.axis, t, x.where());
+  const Tensor moved = move_axis(Operand(t, x.where()), axis, 0);
+  const int64_t n = moved.shape()[0];
+  std::vector<int64_t> rest(moved.shape().begin() + 1, moved.shape().end());
+  const Tensor rows = reshape(moved, Shape{n, Shape(rest).size()});
+  const Tensor order = argsort_rows(rows), sorted = take(rows, order, 0);
+  Tensor group = ops::full(0, i64, Shape{n}), count = scalar(0, i64);
+  if (n > 0) {
+    const Tensor a = ops::narrow(sorted, 0, 0, n - 1), b = ops::narrow(sorted, 0, 1, n - 1);
+    Tensor differs = a != b;
+    if (is_floating(t.dtype())) differs = logical_and(differs, !(is_nan(a) & is_nan(b)));
+    const Tensor steps =
+        concat({ops::full(0, i64, Shape{1}), cast(any(differs, {.axes = {1}}), i64)}, 0);
+    const Tensor number = cumsum(steps);
+    count = reshape(ops::narrow(number, 0, n - 1, 1), {}) + 1;
+    group = scatter_set(group, order, number, 0);
+  }
+  const int64_t size = o.size ? *o.size : count.item<int64_t>();
+  const Tensor held = minimum(group, size);
+  const Tensor first = first_of_groups(held, size, count);
+  const Tensor counts =
+      ops::narrow(segment_sum(ops::full(1, i64, Shape{n}), held, size + 1), 0, 0, size);
+  Tensor values = n > 0 ? take(moved, first, 0) : ops::narrow(moved, 0, 0, 0);
+  if (o.size && n > 0) {
+    std::vector<int64_t> column(static_cast<size_t>(values.rank()), 1);
+    column[0] = size;
+    const Tensor there = reshape(ops::counted(size, i64) < count, Shape(std::move(column)));
+    values = where(there, values, ops::full(0, t.dtype(), {}));
+  }
+  return {move_axis(values, 0, axis), held, counts, count, first};
+}
+
+}  // namespace
+
+UniqueResult unique(const Operand& x, const UniqueOptions& o) {
+  const ir::CallerScope caller(x.where());
   const Tensor t = x.tensor();
   if (!o.size) refuse_in_trace("unique", x, t);
-  const int64_t size = o.size ? *o.size : t.size();
-  const auto out = ir::apply(ops::get("unique"), std::vector{t}, {{"size", size}}, x.where());
-  if (o.size) return {out[0], out[1], out[2], out[3]};
-  const int64_t count = out[3].item<int64_t>();
-  return {ops::narrow(out[0], 0, 0, count), out[1], ops::narrow(out[2], 0, 0, count), out[3]};
+  if (o.size && *o.size < 0) {
+    throw ValueError("unique: size: expected 0 or more, got " + std::to_string(*o.size), "",
+                     x.where().to_string());
+  }
+  return o.axis ? unique_slices(x, t, o) : unique_elements(x, t, o);
+}
+
+Tensor argsort_rows(const Operand& x) {
+  const Tensor t = x.tensor();
+  if (t.rank() < 1) {
+    throw ShapeError("argsort_rows: expected rows [n, ...], got a scalar", "",
+                     x.where().to_string());
+  }
+  std::vector<int64_t> rest(t.shape().begin() + 1, t.shape().end());
+  return ops::make(
+      "argsort_rows",
+      {ops::reshaped(t, Shape{t.shape()[0], Shape(std::move(rest)).size()}, x.where())}, {},
+      x.where());
 }
 
 Tensor argsort(const Operand& x, const SortOptions& o) {

@@ -111,6 +111,12 @@ std::vector<ir::OpDef> arithmetic_rows() {
           [](const Local& at) -> Slots {
             return {one_like(at.y()), -floor_divide(at.x(0), at.x(1))};
           }),
+      row(F::fmod, "a - trunc(a / b) b, with the sign of a (C).", arithmetic,
+          [](const Local& at) -> Slots {
+            const Tensor &a = at.x(0), &b = at.x(1);
+            // A whole number, whatever the rounding.
+            return {one_like(a), round((at.y() - a) / b)};
+          }),
       // At a = 0 the partial by b is 0 (log would give NaN through 0 * -inf).
       row(F::power, "a to the power b; power(0, 0) = 1.", arithmetic,
           [](const Local& at) -> Slots {

@@ -66,6 +66,7 @@ Tensor multiply(const Operand& a, const Operand& b) { return binary("multiply", 
 Tensor divide(const Operand& a, const Operand& b) { return real_binary("divide", a, b); }
 Tensor floor_divide(const Operand& a, const Operand& b) { return binary("floor_divide", a, b); }
 Tensor remainder(const Operand& a, const Operand& b) { return binary("remainder", a, b); }
+Tensor fmod(const Operand& a, const Operand& b) { return binary("fmod", a, b); }
 Tensor power(const Operand& a, const Operand& b) { return binary("power", a, b); }
 Tensor maximum(const Operand& a, const Operand& b) { return binary("maximum", a, b); }
 Tensor minimum(const Operand& a, const Operand& b) { return binary("minimum", a, b); }

@@ -25,6 +25,8 @@ Tensor permuted(const Tensor& x, const ir::Ints& order, Where where = {});
 Tensor counted(int64_t size, DType dtype, int64_t start = 0, int64_t step = 1, Where where = {});
 /// The same as numbers of type `dtype` along one axis of `rank`, of size 1 beside it.
 Tensor counted_along(int64_t size, int axis, int rank, int64_t start, int64_t step, DType dtype);
+/// The largest or the smallest value of a type (infinities where it has them), of rank 0.
+Tensor limit_of(DType dtype, bool largest);
 /// 0..rank-1 from -rank..rank-1; IndexError names the operand and its place.
 int axis_at(const char* operation, int64_t axis, const Tensor& x, Where where);
 /// The same for an axis to be made: 0..rank from -rank-1..rank.

@@ -1,8 +1,11 @@
 // Shape ops on raw tensors: what does nothing makes no node.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "base/math.h"
+#include "ir/dispatch.h"
 #include "ops/shape.h"
 
 namespace varve::ops {
@@ -62,6 +65,18 @@ Tensor counted_along(int64_t size, int axis, int rank, int64_t start, int64_t st
   const Tensor numbers = counted(size, i64, start, step);
   return reshaped(dtype == i64 ? numbers : make("cast", {numbers}, {{"dtype", dtype}}),
                   Shape(std::move(dims)));
+}
+
+Tensor limit_of(DType dtype, bool largest) {
+  if (is_floating(dtype)) return scalar(largest ? INFINITY : -INFINITY, dtype);
+  return ir::dispatch(dtype, [&]<class T>(T) -> Tensor {
+    if constexpr (std::is_integral_v<T>) {
+      using Limits = std::numeric_limits<T>;
+      return tensor({largest ? Limits::max() : Limits::min()}, Shape{});
+    } else {
+      throw InternalError("limit_of: not an integer type");
+    }
+  });
 }
 
 int axis_at(const char* operation, int64_t axis, const Tensor& x, Where where) {

@@ -44,7 +44,14 @@ ExecuteScope::~ExecuteScope() { options = before_; }
 ExecuteOptions execute_options() { return options; }
 
 void raise_fault(const ir::GraphNode& node, const backend::Fault& fault) {
-  if (fault.thrown) std::rethrow_exception(fault.thrown);
+  if (fault.thrown) {
+    try {
+      std::rethrow_exception(fault.thrown);
+    } catch (const NumericError& e) {  // of a kernel of ours, which knows no place
+      if (!e.at().empty()) throw;
+      throw NumericError(e.message(), e.hint(), node.site.to_string());
+    }
+  }
   // Losses name their second input; everything else is an index.
   const char* what = node.op->name == std::string_view("cross_entropy") ? "target" : "index";
   throw IndexError(std::string(node.op->name) + ": " + what + "[" + std::to_string(fault.position) +

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 HERE = pathlib.Path(__file__).parent
-NAMES = {"float64": "f64", "int64": "i64", "uint8": "u8", "bool": "bool"}
+NAMES = {"float64": "f64", "int64": "i64", "int32": "i32", "uint8": "u8", "bool": "bool"}
 
 
 def number(v):

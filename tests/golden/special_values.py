@@ -34,7 +34,7 @@ UNARY = {
 }
 BINARY = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
-    "floor_divide": np.floor_divide, "remainder": np.remainder, "power": np.power,
+    "floor_divide": np.floor_divide, "remainder": np.remainder, "fmod": np.fmod, "power": np.power,
     "maximum": np.maximum, "minimum": np.minimum, "atan2": np.arctan2, "equal": np.equal,
     "not_equal": np.not_equal, "less": np.less, "less_equal": np.less_equal,
     "greater": np.greater, "greater_equal": np.greater_equal, "logical_and": np.logical_and,

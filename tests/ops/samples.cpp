@@ -18,6 +18,10 @@ const std::vector<Row>& all_rows() {
              activation_samples,
              sequence_samples,
              spatial_samples,
+             contraction_samples,
+             fourier_samples,
+             linalg_samples,
+             sparse_samples,
          }) {
       for (Row& row : family()) all.push_back(std::move(row));
     }

@@ -186,5 +186,9 @@ std::vector<Row> normalization_samples();
 std::vector<Row> activation_samples();
 std::vector<Row> sequence_samples();
 std::vector<Row> spatial_samples();
+std::vector<Row> contraction_samples();
+std::vector<Row> fourier_samples();
+std::vector<Row> linalg_samples();
+std::vector<Row> sparse_samples();
 
 }  // namespace varve::samples

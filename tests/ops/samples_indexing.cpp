@@ -57,6 +57,33 @@ std::vector<Row> gather_rows() {
                                [x] {
                                  take(x, tensor({true, false}), 0);
                                })}},
+      {.op = "take_mode",
+       .dtypes = kAll,
+       .samples = {{"clip",
+                    {in({4, 3}), given({3}, {2, -4, 7}, i64)},
+                    [](const Tensors& t) -> Tensors { return take(t[0], t[1], 0, "clip"); }},
+                   {"wrap",
+                    {in({4, 3}), given({3}, {2, -5, 9}, i64)},
+                    [](const Tensors& t) -> Tensors { return take(t[0], t[1], 0, "wrap"); }}}},
+      {.op = "reverse_sequence",
+       .dtypes = kAll,
+       .samples = {{"batch first",
+                    {in({3, 4, 2}), given({3}, {2, 0, 4}, i64)},
+                    [](const Tensors& t) -> Tensors { return reverse_sequence(t[0], t[1]); }},
+                   {"time first",
+                    {in({4, 3}), given({3}, {1, 3, 4}, i64)},
+                    [](const Tensors& t) -> Tensors {
+                      return reverse_sequence(t[0], t[1], {.time_axis = 0, .batch_axis = 1});
+                    }}},
+       .errors = {faults("take_along_axis: index[0] = 2, expected 0..1",
+                         [x] {
+                           return reverse_sequence(x, ints({3, 1, 1, 1, 1, 1, 1, 1, 1, 1}));
+                         }),
+                  throws<ShapeError>(
+                      "reverse_sequence: lengths: expected integers [10], got f32[3]",
+                      [x] { reverse_sequence(x, ones({3})); }),
+                  throws<ValueError>("reverse_sequence: time_axis and batch_axis are both 0",
+                                     [x] { reverse_sequence(x, ints({1}), {.time_axis = 0}); })}},
       {.op = "embedding",
        .call = [](const Tensors& x) -> Tensors { return embedding(x[0], x[1]); },
        .dtypes = kAll,
@@ -106,9 +133,37 @@ std::vector<Row> gather_rows() {
   };
 }
 
+// Element 2 is named three times.
+In named_rows() { return given({4}, {2, 0, -3, 2}, i64); }
+
+Row reduced(const char* op, const char* mode_name, double low) {
+  const ScatterMode mode = ScatterMode::parse(mode_name);
+  const In rows = named_rows(), along = given({3, 2}, {3, 0, 1, 1, -1, 3}, i32),
+           pairs = given({3, 2}, {2, 1, 0, -1, 2, 1}, i64);
+  const Call take_form = [mode](const Tensors& x) -> Tensors {
+    return scatter_reduce(x[0], x[1], x[2], 0, mode);
+  };
+  return {
+      .op = op,
+      .dtypes = kNumbers,
+      .samples = {{"rows", {in({5, 3}, low, 2), rows, in({4, 3}, low, 2)}, take_form},
+                  {"along",
+                   {in({3, 4}, low, 2), along, in({3, 2}, low, 2)},
+                   [mode](const Tensors& x) -> Tensors {
+                     return scatter_reduce_along_axis(x[0], x[1], x[2], 1, mode);
+                   }},
+                  {"tuples",
+                   {in({3, 2, 2}, low, 2), pairs, in({3, 2}, low, 2)},
+                   [mode](const Tensors& x) -> Tensors {
+                     return scatter_nd_reduce(x[0], x[1], x[2], mode);
+                   }},
+                  {"nothing", {in({2, 3}, low, 2), given({0}, {}, i64), in({0, 3})}, take_form}},
+      .errors = {throws<ValueError>("scatter: mode: expected set, add, multiply, max or min",
+                                    [] { ScatterMode::parse("mul"); })}};
+}
+
 std::vector<Row> scatter_rows() {
-  // Element 2 is named three times.
-  const In rows = given({4}, {2, 0, -3, 2}, i64), along = given({3, 2}, {3, 0, 1, 1, -1, 3}, i32),
+  const In rows = named_rows(), along = given({3, 2}, {3, 0, 1, 1, -1, 3}, i32),
            pairs = given({3, 2}, {2, 1, 0, -1, 2, 1}, i64);
   auto nd = [](auto f) -> Call {
     return [f](const Tensors& x) -> Tensors { return f(x[0], x[1], x[2]); };
@@ -142,6 +197,9 @@ std::vector<Row> scatter_rows() {
                                      [x] {
                                        scatter_nd_set(x, ints({0, 1, 2}), 1);
                                      })}},
+      reduced("scatter_multiply", "multiply", 0.5),
+      reduced("scatter_max", "max", -2),
+      reduced("scatter_min", "min", -2),
       {.op = "segment_sum",
        .dtypes = kNumbers,
        .tolerance = {.sums = true},
@@ -182,6 +240,13 @@ std::vector<Row> place_rows() {
     return
         [right](const Tensors& x) -> Tensors { return searchsorted(x[0], x[1], {.right = right}); };
   };
+  auto distinct_slices = [](int axis, int64_t size) -> Call {
+    return [=](const Tensors& x) -> Tensors {
+      const UniqueResult r = unique(x[0], {.size = size, .axis = axis});
+      return {r.values, r.inverse, r.counts, r.count, r.first};
+    };
+  };
+  const In table = given({4, 3}, {1, 2, 1, 0, 5, 0, 1, 2, 1, 0, 3, 0});
   // Ties everywhere: stability shows.
   const In ties = given({3, 5}, {1, 0, 1, 0, 1, 2, 2, 2, 2, 2, 0, 1, 0, 1, 0}, i32);
   const In odd = given({7}, {1, nan, -inf, inf, -0., 0, nan}).fixed();
@@ -237,6 +302,15 @@ std::vector<Row> place_rows() {
                    {"ties", {ties}, top(3, -1)}},
        .errors = {throws<ValueError>("top_k: k: expected 0..3 (axis 0 of [3]), got 4",
                                      [] { top_k(ones({3}), 4); })}},
+      {.op = "argsort_rows",
+       .call = call(argsort_rows),
+       .dtypes = kAll,
+       .samples = {{"rows", {given({5, 2}, {1, 2, 0, 5, 1, 1, 0, 5, 1, 2}, i64)}},
+                   {"many", {in({33, 3})}},
+                   {"nothing", {in({3, 0})}}},
+       .errors = {throws<ShapeError>("argsort_rows: expected rows [n, ...], got a scalar",
+                                     [] { argsort_rows(ones({})); })},
+       .skips = kPlaces},
       {.op = "searchsorted",
        .dtypes = kAll,
        .samples = {{"left", {given({5}, {0, 1, 1, 1, 4}), in({3, 4}, 0, 5)}, search(false)},
@@ -276,8 +350,13 @@ std::vector<Row> place_rows() {
                     {given({2, 3}, {3, 2, 3, 1, 2, 3})},
                     [](const Tensors& x) -> Tensors {
                       const UniqueResult r = unique(x[0], {.size = 2});
-                      return {r.values, r.inverse, r.counts, r.count};
+                      return {r.values, r.inverse, r.counts, r.count, r.first};
                     }}},
+       .skips = kPlaces},
+      {.op = "unique_slices",
+       .dtypes = kAll,
+       .samples = {{"rows", {table}, distinct_slices(0, 6)},
+                   {"columns", {table}, distinct_slices(1, 3)}},
        .skips = kPlaces},
   };
 }
@@ -300,6 +379,16 @@ std::vector<Sample> cumulative(Tensor (*f)(const Operand&, const CumulativeOptio
   return out;
 }
 
+std::vector<Sample> extremes(Tensor (*f)(const Operand&, const CumulativeOptions&)) {
+  const auto over = [f](CumulativeOptions o) -> Call {
+    return [=](const Tensors& x) -> Tensors { return f(x[0], o); };
+  };
+  return {{"last", {in({2, 5})}, over({})},
+          {"first", {in({7, 2})}, over({.axis = 0})},
+          {"reverse", {in({2, 6})}, over({.reverse = true})},
+          {"nothing", {in({2, 0})}, over({})}};
+}
+
 std::vector<Row> running_rows() {
   return {{.op = "cumsum",
            .dtypes = kAll,
@@ -311,7 +400,9 @@ std::vector<Row> running_rows() {
            .samples = cumulative(cumprod, 0.9, 1.1),
            .errors = {throws<IndexError>(
                "cumprod: axis 1 out of range for rank 1 (-1..0)\n  hint: the operand is [3]",
-               [] { cumprod(ones({3}), {.axis = 1}); })}}};
+               [] { cumprod(ones({3}), {.axis = 1}); })}},
+          {.op = "cummax", .dtypes = kAll, .samples = extremes(cummax)},
+          {.op = "cummin", .dtypes = kAll, .samples = extremes(cummin)}};
 }
 
 }  // namespace

@@ -247,6 +247,8 @@ std::vector<Row> arithmetic_rows() {
             return r != 0 && (r < 0) != (b < 0) ? r + b : r;
           },
           {-9, 9}, divisor),
+      two_numbers(
+          "fmod", fmod, [](double a, double b) { return std::fmod(a, b); }, {-9, 9}, divisor),
       power_row,
       two("maximum", maximum, [](double a, double b) { return std::max(a, b); }, kAll, {}, {}),
       two("minimum", minimum, [](double a, double b) { return std::min(a, b); }, kAll, {}, {}),

@@ -57,6 +57,37 @@ Tensor index_add(const Operand& x, const std::vector<Index>& at, const Operand& 
 /// Shapes: x [A..., n, B...], indices [I...] -> [A..., I..., B...].
 /// Example: take(table, ids, 0)  // an embedding lookup
 Tensor take(const Operand& x, const Operand& indices, int axis);
+/// What `take` makes of indices outside -n..n-1: an error ("raise"), the nearest element ("clip";
+/// negative ones are the first), the one counted around ("wrap").
+struct TakeMode {
+  enum class Kind { raise, clip, wrap };
+  Kind kind;
+  consteval TakeMode(const char* name) : kind(read(name)) {}
+  /// Throws ValueError with the choices.
+  static TakeMode parse(std::string_view name);
+
+ private:
+  explicit constexpr TakeMode(Kind k) : kind(k) {}
+  static void mode_must_be_raise_clip_or_wrap();
+  static constexpr Kind read(std::string_view n) {
+    if (n == "clip") return Kind::clip;
+    if (n == "wrap") return Kind::wrap;
+    if (n != "raise") mode_must_be_raise_clip_or_wrap();
+    return Kind::raise;
+  }
+};
+Tensor take(const Operand& x, const Operand& indices, int axis, TakeMode mode);  ///< see TakeMode
+/// The slices of x along an axis at which `condition` (bools, at most as many as the axis is long)
+/// is true; without an axis, of all elements in a row. Evaluated at once, so not inside a trace.
+Tensor compress(const Operand& x, const Operand& condition, std::optional<int> axis = {});
+struct ReverseSequenceOptions {
+  int time_axis = 1, batch_axis = 0;
+};
+/// The first lengths[b] steps of each sequence b turned around, the others as they are (ONNX,
+/// TensorFlow). Throws ShapeError unless lengths are integers [batch]; IndexError, when computed,
+/// for lengths outside 0..steps.
+Tensor reverse_sequence(const Operand& x, const Operand& lengths,
+                        const ReverseSequenceOptions& options = {});
 /// The rows of a table [n, B...] for ids [I...]; negative ids are errors, too.
 Tensor embedding(const Operand& table, const Operand& ids);
 /// Element by element: out[.., i, ..] = x[.., indices[.., i, ..], ..]. Both have the same rank;
@@ -82,6 +113,38 @@ Tensor scatter_set_along_axis(const Operand& x, const Operand& indices, const Op
 Tensor scatter_nd_add(const Operand& x, const Operand& indices, const Operand& updates);
 Tensor scatter_nd_set(const Operand& x, const Operand& indices,
                       const Operand& updates);  ///< see scatter_add
+/// What a scatter does with an element and its updates: "set", "add", "multiply", "max", "min" (the
+/// element itself counts among them; NaN goes through max and min).
+struct ScatterMode {
+  enum class Kind { set, add, multiply, max, min };
+  Kind kind;
+  consteval ScatterMode(const char* name) : kind(read(name)) {}
+  /// Throws ValueError with the choices.
+  static ScatterMode parse(std::string_view name);
+
+ private:
+  explicit constexpr ScatterMode(Kind k) : kind(k) {}
+  static void mode_must_be_set_add_multiply_max_or_min();
+  static constexpr Kind read(std::string_view n) {
+    if (n == "set") return Kind::set;
+    if (n == "add") return Kind::add;
+    if (n == "multiply") return Kind::multiply;
+    if (n == "max") return Kind::max;
+    if (n != "min") mode_must_be_set_add_multiply_max_or_min();
+    return Kind::min;
+  }
+};
+/// As scatter_add, combined by the mode. Gradients: equal extremes share; of products, those of
+/// higher order are right where no factor is 0.
+Tensor scatter_reduce(const Operand& x, const Operand& indices, const Operand& updates, int axis,
+                      ScatterMode mode);
+/// As scatter_add_along_axis, combined by the mode (PyTorch's scatter_reduce; ONNX's
+/// ScatterElements).
+Tensor scatter_reduce_along_axis(const Operand& x, const Operand& indices, const Operand& updates,
+                                 int axis, ScatterMode mode);
+/// As scatter_nd_add, combined by the mode (ONNX's ScatterND).
+Tensor scatter_nd_reduce(const Operand& x, const Operand& indices, const Operand& updates,
+                         ScatterMode mode);
 /// out[s] = sum of the x[i] with segments[i] = s, over the first axis; `count` segments.
 Tensor segment_sum(const Operand& x, const Operand& segments, Dim count);
 
@@ -111,10 +174,17 @@ struct UniqueResult {
   Tensor inverse;  ///< i64, x's shape: which value each element is
   Tensor counts;   ///< i64 [n]: how often each value occurs
   Tensor count;    ///< i64 []: how many values there are; beyond it values and counts are 0
+  Tensor first;    ///< i64 [n]: where each value occurs first, row-major; beyond count 0
+};
+struct UniqueOptions {
+  std::optional<int64_t> size = {};  ///< as BoundOptions
+  /// Whole slices along this axis, in lexicographic order: values keep x's other axes, `inverse` is
+  /// [axis' size], and positions are those along the axis.
+  std::optional<int> axis = {};
 };
 /// The distinct elements. Bound as in nonzero; values beyond it are left out, and `inverse` of
 /// their elements is `size`.
-UniqueResult unique(const Operand& x, const BoundOptions& options = {});
+UniqueResult unique(const Operand& x, const UniqueOptions& options = {});
 
 struct SortOptions {
   int axis = -1;
@@ -124,6 +194,10 @@ struct SortOptions {
 Tensor sort(const Operand& x, const SortOptions& options = {});
 /// The positions that order an axis, i64; equal elements stay in their order (stable).
 Tensor argsort(const Operand& x, const SortOptions& options = {});
+
+/// The order of the rows of x [n, ...], i64 [n]: by the first column, equal ones by the next, and
+/// so on; equal rows stay in their order.
+Tensor argsort_rows(const Operand& x);
 
 struct TopKOptions {
   int axis = -1;
@@ -144,6 +218,11 @@ struct CumulativeOptions {
 Tensor cumsum(const Operand& x, const CumulativeOptions& options = {});
 /// Running products; the gradient is right where elements are 0.
 Tensor cumprod(const Operand& x, const CumulativeOptions& options = {});
+
+/// Running extremes; NaN goes through. Exclusive: the first is the type's lowest (-inf). Equal ones
+/// share the gradient.
+Tensor cummax(const Operand& x, const CumulativeOptions& options = {});
+Tensor cummin(const Operand& x, const CumulativeOptions& options = {});  ///< As cummax.
 
 struct SearchOptions {
   bool right = false;  ///< after equal elements instead of before them

@@ -14,6 +14,15 @@ Tensor softmax(const Operand& x, int axis = -1);
 /// log(softmax(x)) = x[i] - log sum_j exp(x[j]), exact where softmax rounds to 0. A row of -inf
 /// alone stays -inf.
 Tensor log_softmax(const Operand& x, int axis = -1);
+/// 1 at the first of the largest along the axis, 0 elsewhere, in x's type. No gradient flows.
+Tensor hardmax(const Operand& x, int axis = -1);
+
+struct L2NormalizeOptions {
+  std::vector<int> axes = {-1};
+  Real epsilon = 1e-12;  ///< norms below it count as it (PyTorch)
+};
+/// x / max(sqrt(sum x^2), epsilon) over the axes.
+Tensor l2_normalize(const Operand& x, const L2NormalizeOptions& options = {});
 
 struct LayerNormOptions {
   std::vector<int> axes = {-1};    ///< over which each sample is normalized

@@ -16,10 +16,14 @@ Tensor divide(const Operand& a, const Operand& b);
 Tensor floor_divide(const Operand& a, const Operand& b);
 /// a - floor_divide(a, b) * b, the sign of b; integers by zero give 0.
 Tensor remainder(const Operand& a, const Operand& b);
+/// a - trunc(a / b) * b, the sign of a (C's fmod and %); integers by zero give 0.
+Tensor fmod(const Operand& a, const Operand& b);
 Tensor power(const Operand& a, const Operand& b);  ///< a ** b; power(0, 0) = 1
 /// The larger; NaN goes through. Where equal, gradients go half to each.
 Tensor maximum(const Operand& a, const Operand& b);
 Tensor minimum(const Operand& a, const Operand& b);  ///< The smaller; as maximum.
+/// log(exp(a) + exp(b)), shifted so that nothing overflows.
+Tensor logaddexp(const Operand& a, const Operand& b);
 /// Angle of the point (x, y), in (-pi, pi]; types as divide.
 Tensor atan2(const Operand& y, const Operand& x);
 

@@ -108,6 +108,11 @@ HWY_INLINE Simd<T> remainder(Simd<T> x, Simd<T> y) {
   return by_lane(x, y,
                  [](T a, T b) { return plain::remainder(plain::Lane<T>{a}, plain::Lane<T>{b}).v; });
 }
+template <class T>
+HWY_INLINE Simd<T> cut_remainder(Simd<T> x, Simd<T> y) {
+  return by_lane(
+      x, y, [](T a, T b) { return plain::cut_remainder(plain::Lane<T>{a}, plain::Lane<T>{b}).v; });
+}
 HWY_INLINE Simd<double> atan2_(Simd<double> y, Simd<double> x) {
   return by_lane(y, x, [](double a, double b) { return std::atan2(a, b); });
 }

@@ -20,6 +20,9 @@ std::vector<KernelRow> reduction_kernels();
 std::vector<KernelRow> shape_kernels();
 std::vector<KernelRow> indexing_kernels();
 std::vector<KernelRow> order_kernels();
+std::vector<KernelRow> fourier_kernels();
+std::vector<KernelRow> dense_kernels();
+std::vector<KernelRow> sparse_kernels();
 std::vector<KernelRow> custom_kernels();
 
 }  // namespace varve::backend::ref

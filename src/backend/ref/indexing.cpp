@@ -177,6 +177,51 @@ Offer prepare_scatter_add(const Request& r) {
   });
 }
 
+/// Combines in the order of the updates; products in double (integers in 64 bits).
+template <class T, class Wide, class F>
+void scatter_combined(const Scatter& s, const Arguments& a, F combine) {
+  const T *base = in<T>(a, 0), *u = in<T>(a, 1);
+  T* y = out<T>(a);
+  std::vector<Wide> total(static_cast<size_t>(s.shape.size()));
+  size_t n = 0;
+  for_each_element(s.shape, {&s.base},
+                   [&](const int64_t* at) { total[n++] = static_cast<Wide>(base[at[0]]); });
+  walk(s.how, a.inputs[2], s.updates, a.fault, 2, [&](int64_t to, int64_t at) {
+    Wide& value = total[static_cast<size_t>(to)];
+    value = combine(value, static_cast<Wide>(u[at]));
+  });
+  n = 0;
+  for_each_element(s.shape, {&s.to}, [&](const int64_t* at) { y[at[0]] = convert<T>(total[n++]); });
+}
+
+template <class T>
+void scatter_reduce(const Scatter& s, std::string_view op, const Arguments& a) {
+  if (op == "scatter_multiply") {
+    using Wide = std::conditional_t<ir::is_float_element<T>, double, uint64_t>;
+    scatter_combined<T, Wide>(s, a, [](Wide p, Wide q) { return p * q; });
+    return;
+  }
+  using Wide =
+      std::conditional_t<ir::is_float_element<T>, double,
+                         std::conditional_t<std::is_same_v<T, uint64_t>, uint64_t, int64_t>>;
+  // NaN goes through.
+  if (op == "scatter_max") {
+    scatter_combined<T, Wide>(s, a, [](Wide p, Wide q) { return p >= q || p != p ? p : q; });
+  } else {
+    scatter_combined<T, Wide>(s, a, [](Wide p, Wide q) { return p <= q || p != p ? p : q; });
+  }
+}
+
+Offer prepare_scatter_reduce(const Request& r) {
+  Scatter s = scatter_of(r);
+  Layout dense = r.outputs[0];
+  dense.strides = ir::row_major(dense.shape);
+  s.how = addressing(r.attributes, dense, r.inputs[2]);
+  return kernel([s, op = std::string_view(r.op.name)](const Arguments& a) {
+    ir::dispatch(s.dtype, [&]<class T>(T) { scatter_reduce<T>(s, op, a); });
+  });
+}
+
 Offer prepare_one_hot(const Request& r) {
   const Layout indices = r.inputs[0], y = r.outputs[0];
   const int64_t classes = r.attributes.integer("classes");
@@ -199,12 +244,16 @@ Offer prepare_one_hot(const Request& r) {
 }  // namespace
 
 std::vector<KernelRow> indexing_kernels() {
-  std::vector<KernelRow> rows = {{"take", "ref take", prepare_gather},
-                                 {"take_along_axis", "ref take_along_axis", prepare_gather},
-                                 {"gather_nd", "ref gather_nd", prepare_gather},
-                                 {"scatter_set", "ref scatter_set", prepare_scatter_set},
-                                 {"scatter_add", "ref scatter_add", prepare_scatter_add},
-                                 {"one_hot", "ref one_hot", prepare_one_hot}};
+  std::vector<KernelRow> rows = {
+      {"take", "ref take", prepare_gather},
+      {"take_along_axis", "ref take_along_axis", prepare_gather},
+      {"gather_nd", "ref gather_nd", prepare_gather},
+      {"scatter_set", "ref scatter_set", prepare_scatter_set},
+      {"scatter_add", "ref scatter_add", prepare_scatter_add},
+      {"scatter_multiply", "ref scatter_multiply", prepare_scatter_reduce},
+      {"scatter_max", "ref scatter_max", prepare_scatter_reduce},
+      {"scatter_min", "ref scatter_min", prepare_scatter_reduce},
+      {"one_hot", "ref one_hot", prepare_one_hot}};
   for (const KernelRow& row : order_kernels()) rows.push_back(row);
   return rows;
 }

@@ -62,6 +62,26 @@ Offer prepare_argsort(const Request& r) {
   const int64_t n = r.inputs[0].shape[static_cast<int>(r.attributes.integer("axis"))];
   return order(r, n, r.attributes.flag("descending"));
 }
+Offer prepare_argsort_rows(const Request& r) {
+  const Layout x = r.inputs[0];
+  const int64_t to = r.outputs[0].strides[0];
+  return kernel([=](const Arguments& a) {
+    ir::dispatch(x.dtype, [&]<class T>(T) {
+      const int64_t n = x.shape[0], m = x.shape[1], row = x.strides[0], column = x.strides[1];
+      std::vector<int64_t> places(static_cast<size_t>(n));
+      std::iota(places.begin(), places.end(), 0);
+      std::sort(places.begin(), places.end(), [&](int64_t i, int64_t j) {
+        const T *p = in<T>(a, 0) + i * row, *q = in<T>(a, 0) + j * row;
+        for (int64_t c = 0; c < m; ++c) {
+          if (before(p[c * column], q[c * column])) return true;
+          if (before(q[c * column], p[c * column])) return false;
+        }
+        return i < j;
+      });
+      for (int64_t i = 0; i < n; ++i) out<int64_t>(a)[i * to] = places[static_cast<size_t>(i)];
+    });
+  });
+}
 Offer prepare_top_k(const Request& r) { return order(r, r.attributes.integer("k"), true); }
 
 template <class T, bool kProduct>
@@ -192,7 +212,8 @@ Offer prepare_unique(const Request& r) {
 }  // namespace
 
 std::vector<KernelRow> order_kernels() {
-  return {{"argsort", "ref argsort", prepare_argsort},
+  return {{"argsort_rows", "ref argsort_rows", prepare_argsort_rows},
+          {"argsort", "ref argsort", prepare_argsort},
           {"top_k", "ref top_k", prepare_top_k},
           {"cumsum", "ref cumsum", prepare_cumulative<false>},
           {"cumprod", "ref cumprod", prepare_cumulative<true>},

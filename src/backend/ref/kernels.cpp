@@ -19,6 +19,9 @@ const std::vector<KernelRow>& ref_kernels() {
              ref::detection_kernels,
              ref::cross_entropy_kernels,
              ref::random_kernels,
+             ref::fourier_kernels,
+             ref::dense_kernels,
+             ref::sparse_kernels,
              ref::custom_kernels,
          }) {
       for (const KernelRow& row : family()) all.push_back(row);
