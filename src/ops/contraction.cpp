@@ -133,6 +133,31 @@ Tensor kron(const Operand& a, const Operand& b) {
                  Shape(std::move(out)));
 }
 
+void GridOrder::order_must_be_ij_or_xy() { throw ValueError("meshgrid: order: expected ij or xy"); }
+GridOrder GridOrder::parse(std::string_view name) { return GridOrder(read(name)); }
+
+Tensors meshgrid(const Tensors& vectors, GridOrder order, Where where) {
+  const ir::CallerScope caller(where);
+  const size_t rank = vectors.size();
+  const auto place = [&](size_t i) { return order.exchanged && rank > 1 && i < 2 ? 1 - i : i; };
+  std::vector<int64_t> dims(rank);
+  for (size_t i = 0; i < rank; ++i) {
+    if (vectors[i].rank() > 1) {
+      throw ShapeError("meshgrid: expected vectors, got " + vectors[i].shape().to_string(), "",
+                       where.to_string());
+    }
+    dims[place(i)] = vectors[i].size();
+  }
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < rank; ++i) {
+    std::vector<int64_t> own(rank, 1);
+    own[place(i)] = vectors[i].size();
+    out.push_back(ops::stretched_to(ops::reshaped(vectors[i], Shape(std::move(own)), where),
+                                    Shape(dims), where));
+  }
+  return Tensors(std::move(out));
+}
+
 Tensor trace(const Operand& x, const TraceOptions& o) {
   const ir::CallerScope caller(x.where());
   return sum(diagonal(x, {o.offset, o.axis1, o.axis2}), {.axes = {-1}});

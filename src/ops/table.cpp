@@ -9,13 +9,33 @@ namespace varve::ops {
 const std::vector<const ir::OpDef*>& all() {
   static const std::vector<const ir::OpDef*> table = [] {
     std::vector<const ir::OpDef*> t;
+    // One line a family.
+    // clang-format off
     for (auto family : {
-             pointwise_rows,   reduction_rows,     shape_rows,      indexing_rows,  matmul_rows,
-             convolution_rows, pooling_rows,       resampling_rows, windows_rows,   sampling_rows,
-             detection_rows,   normalization_rows, loss_rows,       recurrent_rows, attention_rows,
-             fourier_rows,     linalg_rows,        sparse_rows,     random_rows,    function_rows,
-             custom_rows,      control_rows,
+             pointwise_rows,
+             reduction_rows,
+             shape_rows,
+             indexing_rows,
+             matmul_rows,
+             convolution_rows,
+             pooling_rows,
+             resampling_rows,
+             windows_rows,
+             sampling_rows,
+             detection_rows,
+             normalization_rows,
+             loss_rows,
+             recurrent_rows,
+             attention_rows,
+             fourier_rows,
+             linalg_rows,
+             sparse_rows,
+             random_rows,
+             function_rows,
+             custom_rows,
+             control_rows,
          }) {
+      // clang-format on
       for (const ir::OpDef& row : family()) t.push_back(&row);
     }
     return t;

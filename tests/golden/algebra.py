@@ -47,6 +47,8 @@ def contractions(add):
     add("outer", "matrices", np.outer, (2, 3), (2,))
     add("kron", "matrices", np.kron, (2, 3), (4, 2))
     add("kron", "ranks", np.kron, (3,), (2, 2))
+    add("meshgrid", "ij", lambda *x: np.meshgrid(*x, indexing="ij"), (2,), (3,), (4,))
+    add("meshgrid", "xy", np.meshgrid, (2,), (3,), ())
     add("trace", "main", np.trace, (3, 4))
     add("trace", "above", lambda x: np.trace(x, 1, 1, 2), (2, 3, 4))
     add("cosine_similarity", "rows", lambda a, b: (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)),

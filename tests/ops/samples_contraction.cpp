@@ -116,6 +116,18 @@ std::vector<Row> product_rows() {
        .call = call(kron),
        .dtypes = kNumbers,
        .samples = {{"matrices", {in({2, 3}), in({4, 2})}}, {"ranks", {in({3}), in({2, 2})}}}},
+      {.op = "meshgrid",
+       .dtypes = kAll,
+       .samples = {{"ij",
+                    {in({2}), in({3}), in({4})},
+                    [](const Tensors& x) -> Tensors { return meshgrid(x); }},
+                   {"xy",
+                    {in({2}), in({3}), in({})},
+                    [](const Tensors& x) -> Tensors { return meshgrid(x, "xy"); }}},
+       .errors = {throws<ShapeError>("meshgrid: expected vectors, got [2, 3]",
+                                     [a] {
+                                       meshgrid({a, a});
+                                     })}},
       {.op = "trace",
        .dtypes = kAll,
        .tolerance = sums,

@@ -1,5 +1,5 @@
 // room: ops
-// Products of arrays that sum over named or numbered axes.
+// Products of arrays: sums over named or numbered axes, each with each, grids of coordinates.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -43,6 +43,26 @@ Tensor outer(const Operand& a, const Operand& b);
 /// Kronecker product: every element of a times the whole of b. Shapes: [m, n], [p, q] -> [m p, n
 /// q]; the shorter shape is filled with ones in front (NumPy).
 Tensor kron(const Operand& a, const Operand& b);
+
+/// What the axes of `meshgrid` are: "ij" one a vector, in order; "xy" (NumPy's default) the first
+/// two exchanged, so that x runs along the columns of a picture.
+struct GridOrder {
+  bool exchanged;
+  consteval GridOrder(const char* name) : exchanged(read(name)) {}
+  /// Throws ValueError with the choices.
+  static GridOrder parse(std::string_view name);
+
+ private:
+  explicit constexpr GridOrder(bool e) : exchanged(e) {}
+  static void order_must_be_ij_or_xy();
+  static constexpr bool read(std::string_view n) {
+    if (n != "ij" && n != "xy") order_must_be_ij_or_xy();
+    return n == "xy";
+  }
+};
+/// The coordinates of the points of a grid: one array a vector, all of the grid's shape.
+/// Example: meshgrid({x, y})[1].shape()  // [x.size(), y.size()]
+Tensors meshgrid(const Tensors& vectors, GridOrder order = "ij", Where where = Where::here());
 
 struct TraceOptions {
   Dim offset = 0;  ///< above (positive) or below the main diagonal

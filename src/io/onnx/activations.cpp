@@ -1,8 +1,6 @@
 // Activations.
 #include "io/onnx/helpers.h"
-#include "varve/ops/indexing.h"
 #include "varve/ops/normalization.h"
-#include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve::io::onnx {
@@ -75,13 +73,6 @@ Values softmax_(Call& c) {
   const int axis = c.axis(c.integer("axis", c.version() >= 13 ? -1 : 1), std::max(x.rank(), 1));
   if (c.version() >= 13 || axis == x.rank() - 1) return {F(x, axis)};
   return {reshape(F(flatten(x, axis), -1), x.shape())};
-}
-
-// 1 at the first largest element, 0 elsewhere.
-Tensor hardmax(const Operand& x, int axis) {
-  const Tensor t = x.tensor();
-  const Tensor at = argmax(t, {.axis = axis});
-  return one_hot(at, t.shape()[axis], {.axis = axis, .dtype = t.dtype()});
 }
 
 constexpr Row kRows[] = {
