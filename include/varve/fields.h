@@ -60,7 +60,8 @@ struct Field {
   using Value =
       std::variant<Dim*, int*, Real*, bool*, std::string*, Shape*, DType*, Padding*, DataFormat*,
                    Extents<1>*, Extents<2>*, Extents<3>*, std::vector<int>*,
-                   std::vector<std::string>*, std::optional<double>*, ChoiceField*, FunctionField>;
+                   std::vector<std::string>*, std::vector<double>*, std::optional<double>*,
+                   std::optional<int64_t>*, ChoiceField*, FunctionField>;
   const char* name;
   const char* doc;
   Value value;
@@ -91,8 +92,13 @@ class Fields {
   void operator()(const char* name, Extents<3>& value, const char* doc, IntRule rule = {});
   void operator()(const char* name, std::vector<int>& value, const char* doc, IntRule rule = {});
   void operator()(const char* name, std::vector<std::string>& value, const char* doc);
+  /// The rule holds for each number.
+  void operator()(const char* name, std::vector<double>& value, const char* doc,
+                  RealRule rule = {});
   void operator()(const char* name, std::optional<double>& value, const char* doc,
                   RealRule rule = {});
+  void operator()(const char* name, std::optional<int64_t>& value, const char* doc,
+                  IntRule rule = {});
   template <Choice C>
   void operator()(const char* name, C& value, const char* doc) {
     struct Adapter final : ChoiceField {

@@ -60,6 +60,10 @@ struct Expected {
   std::string operator()(int*) const { return integer(); }
   std::string operator()(Real*) const { return "number" + range_text(f.reals); }
   std::string operator()(std::optional<double>*) const { return "number" + range_text(f.reals); }
+  std::string operator()(std::optional<int64_t>*) const { return integer(); }
+  std::string operator()(std::vector<double>*) const {
+    return "list of numbers" + range_text(f.reals);
+  }
   std::string operator()(bool*) const { return "true or false"; }
   std::string operator()(std::string*) const { return "string"; }
   std::string operator()(Shape*) const { return integers(); }
@@ -88,6 +92,8 @@ struct ToJson {
   Json operator()(int* v) const { return *v; }
   Json operator()(Real* v) const { return v->value; }
   Json operator()(std::optional<double>* v) const { return *v ? Json(**v) : Json(); }
+  Json operator()(std::optional<int64_t>* v) const { return *v ? Json(**v) : Json(); }
+  Json operator()(std::vector<double>* v) const { return *v; }
   Json operator()(bool* v) const { return *v; }
   Json operator()(std::string* v) const { return *v; }
   Json operator()(Shape* v) const { return v->dims(); }
@@ -128,6 +134,15 @@ class FromJson {
   void operator()(std::optional<double>* v) const {
     v->reset();
     if (!value_.is_null()) *v = number(value_);
+  }
+  void operator()(std::optional<int64_t>* v) const {
+    v->reset();
+    if (!value_.is_null()) *v = integer(value_);
+  }
+  void operator()(std::vector<double>* v) const {
+    if (!value_.is_array()) fail();
+    v->clear();
+    for (const Json& item : value_) v->push_back(number(item));
   }
   void operator()(bool* v) const {
     if (!value_.is_boolean()) fail();
@@ -273,6 +288,10 @@ struct Keeps {
   bool operator()(int* v) const { return holds(f.integers, *v); }
   bool operator()(Real* v) const { return holds(f.reals, v->value); }
   bool operator()(std::optional<double>* v) const { return !*v || holds(f.reals, **v); }
+  bool operator()(std::optional<int64_t>* v) const { return !*v || holds(f.integers, **v); }
+  bool operator()(std::vector<double>* v) const {
+    return std::all_of(v->begin(), v->end(), [&](double x) { return holds(f.reals, x); });
+  }
   bool operator()(Shape* v) const { return all(v->dims()); }
   bool operator()(std::vector<int>* v) const { return all(*v); }
   bool operator()(Extents<1>* v) const { return all(v->v); }

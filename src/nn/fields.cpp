@@ -44,9 +44,17 @@ void Fields::operator()(const char* name, std::vector<int>& value, const char* d
 void Fields::operator()(const char* name, std::vector<std::string>& value, const char* doc) {
   visit({name, doc, &value});
 }
+void Fields::operator()(const char* name, std::vector<double>& value, const char* doc,
+                        RealRule rule) {
+  visit({name, doc, &value, {}, rule});
+}
 void Fields::operator()(const char* name, std::optional<double>& value, const char* doc,
                         RealRule rule) {
   visit({name, doc, &value, {}, rule});
+}
+void Fields::operator()(const char* name, std::optional<int64_t>& value, const char* doc,
+                        IntRule rule) {
+  visit({name, doc, &value, rule, {}});
 }
 void Fields::function(const char* name, bool set, const char* doc) {
   visit({name, doc, FunctionField{set}});

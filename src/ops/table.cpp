@@ -30,6 +30,7 @@ const std::vector<const ir::OpDef*>& all() {
              fourier_rows,
              linalg_rows,
              sparse_rows,
+             ctc_rows,
              random_rows,
              function_rows,
              custom_rows,

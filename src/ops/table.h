@@ -27,6 +27,7 @@ std::span<const ir::OpDef> attention_rows();
 std::span<const ir::OpDef> fourier_rows();
 std::span<const ir::OpDef> linalg_rows();
 std::span<const ir::OpDef> sparse_rows();
+std::span<const ir::OpDef> ctc_rows();
 std::span<const ir::OpDef> random_rows();
 std::span<const ir::OpDef> function_rows();
 std::span<const ir::OpDef> custom_rows();

@@ -5,6 +5,7 @@
 A case names the op and the sample of tests/ops/samples_*.cpp whose call gives the outputs. PyTorch
 has channels first: images are turned on the way in and out.
 """
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -212,6 +213,38 @@ def losses(cases):
               (5, 4), [3, 0, 2, 1, 1], (5,), (5,))
 
 
+def more_losses(cases):
+    weights = np.array([1, 0.5, 2, 0.25])
+    cases.add("weighted_cross_entropy", "labels", in_torch(lambda x, t, w: F.cross_entropy(
+        x, t, w, reduction="none", label_smoothing=0.1)), (5, 4), [0, 3, 1, 1, 2], weights)
+    cases.add("negative_log_likelihood", "plain", in_torch(
+        lambda x, t: F.nll_loss(x, t, reduction="none")), (5, 4), [0, 3, 1, 1, 2])
+    cases.add("negative_log_likelihood", "mean of some, channels first", in_torch(
+        lambda x, t: F.nll_loss(x, t, ignore_index=2)), (2, 4, 3), [[0, 3, 1], [1, 2, 2]])
+
+    def ctc(x, y, steps, labels, blank=0):
+        return F.ctc_loss(x.transpose(0, 1), y, steps, labels, blank, reduction="none")
+
+    def all_steps(x, y):
+        b, t, _ = x.shape
+        return ctc(x, y, torch.full((b,), t), torch.full((b,), y.shape[1]))
+    cases.add("ctc_loss", "plain", in_torch(all_steps), (3, 6, 4), [[1, 2], [3, 3], [2, 1]])
+    cases.add("ctc_loss", "longer", in_torch(all_steps), (2, 17, 5),
+              [[1, 2, 2, 3, 4, 4, 1], [3, 3, 1, 2, 4, 1, 2]])
+    cases.add("ctc_loss", "lengths and another blank", in_torch(
+        lambda x, y, s, n: ctc(x, y, s, n, 2)), (3, 6, 4), [[1, 0, 0], [0, 0, 0], [1, 1, 0]],
+        [6, 5, 4], [2, 0, 1])
+
+    # PyTorch's gradient has the softmax in it, which the backward of log_softmax takes out again.
+    def gradient(x, y, s, n, dy):
+        x = x.detach().requires_grad_(True)
+        ctc(x, y, s, n).sum().backward()
+        counts = (torch.arange(x.shape[1])[None] < s[:, None])[:, :, None]
+        return ((x.grad - torch.exp(x.detach())) * counts * dy[:, None, None])
+    cases.add("ctc_loss_gradient", "plain", in_torch(gradient), (3, 6, 4),
+              [[1, 2], [3, 0], [0, 0]], [6, 5, 6], [2, 1, 0], (3,))
+
+
 def main():
     cases = Cases("networks.json", {"torch": torch.__version__})
     matrices(cases)
@@ -220,6 +253,7 @@ def main():
     pools(cases)
     normalizations(cases)
     losses(cases)
+    more_losses(cases)
     cases.write()
 
 

@@ -15,6 +15,7 @@ const std::vector<Row>& all_rows() {
              indexing_samples,
              product_samples,
              normalization_samples,
+             loss_samples,
              activation_samples,
              sequence_samples,
              spatial_samples,

@@ -183,6 +183,7 @@ std::vector<Row> shape_samples();
 std::vector<Row> indexing_samples();
 std::vector<Row> product_samples();
 std::vector<Row> normalization_samples();
+std::vector<Row> loss_samples();
 std::vector<Row> activation_samples();
 std::vector<Row> sequence_samples();
 std::vector<Row> spatial_samples();

@@ -15,6 +15,7 @@ std::vector<KernelRow> windows_kernels();
 std::vector<KernelRow> sampling_kernels();
 std::vector<KernelRow> detection_kernels();
 std::vector<KernelRow> cross_entropy_kernels();
+std::vector<KernelRow> ctc_kernels();
 std::vector<KernelRow> random_kernels();
 std::vector<KernelRow> reduction_kernels();
 std::vector<KernelRow> shape_kernels();

@@ -18,6 +18,7 @@ const std::vector<KernelRow>& ref_kernels() {
              ref::sampling_kernels,
              ref::detection_kernels,
              ref::cross_entropy_kernels,
+             ref::ctc_kernels,
              ref::random_kernels,
              ref::fourier_kernels,
              ref::dense_kernels,

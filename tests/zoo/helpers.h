@@ -1,0 +1,81 @@
+// What the tests of architectures share.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "varve/losses.h"
+#include "varve/model.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
+#include "varve/ops/shape.h"
+#include "varve/optim.h"
+
+namespace varve::test {
+
+inline int64_t trainable_count(const Model& model) {
+  int64_t n = 0;
+  for (const Variable& v : model.trainable()) n += v.shape().size();
+  return n;
+}
+
+/// A network at full size, with the numbers that others publish of it. -1: not published.
+struct Counted {
+  const char* name;
+  std::function<Model()> make;
+  int64_t trainable, all = -1;
+};
+
+/// Memory of this process in MiB.
+inline double resident() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word) {
+    if (word == "VmRSS:") {
+      double kib = 0;
+      status >> kib;
+      return kib / 1024;
+    }
+  }
+  return 0;
+}
+
+inline void expect_counts(const std::vector<Counted>& list) {
+  for (const Counted& c : list) {
+    SCOPED_TRACE(c.name);
+    const double before = resident();
+    const Model model = c.make();
+    EXPECT_EQ(trainable_count(model), c.trainable);
+    if (c.all >= 0) {
+      EXPECT_EQ(model.parameter_count(), c.all);
+    }
+    // Nothing is allocated before it is read.
+    EXPECT_LT(resident() - before, 64);
+  }
+}
+
+/// Learns eight samples by heart: the loss falls to a tenth, and under `below` where that is less.
+inline void expect_overfits(Model model, const Tensor& x, const Tensor& y, const char* loss,
+                            double rate = 3e-3, int epochs = 60, double share = 0.2) {
+  const Loss l = std::string(loss) == "cross_entropy"
+                     ? Loss(losses::CrossEntropy{.from_logits = true})
+                     : Loss(loss);
+  model.compile({.optimizer = optim::Adam{.learning_rate = rate}, .loss = l});
+  const History h =
+      model.fit(x, y, {.batch_size = 8, .epochs = epochs, .seed = 3, .progress = false});
+  const std::vector<double>& losses = h["loss"];
+  EXPECT_LT(losses.back(), share * losses.front()) << losses.front() << " to " << losses.back();
+}
+
+/// Eight images and their classes.
+inline Tensor images(const Shape& sample, uint64_t seed = 5) {
+  std::vector<int64_t> dims = sample.dims();
+  dims.insert(dims.begin(), 8);
+  return random::normal(Key(seed), Shape(std::move(dims)));
+}
+inline Tensor classes(int64_t n) { return arange(8) % n; }
+
+}  // namespace varve::test
