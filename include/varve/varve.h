@@ -51,3 +51,5 @@
 #include "varve/warnings.h"
 #include "varve/weights.h"
 #include "varve/zoo.h"
+#include "varve/zoo_generative.h"
+#include "varve/zoo_vision.h"

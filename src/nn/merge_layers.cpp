@@ -1,6 +1,7 @@
 #include "varve/nn/merge_layers.h"
 
 #include "nn/weights.h"
+#include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
@@ -87,19 +88,44 @@ void Minimum::fields(Fields& f) { f("name", name, kName); }
 
 Tensor Dot::call(const Tensors& x, Scope&) const {
   require_count("dot", x, 2, 2);
-  for (const Tensor& t : x) require_rank(t, 2, 2, "two tensors [batch, n]");
-  const ReduceOptions last{.axes = {-1}, .keep_dims = true};
-  const Tensor dot = sum(x[0] * x[1], last);
-  if (!normalize) return dot;
-  // As Keras: a vector of zeros has the cosine 0.
-  constexpr double kLeast = 1e-12;
-  return dot *
-         rsqrt(maximum(sum(square(x[0]), last), kLeast) * maximum(sum(square(x[1]), last), kLeast));
+  if (axes.empty() || axes.size() > 2) {
+    throw ValueError("dot: axes: expected one or two, got " + std::to_string(axes.size()));
+  }
+  std::vector<Tensor> rows;  // [batch, the other axes as one, the axis]
+  std::vector<int64_t> dims{x[0].shape()[0]};
+  for (size_t i = 0; i < 2; ++i) {
+    const Tensor& t = x[i];
+    require_rank(t, 2, 1 << 20, "two tensors [batch, ..., n]");
+    const int given = axes[axes.size() == 1 ? 0 : i];
+    const int axis = given < 0 ? given + t.rank() : given;
+    if (axis < 1 || axis >= t.rank()) {
+      throw IndexError("dot: axis " + std::to_string(given) + " of " + t.shape().to_string());
+    }
+    for (int a = 1; a < t.rank(); ++a) {
+      if (a != axis) dims.push_back(t.shape()[a]);
+    }
+    const int64_t n = t.shape()[axis], others = n == 0 ? 0 : t.shape().size() / n;
+    const int64_t batch = t.shape()[0];
+    Tensor row = reshape(move_axis(t, axis, -1), {batch, batch == 0 ? 0 : others / batch, n});
+    if (normalize) {
+      // As Keras: a vector of zeros has the cosine 0.
+      constexpr double kLeast = 1e-12;
+      row = row * rsqrt(maximum(sum(square(row), {.axes = {-1}, .keep_dims = true}), kLeast));
+    }
+    rows.push_back(row);
+  }
+  if (rows[0].shape()[0] != rows[1].shape()[0] || rows[0].shape()[2] != rows[1].shape()[2]) {
+    throw ShapeError("dot: " + x[0].shape().to_string() + " and " + x[1].shape().to_string() +
+                     " do not meet in these axes");
+  }
+  if (dims.size() == 1) dims.push_back(1);
+  return reshape(matmul(rows[0], rows[1], {.transpose_b = true}), Shape(std::move(dims)));
 }
 Tensor Dot::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void Dot::fields(Fields& f) {
+  f("axes", axes, "The axis of each tensor, or one for both.");
   f("normalize", normalize, "Whether it is the cosine.");
   f("name", name, kName);
 }

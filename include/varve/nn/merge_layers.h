@@ -2,6 +2,7 @@
 // Layers of several tensors.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "varve/nn/layer.h"
 
@@ -58,9 +59,12 @@ struct Minimum {
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
-/// Scalar products of samples: [batch, n] and [batch, n] -> [batch, 1]; with `normalize` their
-/// cosine.
+/// Scalar products of samples along one axis of each: [batch, n] and [batch, n] -> [batch, 1];
+/// [batch, m, n] and [batch, k, n] -> [batch, m, k], the axes that are left, first those of the
+/// first tensor. With `normalize` their cosine.
 struct Dot {
+  std::vector<int> axes = {
+      -1};  ///< of each tensor, or one for both; 1 is the first after the batch
   bool normalize = false;
   std::string name = {};
   Tensor call(const Tensors& x, Scope& s) const;
