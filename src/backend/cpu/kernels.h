@@ -17,6 +17,7 @@ std::vector<KernelRow> lapack_kernels();
 std::vector<KernelRow> sparse_kernels();
 std::vector<KernelRow> pooled_convolution_kernels();
 std::vector<KernelRow> recurrent_kernels();
+std::vector<KernelRow> attention_kernels();
 
 /// Blocks of channels as wide as a register; plain where no kernel wants any.
 Format liked_format();

@@ -15,32 +15,21 @@
 #include "hwy/foreach_target.h"
 // Comes after foreach_target.
 #include "backend/cpu/simd_hyperbolic-inl.h"
-#include "backend/cpu/simd_partial-inl.h"
+#include "backend/cpu/simd_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
 namespace {
 
-constexpr size_t kLanes = hn::MaxLanes(F32());
-// Sums of a tile: with 32 registers 24 of them, with 16 registers 12.
-constexpr int64_t kRows = kLanes == 16 ? 6 : 3;
 // Blocks of units in a panel of one gate.
-constexpr int kBlocks = 4;
+constexpr int kBlocks = kVectors;
 
 /// Some lanes of units, n of them: whole vectors but for the last block.
 struct Units {
   int64_t first;
   size_t n;
-  HWY_INLINE VF load(const float* p) const {
-    return n == kLanes ? hn::LoadU(F32(), p + first) : load_some(F32(), p + first, n, 0.f);
-  }
-  HWY_INLINE void store(VF v, float* p) const {
-    if (n == kLanes) {
-      hn::StoreU(v, F32(), p + first);
-    } else {
-      store_some(F32(), v, p + first, n);
-    }
-  }
+  HWY_INLINE VF load(const float* p) const { return load_part(p + first, n); }
+  HWY_INLINE void store(VF v, float* p) const { store_part(v, p + first, n); }
 };
 
 HWY_INLINE VF sigmoid(VF x) {
@@ -48,60 +37,9 @@ HWY_INLINE VF sigmoid(VF x) {
   return hn::Div(one, hn::Add(one, simd_exp(hn::Neg(x))));
 }
 
-/// sums[r][v] = sum over k of a[r lda + k] panel[k][v].
-template <int V, int R>
-HWY_INLINE void tile_product(const float* a, int64_t lda, int64_t depth, const float* panel,
-                             VF (&sums)[R][V]) {
-  const F32 d;
-  VF kept[R][V];  // never leaves the function, so that it stays in registers
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) kept[r][v] = hn::Zero(d);
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    VF b[V];
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) b[v] = hn::Load(d, panel + static_cast<size_t>(v) * kLanes);
-    panel += static_cast<size_t>(V) * kLanes;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const VF x = hn::Set(d, a[r * lda + k]);
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) kept[r][v] = hn::MulAdd(x, b[v], kept[r][v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sums[r][v] = kept[r][v];
-  }
-}
-
-/// finish(row, sums of that row) for all rows. `a` may be null: sums are 0.
-template <int V, class Finish>
-HWY_INLINE void rows_of_panel(const float* a, int64_t lda, int64_t rows, int64_t depth,
-                              const float* panel, Finish finish) {
-  int64_t row = 0;
-  for (; row + kRows <= rows; row += kRows) {
-    VF sums[kRows][V];
-    tile_product<V, kRows>(a + row * lda, lda, a == nullptr ? 0 : depth, panel, sums);
-    for (int r = 0; r < kRows; ++r) finish(row + r, sums[r]);
-  }
-  for (; row < rows; ++row) {
-    VF sums[1][V];
-    tile_product<V, 1>(a + row * lda, lda, a == nullptr ? 0 : depth, panel, sums);
-    finish(row, sums[0]);
-  }
-}
-
 /// Copies n columns of a row of the kernel into a vector's place, zeros behind them.
 void put(const float* from, int64_t step, size_t n, float* to) {
   for (size_t i = 0; i < kLanes; ++i) to[i] = i < n ? from[static_cast<int64_t>(i) * step] : 0.f;
-}
-
-size_t lanes_left(int64_t first, int64_t units) {
-  return static_cast<size_t>(std::clamp<int64_t>(units - first, 0, static_cast<int64_t>(kLanes)));
 }
 
 /// How many units a panel serves.
@@ -119,14 +57,10 @@ HWY_INLINE int64_t row_at(const RecurrentShape& s, int64_t row, int64_t t, int64
   return (row * s.steps + t) * width;
 }
 
-struct StateRows {
-  const float* p;
-  int64_t stride;
-};
 /// The states before a step.
-StateRows before(const RecurrentShape& s, const float* all, const float* first, int64_t t) {
-  if (t < 0) return {first, s.units};
-  return {all + t * s.units, s.steps * s.units};
+Rows before(const RecurrentShape& s, const float* all, const float* first, int64_t t) {
+  if (t < 0) return {first, s.units, 1};
+  return {all + t * s.units, s.steps * s.units, 1};
 }
 
 template <bool relu>
@@ -140,30 +74,29 @@ HWY_INLINE VF simple_function(VF x) {
 template <bool relu>
 void simple_panel(const RecurrentShape& s, const RecurrentForward& f, Step step, int64_t panel,
                   const float* packed) {
-  const StateRows h = before(s, f.states, f.state, step.before);
+  const Rows h = before(s, f.states, f.state, step.before);
   const int64_t first = panel * panel_units(1);
-  rows_of_panel<kBlocks>(
-      h.p, h.stride, s.batch, s.units, packed, [&](int64_t row, VF* sums) HWY_ATTR {
-        const bool live = f.mask == nullptr || f.mask[row * s.steps + step.now];
-        const int64_t at = row_at(s, row, step.now, s.units);
-        for (int b = 0; b < kBlocks; ++b) {
-          const int64_t unit = first + b * static_cast<int64_t>(kLanes);
-          const Units u{unit, lanes_left(unit, s.units)};
-          if (u.n == 0) break;
-          const VF y = live ? simple_function<relu>(hn::Add(u.load(f.brought + at), sums[b]))
-                            : u.load(h.p + row * h.stride);
-          u.store(y, f.states + at);
-        }
-      });
+  rows_of_panel<kBlocks>(h, s.batch, s.units, packed, [&](int64_t row, VF* sums) HWY_ATTR {
+    const bool live = f.mask == nullptr || f.mask[row * s.steps + step.now];
+    const int64_t at = row_at(s, row, step.now, s.units);
+    for (int b = 0; b < kBlocks; ++b) {
+      const int64_t unit = first + b * static_cast<int64_t>(kLanes);
+      const Units u{unit, lanes_left(unit, s.units)};
+      if (u.n == 0) break;
+      const VF y = live ? simple_function<relu>(hn::Add(u.load(f.brought + at), sums[b]))
+                        : u.load(h.p + row * h.step);
+      u.store(y, f.states + at);
+    }
+  });
 }
 
 void lstm_panel(const RecurrentShape& s, const RecurrentForward& f, Step step, int64_t panel,
                 const float* packed) {
-  const StateRows h = before(s, f.states, f.state, step.before),
-                  c = before(s, f.cells, f.cell, step.before);
+  const Rows h = before(s, f.states, f.state, step.before),
+             c = before(s, f.cells, f.cell, step.before);
   const int64_t unit = panel * panel_units(4);
   const Units u{unit, lanes_left(unit, s.units)};
-  rows_of_panel<4>(h.p, h.stride, s.batch, s.units, packed, [&](int64_t row, VF* sums) HWY_ATTR {
+  rows_of_panel<4>(h, s.batch, s.units, packed, [&](int64_t row, VF* sums) HWY_ATTR {
     const int64_t gates = row_at(s, row, step.now, 4 * s.units),
                   at = row_at(s, row, step.now, s.units);
     const auto sum = [&](int g) HWY_ATTR {
@@ -171,12 +104,12 @@ void lstm_panel(const RecurrentShape& s, const RecurrentForward& f, Step step, i
     };
     const VF in = sigmoid(sum(0)), forget = sigmoid(sum(1)), candidate = simd_tanh(sum(2)),
              out = sigmoid(sum(3));
-    const VF old = u.load(c.p + row * c.stride);
+    const VF old = u.load(c.p + row * c.step);
     VF cell = hn::MulAdd(forget, old, hn::Mul(in, candidate));
     VF state = hn::Mul(out, simd_tanh(cell));
     if (f.mask != nullptr && !f.mask[row * s.steps + step.now]) {
       cell = old;
-      state = u.load(h.p + row * h.stride);
+      state = u.load(h.p + row * h.step);
     }
     u.store(cell, f.cells + at);
     u.store(state, f.states + at);
@@ -189,10 +122,10 @@ void lstm_panel(const RecurrentShape& s, const RecurrentForward& f, Step step, i
 
 void gru_panel(const RecurrentShape& s, const RecurrentForward& f, Step step, int64_t panel,
                const float* packed) {
-  const StateRows h = before(s, f.states, f.state, step.before);
+  const Rows h = before(s, f.states, f.state, step.before);
   const int64_t unit = panel * panel_units(3);
   const Units u{unit, lanes_left(unit, s.units)};
-  rows_of_panel<3>(h.p, h.stride, s.batch, s.units, packed, [&](int64_t row, VF* sums) HWY_ATTR {
+  rows_of_panel<3>(h, s.batch, s.units, packed, [&](int64_t row, VF* sums) HWY_ATTR {
     const float* x = f.brought + row_at(s, row, step.now, 3 * s.units);
     const auto recurrent = [&](int g)
                                HWY_ATTR { return hn::Add(u.load(f.bias + g * s.units), sums[g]); };
@@ -200,7 +133,7 @@ void gru_panel(const RecurrentShape& s, const RecurrentForward& f, Step step, in
     const VF reset = sigmoid(hn::Add(u.load(x + s.units), recurrent(1)));
     const VF own = recurrent(2);
     const VF candidate = simd_tanh(hn::MulAdd(reset, own, u.load(x + 2 * s.units)));
-    const VF old = u.load(h.p + row * h.stride);
+    const VF old = u.load(h.p + row * h.step);
     VF state = hn::MulAdd(update, hn::Sub(old, candidate), candidate);
     if (f.mask != nullptr && !f.mask[row * s.steps + step.now]) state = old;
     float* kept = f.kept + row_at(s, row, step.now, 4 * s.units);
@@ -270,11 +203,11 @@ HWY_INLINE void lstm_back(const RecurrentShape& s, const RecurrentBackward& b, c
   const float* kept = b.kept + 4 * at;
   const VF in = u.load(kept), forget = u.load(kept + s.units),
            candidate = u.load(kept + 2 * s.units), out = u.load(kept + 3 * s.units);
-  const StateRows older = before(s, b.cells, b.cell, step.before);
+  const Rows older = before(s, b.cells, b.cell, step.before);
   const VF tanh_cell = simd_tanh(u.load(b.cells + at));
   dc = hn::MulAdd(hn::Mul(dh, out), of_tanh(tanh_cell), dc);
   u.store(hn::Mul(hn::Mul(dc, candidate), of_sigmoid(in)), sums);
-  u.store(hn::Mul(hn::Mul(dc, u.load(older.p + row * older.stride)), of_sigmoid(forget)),
+  u.store(hn::Mul(hn::Mul(dc, u.load(older.p + row * older.step)), of_sigmoid(forget)),
           sums + s.units);
   u.store(hn::Mul(hn::Mul(dc, in), of_tanh(candidate)), sums + 2 * s.units);
   u.store(hn::Mul(hn::Mul(dh, tanh_cell), of_sigmoid(out)), sums + 3 * s.units);
@@ -298,8 +231,8 @@ HWY_INLINE void gru_back(const RecurrentShape& s, const RecurrentBackward& b, co
   const float* kept = b.kept + 4 * at;
   const VF update = u.load(kept), reset = u.load(kept + s.units),
            candidate = u.load(kept + 2 * s.units), own = u.load(kept + 3 * s.units);
-  const StateRows older = before(s, b.states, b.state, step.before);
-  const VF old = u.load(older.p + row * older.stride);
+  const Rows older = before(s, b.states, b.state, step.before);
+  const VF old = u.load(older.p + row * older.step);
   const VF dz = hn::Mul(hn::Mul(dh, hn::Sub(old, candidate)), of_sigmoid(update));
   const VF dn = hn::Mul(hn::NegMulAdd(dh, update, dh), of_tanh(candidate));
   const VF dr = hn::Mul(hn::Mul(dn, own), of_sigmoid(reset));
@@ -321,8 +254,8 @@ void back_panel(const RecurrentShape& s, const RecurrentBackward& b, const Carri
   const float* sums = kind == CellKind::gru ? b.state_sums : b.sums;
   const float* a = step.first ? nullptr : sums + after * width;
   const int64_t first = panel * panel_units(1);
-  rows_of_panel<kBlocks>(a, a == nullptr ? 0 : s.steps * width, s.batch, width, packed,
-                         [&](int64_t row, VF* products) HWY_ATTR {
+  rows_of_panel<kBlocks>(Rows{a, a == nullptr ? 0 : s.steps * width, 1}, s.batch,
+                         a == nullptr ? 0 : width, packed, [&](int64_t row, VF* products) HWY_ATTR {
                            for (int k = 0; k < kBlocks; ++k) {
                              const int64_t unit = first + k * static_cast<int64_t>(kLanes);
                              const Units u{unit, lanes_left(unit, s.units)};
