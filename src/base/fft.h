@@ -9,25 +9,16 @@
 namespace varve {
 
 /// As pairs in memory. Not std::complex, whose product asks for infinities each time.
-template <class T>
 struct Complex {
-  T re, im;
+  double re, im;
 };
-template <class T>
-inline Complex<T> operator+(Complex<T> a, Complex<T> b) {
-  return {a.re + b.re, a.im + b.im};
-}
-template <class T>
-inline Complex<T> operator-(Complex<T> a, Complex<T> b) {
-  return {a.re - b.re, a.im - b.im};
-}
-template <class T>
-inline Complex<T> operator*(Complex<T> a, Complex<T> b) {
+inline Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
+inline Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
+inline Complex operator*(Complex a, Complex b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
 
-/// A plan for one length, of float or double; immutable, so that threads share it.
-template <class T>
+/// A plan for one length; immutable, so that threads share it.
 class Fft {
  public:
   explicit Fft(int64_t size);
@@ -36,40 +27,39 @@ class Fft {
   int64_t scratch() const;
   /// In place. The inverse (without 1 / N) is this with real and imaginary parts exchanged, before
   /// and after.
-  void run(Complex<T>* x, Complex<T>* scratch) const;
+  void run(Complex* x, Complex* scratch) const;
 
  private:
   struct Pass {
     int64_t radix, rest, stride;  // length here = radix * rest; stride = product of radices before
-    std::vector<Complex<T>> turns;  // exp(-2 pi i p k / length), k = 1 .. radix-1 for each p
-    std::vector<Complex<T>> roots;  // exp(-2 pi i j / radix), of radices without a rule
+    std::vector<Complex> turns;   // exp(-2 pi i p k / length), k = 1 .. radix-1 for each p
+    std::vector<Complex> roots;   // exp(-2 pi i j / radix), of radices without a rule
   };
-  void mixed(Complex<T>* x, Complex<T>* other) const;
-  void chirped(Complex<T>* x, Complex<T>* scratch) const;
+  void mixed(Complex* x, Complex* other) const;
+  void chirped(Complex* x, Complex* scratch) const;
 
   int64_t size_;
   std::vector<Pass> passes_;
-  std::shared_ptr<const Fft> longer_;       // of the convolution, where chirped
-  std::vector<Complex<T>> chirp_, filter_;  // exp(-pi i n^2 / N), and its transform / length
+  std::shared_ptr<const Fft> longer_;    // of the convolution, where chirped
+  std::vector<Complex> chirp_, filter_;  // exp(-pi i n^2 / N), and its transform / length
 };
 
 /// A plan for transforms between `size` real numbers and size / 2 + 1 complex ones: even sizes as a
 /// complex transform of half the length.
-template <class T>
 class RealFft {
  public:
   explicit RealFft(int64_t size);
   int64_t scratch() const { return plan_.scratch() + plan_.size() + 1; }
   /// y[k], k <= size / 2.
-  void forward(const T* x, Complex<T>* y, Complex<T>* scratch) const;
+  void forward(const double* x, Complex* y, Complex* scratch) const;
   /// x[n] = sum_k y[k] exp(2 pi i k n / N) over all N, those above N / 2 being conjugates of the
   /// given ones; imaginary parts of y[0] and (even N) y[N / 2] are taken as 0.
-  void inverse(const Complex<T>* y, T* x, Complex<T>* scratch) const;
+  void inverse(const Complex* y, double* x, Complex* scratch) const;
 
  private:
   int64_t size_;
-  Fft<T> plan_;
-  std::vector<Complex<T>> turns_;  // exp(-2 pi i k / N), even sizes
+  Fft plan_;
+  std::vector<Complex> turns_;  // exp(-2 pi i k / N), even sizes
 };
 
 }  // namespace varve

@@ -12,7 +12,6 @@ std::vector<KernelRow> openblas_kernels();
 std::vector<KernelRow> simd_kernels();
 std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> tile_kernels();
-std::vector<KernelRow> fourier_kernels();
 std::vector<KernelRow> lapack_kernels();
 std::vector<KernelRow> sparse_kernels();
 std::vector<KernelRow> pooled_convolution_kernels();

@@ -10,7 +10,7 @@ namespace {
 Offer prepare(const Request& r) {
   std::unique_ptr<Kernel> made;
   ir::dispatch(r.outputs[0].dtype, [&]<class E>(E) {
-    if constexpr (ir::is_float_element<E>) made = std::make_unique<FourierKernel<E, double>>(r);
+    if constexpr (ir::is_float_element<E>) made = std::make_unique<FourierKernel<E>>(r);
   });
   return Offer(std::move(made));
 }
