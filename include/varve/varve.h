@@ -9,6 +9,7 @@
 #include "varve/error.h"
 #include "varve/fields.h"
 #include "varve/files.h"
+#include "varve/foreign_weights.h"
 #include "varve/generative_losses.h"
 #include "varve/gradcheck.h"
 #include "varve/jit.h"

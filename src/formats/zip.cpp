@@ -68,7 +68,9 @@ Directory find_directory(const Source& source) {
   if (end.u16(4) != 0 || end.u16(6) != 0 || end.u16(8) != end.u16(10)) {
     source.fail("zip: archives in several parts are not supported");
   }
-  if ((d.count == 0xffff || d.size == kMax32 || d.offset == kMax32) && position >= kLocator64Size) {
+  // PyTorch writes the 64-bit record although the fields would hold.
+  const bool large = d.count == 0xffff || d.size == kMax32 || d.offset == kMax32;
+  if ((large || d.offset + d.size != position) && position >= kLocator64Size) {
     const Buffer locator = source.read(position - kLocator64Size, kLocator64Size);
     const int64_t where = Record(locator.data()).u64(8);
     if (Record(locator.data()).u32(0) == kLocator64) {

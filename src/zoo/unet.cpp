@@ -8,12 +8,12 @@
 namespace varve::zoo {
 namespace {
 
-/// The middle of x, as large as `like`.
-Tensor cropped(const Tensor& x, const Tensor& like) {
+/// The middle of x, as large as `like`; where padding keeps sizes they must be the same.
+Tensor cropped(const Tensor& x, const Tensor& like, bool kept) {
   std::vector<Slice> middle{{}};
   for (int axis : {1, 2}) {
     const int64_t more = x.shape()[axis] - like.shape()[axis];
-    if (more < 0) {
+    if (more < 0 || (kept && more > 0)) {
       throw ShapeError("unet: the image is too small or no multiple: maps " +
                        x.shape().to_string() + " meet " + like.shape().to_string());
     }
@@ -49,8 +49,8 @@ UNet::operator Model() const {
     const std::string name = "up" + std::to_string(level);
     x = nn::Conv2DTranspose{
         .filters = style(filters), .kernel_size = 2, .strides = 2, .name = name}(x);
-    x = nn::Concatenate{.name = name +
-                                "_joined"}({cropped(maps[static_cast<size_t>(level) - 1], x), x});
+    x = nn::Concatenate{.name = name + "_joined"}(
+        {cropped(maps[static_cast<size_t>(level) - 1], x, padding.kind == Padding::Kind::same), x});
     x = pair(x, filters, name);
   }
   return Model(image, nn::Conv2D{.filters = classes, .kernel_size = 1, .name = "out"}(x));
