@@ -197,6 +197,9 @@ std::string serialize(const Model& model);
 /// The bytes of a TensorProto.
 std::string serialize(const TensorData& tensor);
 
+/// The same bits as another type of as many bits an element.
+TensorData reinterpreted(TensorData tensor, Type type);
+
 /// The contents of a .pb file of the conformance suite: a tensor, or a tree of them.
 struct Datum {
   ValueType::Kind kind = ValueType::Kind::none;  ///< none: an empty optional

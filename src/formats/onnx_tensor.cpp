@@ -270,6 +270,16 @@ std::pair<std::string, std::string> read_entry(ProtoMessage m) {
 
 }  // namespace
 
+TensorData reinterpreted(TensorData tensor, Type type) {
+  varve::check(bits_of(tensor.type) == bits_of(type), "types of one size");
+  std::string bytes = serialize(tensor);
+  // data_type again: the last one counts.
+  bytes += '\x10';
+  bytes += static_cast<char>(type);
+  Reading reading;
+  return read_tensor(ProtoMessage("tensor", as_bytes(bytes)), reading);
+}
+
 TensorData read_tensor(ProtoMessage m, Reading& reading) {
   Fields f;
   std::string name;

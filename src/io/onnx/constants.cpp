@@ -3,6 +3,7 @@
 
 #include "io/onnx/helpers.h"
 #include "varve/ops/random.h"
+#include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve::io::onnx {
@@ -114,12 +115,28 @@ Values bernoulli(Call& c) {
   return {Value(cast(drawn, formats::onnx::held_as(type)), type)};
 }
 
+// Classes drawn by unnormalized log-probabilities, by the Gumbel trick: the largest of log p + g
+// is class i with probability p_i.
+Values multinomial(Call& c) {
+  const Tensor& x = c.tensor(0);
+  if (x.rank() != 2) c.fail("expected [batch, classes], got " + x.shape().to_string());
+  const int64_t samples = c.integer("sample_size", 1);
+  const Type type = c.type_attribute("dtype", Type::int32);
+  const Shape shape{x.shape()[0], samples, x.shape()[1]};
+  c.limit(shape);
+  const Tensor u = random::uniform(key_of(c), shape);
+  const Tensor gumbel = negative(log(negative(log(maximum(u, 1e-30)))));
+  const Tensor drawn = argmax(add(expand_dims(as(x, f32), 1), gumbel), {.axis = 2});
+  return {Value(cast(drawn, formats::onnx::held_as(type)), type)};
+}
+
 constexpr Row kRows[] = {
     {"Bernoulli", 15, bernoulli},
     {"Constant", 1, constant},
     {"ConstantOfShape", 9, constant_of_shape, input_bit(0)},
     {"EyeLike", 9, eye_like},
     {"Identity", 1, identity, 0, true},
+    {"Multinomial", 7, multinomial},
     {"RandomNormal", 1, random_normal<false>},
     {"RandomNormalLike", 1, random_normal<true>},
     {"RandomUniform", 1, random_uniform<false>},

@@ -1,6 +1,11 @@
-// Graphs inside graphs: choices and loops, by the host's own control flow.
+// Graphs inside graphs: choices and loops, by the host's own control flow; where a trace records and
+// what decides is not known, by Varve's structured operations.
+#include <algorithm>
+
 #include "base/error.h"
 #include "io/onnx/helpers.h"
+#include "ir/frame.h"
+#include "varve/control.h"
 #include "varve/ops/shape.h"
 
 namespace varve::io::onnx {
@@ -17,8 +22,40 @@ bool truth(const Call& c, const Value& v, const char* what) {
   return static_cast<bool>(v.tensor);
 }
 
+// Whether a trace records that does not know the value.
+bool traced(const Value& v) { return ir::tracing() && !v.known; }
+
+// What structured operations take: tensors alone; `types` become theirs.
+Tensors tensors_of(const Call& c, const Values& values, std::vector<Type>& types) {
+  std::vector<Tensor> out;
+  types.clear();
+  for (const Value& v : values) {
+    if (v.kind != Value::Kind::tensor) c.unsupported("only tensors pass through it in a trace");
+    out.push_back(v.tensor);
+    types.push_back(v.type);
+  }
+  return out;
+}
+
+Values values_of(const Tensors& tensors, const std::vector<Type>& types, size_t from = 0) {
+  Values out;
+  for (size_t i = 0; i < tensors.size(); ++i) out.emplace_back(tensors[i], types.at(from + i));
+  return out;
+}
+
 Values if_(Call& c) {
-  return c.run(c.graph(truth(c, c.value(0), "the condition") ? "then_branch" : "else_branch"), {});
+  const Value& condition = c.value(0);
+  if (!traced(condition)) {
+    const bool yes = truth(c, condition, "the condition");
+    return c.run(c.graph(yes ? "then_branch" : "else_branch"), {});
+  }
+  std::vector<Type> types;
+  const auto branch = [&](const char* name) {
+    return [&c, &types, name] { return tensors_of(c, c.run(c.graph(name), {}), types); };
+  };
+  const Tensors out =
+      cond(reshape(condition.tensor, {}), branch("then_branch"), branch("else_branch"));
+  return values_of(out, types);
 }
 
 // What iterations gave, one after the other along an axis.
@@ -49,8 +86,41 @@ Value stacked(const Call& c, const Values& parts, int axis, const ValueType& typ
   return out;
 }
 
+// A loop whose end the data decide: state, and no outputs of its steps, whose number is not known.
+Values traced_loop(Call& c, const Graph& body) {
+  Values start;
+  Value number(varve::tensor({int64_t{0}}, Shape{}));
+  start.push_back(number);
+  start.emplace_back(c.has(1) ? reshape(c.tensor(1), {}) : scalar(true, DType::bool_));
+  for (int i = 2; i < c.inputs(); ++i) start.push_back(c.value(i));
+  if (body.outputs.size() != start.size() - 1) {
+    c.unsupported("a trace does not know how many steps there are to put together");
+  }
+  std::vector<Type> types;
+  const Tensors state = tensors_of(c, start, types);
+  const std::vector<Type> kept = types;
+  WhileOptions options;
+  if (c.has(0) && c.value(0).known) options.max_steps = c.integer(0);
+  const Tensors out = while_loop(
+      [&](const Tensors& s) {
+        return c.has(0) ? logical_and(s[1], less(s[0], reshape(c.tensor(0), {}))) : s[1];
+      },
+      [&](const Tensors& s) {
+        const Values results = c.run(body, values_of(s, kept));
+        std::vector<Tensor> next = {add(s[0], 1), reshape(results.at(0).tensor, {})};
+        for (size_t i = 1; i < results.size(); ++i) next.push_back(results[i].tensor);
+        return Tensors(next);
+      },
+      state, options);
+  Values results = values_of(out, kept);
+  return {results.begin() + 2, results.end()};
+}
+
 Values loop(Call& c) {
   const Graph& body = c.graph("body");
+  if ((c.has(0) && traced(c.value(0))) || (c.has(1) && traced(c.value(1)))) {
+    return traced_loop(c, body);
+  }
   const int64_t trips = c.has(0) ? c.integer(0) : INT64_MAX;
   bool go_on = !c.has(1) || truth(c, c.value(1), "the condition");
   if (!c.has(1) && c.has(0) && trips > kMaxIterations) {
@@ -74,6 +144,7 @@ Values loop(Call& c) {
     inputs.insert(inputs.end(), carried.begin(), carried.end());
     Values results = c.run(body, std::move(inputs));
     condition = results[0];
+    if (traced(condition)) return traced_loop(c, body);
     go_on = truth(c, condition, "the condition");
     for (size_t k = 0; k < state; ++k) carried[k] = results[k + 1];
     for (size_t k = 0; k < scans.size(); ++k) scans[k].push_back(results[k + 1 + state]);
@@ -90,9 +161,47 @@ struct ScanPlan {
   std::vector<int64_t> in_axes, out_axes, in_directions, out_directions;
 };
 
+// The same as one operation of a trace, however many steps there are.
+Values traced_scan(const Call& c, const Graph& body, const ScanPlan& plan, const Values& states,
+                   const std::vector<Value>& inputs) {
+  std::vector<Type> types;
+  const Tensors carry = tensors_of(c, states, types);
+  std::vector<Type> kinds = types, out_types;
+  std::vector<Tensor> xs;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    if (inputs[k].kind != Value::Kind::tensor) c.fail("a scan input that is no tensor");
+    const Tensor& x = inputs[k].tensor;
+    const Tensor first = move_axis(x, c.axis(plan.in_axes[k], x.rank(), "scan_input_axes"), 0);
+    xs.push_back(plan.in_directions[k] ? flip(first, {0}) : first);
+    kinds.push_back(inputs[k].type);
+  }
+  const ScanResult r = varve::scan(
+      [&](const Tensors& state, const Tensors& x) -> ScanStep {
+        Values arguments = values_of(state, kinds);
+        const Values more = values_of(x, kinds, state.size());
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Tensors all = tensors_of(c, c.run(body, std::move(arguments)), out_types);
+        const auto split = all.begin() + static_cast<ptrdiff_t>(states.size());
+        return {std::vector<Tensor>(all.begin(), split), std::vector<Tensor>(split, all.end())};
+      },
+      carry, xs);
+  Values out = values_of(r.carry, out_types);
+  for (size_t k = 0; k < r.outputs.size(); ++k) {
+    const Tensor& y = r.outputs[k];
+    const int axis = c.axis(plan.out_axes[k], y.rank(), "scan_output_axes");
+    const Tensor turned = plan.out_directions[k] ? flip(y, {0}) : y;
+    out.emplace_back(move_axis(turned, 0, axis), out_types.at(states.size() + k));
+  }
+  return out;
+}
+
 // States go from step to step; the others are taken apart, and put together again.
 Values scan_over(const Call& c, const Graph& body, const ScanPlan& plan, Values states,
                  const std::vector<Value>& inputs) {
+  const auto open = [](const Value& v) { return traced(v); };
+  const bool structured = std::any_of(states.begin(), states.end(), open) ||
+                          std::any_of(inputs.begin(), inputs.end(), open);
+  if (structured) return traced_scan(c, body, plan, states, inputs);
   int64_t steps = -1;
   std::vector<int> axes;
   for (size_t k = 0; k < inputs.size(); ++k) {

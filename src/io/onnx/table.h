@@ -53,10 +53,13 @@ std::span<const Row> convolution_rows();
 std::span<const Row> normalization_rows();
 std::span<const Row> quantize_rows();
 std::span<const Row> recurrent_rows();
+std::span<const Row> pooling_rows();
+std::span<const Row> image_rows();
 std::span<const Row> attention_rows();
 std::span<const Row> loss_rows();
 std::span<const Row> sequence_rows();
 std::span<const Row> training_rows();
+std::span<const Row> text_rows();
 std::span<const Row> control_rows();
 
 }  // namespace varve::io::onnx

@@ -1,0 +1,99 @@
+// ONNX's own conformance suite, and models of other programs with their references. Both are data
+// that do not come with Varve: $VARVE_DATA names their folder, and without it these are left out.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "io/onnx/conformance.h"
+#include "io/onnx/program.h"
+#include "support/folder.h"
+
+namespace varve {
+namespace {
+
+using io::onnx::Verdict;
+
+std::string data(const std::string& name) {
+  const char* root = std::getenv("VARVE_DATA");
+  const std::string path = root ? std::string(root) + "/" + name : "";
+  return !path.empty() && std::filesystem::exists(path) ? path : "";
+}
+
+// Cases whose values are texts, or pictures in files: outside of what a network of numbers needs.
+bool out_of_scope(const Verdict& v) {
+  for (const char* word : {"string", "strnorm", "tfidf", "label_encoder", "regex", "image_decoder"}) {
+    if (v.name.find(word) != v.name.npos) return true;
+  }
+  return false;
+}
+
+TEST(OnnxConformance, TheSuitesCasesGiveTheirOutputs) {
+  const std::string archive = data("onnx-backend/node40_simple.tar.xz");
+  if (archive.empty()) GTEST_SKIP() << "VARVE_DATA has no onnx-backend/node40_simple.tar.xz";
+  const test::Folder folder;
+  const std::string command = "tar -xJf '" + archive + "' -C '" + folder.path() + "'";
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  int64_t passed = 0, scope = 0;
+  for (const std::string& path : io::onnx::find_cases(folder.path())) {
+    const Verdict v = io::onnx::run_case(path);
+    EXPECT_NE(v.status, Verdict::Status::fail) << v.name << ": " << v.reason;
+    if (v.status == Verdict::Status::unsupported && out_of_scope(v)) continue;
+    ++scope;
+    passed += v.status == Verdict::Status::pass;
+    if (v.status == Verdict::Status::unsupported) {
+      std::printf("unsupported: %s: %s\n", v.name.c_str(), v.reason.c_str());
+    }
+  }
+  std::printf("%ld of %ld cases in scope pass\n", static_cast<long>(passed), static_cast<long>(scope));
+  EXPECT_GE(scope, 690);
+  EXPECT_GE(static_cast<double>(passed), 0.95 * static_cast<double>(scope));
+}
+
+// The largest difference, by the largest number of the reference.
+double apart(const Tensor& expected, const Tensor& got) {
+  const std::vector<double> e = expected.to_doubles(), g = got.to_doubles();
+  double most = 0, scale = 0;
+  for (size_t i = 0; i < e.size(); ++i) {
+    most = std::max(most, std::fabs(e[i] - g.at(i)));
+    scale = std::max(scale, std::fabs(e[i]));
+  }
+  return scale > 0 ? most / scale : most;
+}
+
+TEST(OnnxConformance, ModelsOfOthersGiveTheirReferences) {
+  const std::string root = data("onnx-models");
+  if (root.empty()) GTEST_SKIP() << "VARVE_DATA has no onnx-models";
+  int models = 0;
+  for (const std::string& folder : io::onnx::find_cases(root)) {
+    const io::onnx::Program program(formats::onnx::read_model(folder + "/model.onnx"));
+    const auto& graph = program.model().graph;
+    const auto inputs = program.inputs();
+    // Half precision keeps 11 bits: its references differ by more from one program to another.
+    const bool half = graph.outputs[0].type.element == formats::onnx::Type::float16;
+    for (int set = 0;; ++set) {
+      const std::string in = folder + "/test_data_set_" + std::to_string(set) + "/";
+      if (!std::filesystem::exists(in)) break;
+      std::map<std::string, io::onnx::Value> given;
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        given[inputs[i]->name] = io::onnx::value_of(formats::onnx::read_datum(
+            in + "input_" + std::to_string(i) + ".pb", inputs[i]->type));
+      }
+      const io::onnx::Values got = program.run(given);
+      for (size_t i = 0; i < got.size(); ++i) {
+        const auto expected = io::onnx::value_of(formats::onnx::read_datum(
+            in + "output_" + std::to_string(i) + ".pb", graph.outputs[i].type));
+        ASSERT_EQ(expected.tensor.shape(), got[i].tensor.shape()) << folder;
+        EXPECT_LE(apart(expected.tensor, got[i].tensor), half ? 2e-3 : 1e-4) << folder << " " << i;
+      }
+    }
+    ++models;
+  }
+  EXPECT_EQ(models, 23);
+}
+
+}  // namespace
+}  // namespace varve

@@ -1,0 +1,229 @@
+// Imported models as ordinary layers: what they give, that they differentiate, compile at any batch,
+// train, and are saved.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/onnx/layer.h"
+#include "io/onnx_builder.h"
+#include "support/errors.h"
+#include "support/folder.h"
+#include "varve/varve.h"
+
+namespace varve {
+namespace {
+
+using test::floats;
+using test::int64s;
+using test::node;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Model layer_of(const formats::onnx::Model& m) {
+  return Model(io::onnx::make_layer(std::make_shared<const io::onnx::Program>(test::reread(m)),
+                                    false, ""));
+}
+
+// relu(x w1 + b1) w2, its names those of exporters: with dots and slashes.
+formats::onnx::Model network() {
+  return test::model({node("Gemm", {"x", "fc1.weight", "fc1.bias"}, {"h"}, {test::integer("transB", 1)}),
+                      node("Relu", {"h"}, {"a"}), node("MatMul", {"a", "/fc2/w"}, {"y"})},
+                     {floats("fc1.weight", {3, 2}, {1, -1, 2, 0.5f, -3, 1}),
+                      floats("fc1.bias", {3}, {0.5f, 0, -1}),
+                      floats("/fc2/w", {3, 1}, {1, 2, -1})});
+}
+
+TEST(OnnxLayer, GivesWhatTheModelGives) {
+  Model model = layer_of(network());
+  const Tensor x = tensor<float>({1, 2, -3, 4}, {2, 2});
+  // Row 1: h = 1-2+.5, 2+1, -3+2-1 -> relu 0, 3, 0 -> 6. Row 2: -6.5, -4, 12 -> 0, 0, 12 -> -12.
+  EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(6, -12));
+  std::vector<std::string> names;
+  for (const auto& v : model.named_variables()) names.push_back(v.path);
+  EXPECT_THAT(names, ElementsAre("fc1.weight", "fc1.bias", "/fc2/w"));
+  EXPECT_EQ(model.parameter_count(), 12);
+  EXPECT_THAT(model.variable("fc1.bias").value().to_doubles(), ElementsAre(0.5, 0, -1));
+}
+
+TEST(OnnxLayer, Differentiates) {
+  Model model = layer_of(network());
+  model.build({2});
+  const Tensor x = tensor<float>({1, 2}, {1, 2});
+  const auto r = value_and_grad([&] { return sum(Tensor(model(x))); }, model.trainable())();
+  // Of the hidden units the second alone is above 0.
+  EXPECT_THAT(r.grads[model.variable("fc1.weight")].to_doubles(), ElementsAre(0, 0, 2, 4, 0, 0));
+  EXPECT_THAT(r.grads[model.variable("fc1.bias")].to_doubles(), ElementsAre(0, 2, 0));
+  EXPECT_THAT(r.grads[model.variable("/fc2/w")].to_doubles(), ElementsAre(0, 3, 0));
+}
+
+TEST(OnnxLayer, TrainsAndComesBackFromItsFile) {
+  const test::Folder folder;
+  Model model = layer_of(network());
+  const Tensor x = random::normal(Key(1), {64, 2});
+  const Tensor y = sum(x, {.axes = {1}, .keep_dims = true});
+  model.compile({.optimizer = optim::Adam{.learning_rate = 0.02}, .loss = "mse"});
+  const double before = model.evaluate(x, y)["loss"];
+  model.fit(x, y, {.batch_size = 16, .epochs = 30, .seed = 1, .progress = false});
+  EXPECT_LT(model.evaluate(x, y)["loss"], before / 10);
+  model.save(folder / "m.safetensors");
+  Model again = Model::load(folder / "m.safetensors");
+  EXPECT_TRUE(bool(all(Tensor(again.predict(x)) == Tensor(model.predict(x)))));
+  const auto tensors = read_safetensors(folder / "m.safetensors");
+  EXPECT_EQ(tensors.at("fc1.weight").shape(), Shape({3, 2}));
+  const History more = again.fit(x, y, {.epochs = 1, .seed = 1, .progress = false});
+  EXPECT_EQ(more.epochs(), 1);
+}
+
+// Shape -> Gather -> Concat -> Reshape: sizes worked out by the graph itself.
+TEST(OnnxLayer, ShapeArithmeticCompilesAtAnyBatch) {
+  auto m = test::model({node("Shape", {"x"}, {"s"}), node("Gather", {"s", "zero"}, {"n"}),
+                        node("Unsqueeze", {"n", "axes"}, {"n1"}),
+                        node("Concat", {"n1", "minus"}, {"to"}, {test::integer("axis", 0)}),
+                        node("Concat", {"x", "x"}, {"xx"}, {test::integer("axis", 1)}),
+                        node("Reshape", {"xx", "to"}, {"y"})},
+                       {test::weights<int64_t>("zero", test::Type::int64, {}, {0}),
+                        int64s("axes", {0}), int64s("minus", {2, -1})});
+  Model model = layer_of(m);
+  model.build({2});
+  const auto f = jit([&](const Tensor& x) { return Tensor(model(x)); });
+  for (const int64_t batch : {1, 5, 64}) {
+    EXPECT_EQ(f(ones({batch, 2})).shape(), Shape({batch, 2, 2}));
+  }
+}
+
+// Exporters write the batch of their example into shapes.
+TEST(OnnxLayer, AModelOfOneSampleTakesBatches) {
+  auto m = test::model({node("Reshape", {"x", "to"}, {"r"}), node("MatMul", {"r", "w"}, {"y"})},
+                       {int64s("to", {1, 4}), floats("w", {4, 1}, {1, 10, 100, 1000})});
+  m.graph.inputs = {test::port("x", {1, 2, 2})};
+  Model model = layer_of(m);
+  model.build({2, 2});
+  const Tensor x = reshape(arange(8, {.dtype = f32}), {2, 2, 2});
+  EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(3210, 7654));
+}
+
+TEST(OnnxLayer, WhatOpsNeedBeforehandStaysConstant) {
+  auto m = test::model({node("Clip", {"x", "low", "high"}, {"c"}), node("Mul", {"c", "w"}, {"y"})},
+                       {floats("low", {}, {-1}), floats("high", {}, {1}), floats("w", {2}, {2, 3})});
+  Model model = layer_of(m);
+  EXPECT_THAT(Tensor(model(tensor<float>({5, -0.5f}, {1, 2}))).to_doubles(), ElementsAre(2, -1.5));
+  EXPECT_EQ(model.named_variables().size(), 1u);
+}
+
+TEST(OnnxLayer, RunningStatisticsAreNotTrained) {
+  auto m = test::model({node("BatchNormalization", {"x", "g", "b", "mean", "var"}, {"y"})},
+                       {floats("g", {2}, {1, 1}), floats("b", {2}, {0, 0}),
+                        floats("mean", {2}, {1, 2}), floats("var", {2}, {1, 4})});
+  Model model = layer_of(m);
+  model.build({2});
+  EXPECT_EQ(model.variables().size(), 4u);
+  EXPECT_EQ(model.trainable().size(), 2u);
+}
+
+TEST(OnnxLayer, ShapesThatDependOnDataAreRefusedInATrace) {
+  auto m = test::model({node("NonZero", {"x"}, {"y"}, {}, "where")});
+  m.graph.outputs = {test::port("y", {2, -1}, test::Type::int64)};
+  const io::onnx::Program program(test::reread(m));
+  EXPECT_EQ(test::run(m).shape(), Shape({2, 4}));
+  const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
+  EXPECT_THAT(test::message_of<UnsupportedError>([&] { f(ones({2, 2})); }),
+              HasSubstr("node \"where\", opset 17: the count of elements that are not 0 depends on "
+                        "data"));
+}
+
+// y = sum(x) > 0 ? x + x : -x, chosen by the data of each call of one plan.
+TEST(OnnxLayer, AChoiceByDataCompiles) {
+  const auto branch = [](test::Node n) {
+    formats::onnx::Graph g;
+    g.nodes = {std::move(n)};
+    g.outputs = {test::port("r", {-1, 2})};
+    return g;
+  };
+  auto m = test::model({node("ReduceSum", {"x"}, {"s"}, {test::integer("keepdims", 0)}),
+                        node("Greater", {"s", "zero"}, {"c"}),
+                        node("If", {"c"}, {"y"},
+                             {test::body("then_branch", branch(node("Add", {"x", "x"}, {"r"}))),
+                              test::body("else_branch", branch(node("Neg", {"x"}, {"r"})))})},
+                       {floats("zero", {}, {0})});
+  const io::onnx::Program program(test::reread(m));
+  const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
+  EXPECT_THAT(f(tensor<float>({1, 2}, {1, 2})).to_doubles(), ElementsAre(2, 4));
+  EXPECT_THAT(f(tensor<float>({-5, 2}, {1, 2})).to_doubles(), ElementsAre(5, -2));
+}
+
+// Doubles until the sum is 100 or more.
+TEST(OnnxLayer, ALoopByDataCompiles) {
+  formats::onnx::Graph body;
+  body.inputs = {test::port("i", {}, test::Type::int64), test::port("c", {}, test::Type::boolean),
+                 test::port("v", {-1, 2})};
+  body.nodes = {node("Add", {"v", "v"}, {"w"}),
+                node("ReduceSum", {"w"}, {"s"}, {test::integer("keepdims", 0)}),
+                node("Less", {"s", "most"}, {"d"})};
+  body.outputs = {test::port("d", {}, test::Type::boolean), test::port("w", {-1, 2})};
+  auto m = test::model({node("Loop", {"", "yes", "x"}, {"y"}, {test::body("body", body)})},
+                       {floats("most", {}, {100}),
+                        test::weights<uint8_t>("yes", test::Type::boolean, {}, {1})});
+  const io::onnx::Program program(test::reread(m));
+  EXPECT_THAT(test::run(m, 1).to_doubles(), ElementsAre(64, 128));
+  const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
+  EXPECT_THAT(f(tensor<float>({1, 2}, {1, 2})).to_doubles(), ElementsAre(64, 128));
+  EXPECT_THAT(f(tensor<float>({50, 0}, {1, 2})).to_doubles(), ElementsAre(100, 0));
+}
+
+// A running sum over the rows, from the last one on.
+TEST(OnnxLayer, AScanIsTheSameInATrace) {
+  formats::onnx::Graph body;
+  body.inputs = {test::port("state", {2}), test::port("row", {2})};
+  body.nodes = {node("Add", {"state", "row"}, {"next"}), node("Identity", {"next"}, {"out"})};
+  body.outputs = {test::port("next", {2}), test::port("out", {2})};
+  auto m = test::model({node("Scan", {"start", "x"}, {"end", "y"},
+                             {test::body("body", body), test::integer("num_scan_inputs", 1),
+                              test::ints("scan_input_directions", {1}),
+                              test::ints("scan_output_directions", {1})})},
+                       {floats("start", {2}, {0, 0})});
+  const io::onnx::Program program(test::reread(m));
+  const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
+  EXPECT_THAT(test::run(m, 3).to_doubles(), ElementsAre(9, 12, 8, 10, 5, 6));
+  EXPECT_THAT(f(tensor<float>({1, 2, 3, 4, 5, 6}, {3, 2})).to_doubles(),
+              ElementsAre(9, 12, 8, 10, 5, 6));
+}
+
+TEST(OnnxLayer, FunctionsOfTheModelAreWrittenOut) {
+  auto m = test::model({node("twice_plus", {"x"}, {"y"}, {test::real("by", 3)})});
+  m.graph.nodes[0].domain = "own";
+  m.opsets["own"] = 1;
+  formats::onnx::Function f;
+  f.name = "twice_plus";
+  f.domain = "own";
+  f.inputs = {"a"};
+  f.outputs = {"b"};
+  f.attributes = {"by"};
+  f.opsets = {{"", 17}};
+  test::Attribute value = test::real("value_float", 0);
+  value.reference = "by";
+  f.nodes = {node("Add", {"a", "a"}, {"t"}), node("Constant", {}, {"k"}, {value}),
+             node("Add", {"t", "k"}, {"b"})};
+  m.functions = {f};
+  EXPECT_THAT(test::run(test::reread(m)).to_doubles(), ElementsAre(5, 7, 9, 11));
+}
+
+TEST(OnnxModel, RunsByName) {
+  const test::Folder folder;
+  const std::string path = folder.file("m.onnx", formats::onnx::serialize(network()));
+  const onnx::Model model = onnx::load(path);
+  EXPECT_EQ(model.inputs().at(0).name, "x");
+  EXPECT_EQ(model.inputs().at(0).type, "tensor(float32)[batch, 2]");
+  EXPECT_EQ(model.outputs().at(0).name, "y");
+  const auto out = model.run({{"x", tensor<float>({1, 2}, {1, 2})}});
+  EXPECT_THAT(out.at("y").to_doubles(), ElementsAre(6));
+  EXPECT_THAT(test::message_of<FormatError>([&] { model.run({}); }),
+              HasSubstr("input \"x\": tensor(float32)[batch, 2] is missing"));
+  EXPECT_THAT(test::message_of<FormatError>([&] { model.run({{"x", ones({1, 3})}}); }),
+              HasSubstr("expected tensor(float32)[batch, 2], got tensor(float32)[1, 3]"));
+  EXPECT_THAT(test::message_of<IndexError>([&] {
+                model.run({{"x", ones({1, 2})}, {"z", ones({1})}});
+              }),
+              HasSubstr("no input \"z\""));
+}
+
+}  // namespace
+}  // namespace varve
