@@ -65,13 +65,13 @@ Tensor into_image(const Tensor& u, int64_t n, const Border& border, bool align_c
 Tensor cubic_near(const Tensor& x) { return (x * 1.25 - 2.25) * x * x + 1; }
 Tensor cubic_far(const Tensor& x) { return ((x - 5) * x + 8) * x * -0.75 + 3; }
 
-AxisTaps taps_at(const Tensor& points, int64_t n, const GridSampleOptions& o, bool away_from_zero) {
+AxisTaps taps_at(const Tensor& points, int64_t n, const GridSampleOptions& o) {
   const Kind kind = o.interpolation.kind;
   const auto most = static_cast<double>(n - 1);
   const Tensor u = kind == Kind::cubic ? points : into_image(points, n, o.border, o.align_corners);
   Tensor place, weight;
   if (kind == Kind::nearest) {
-    place = expand_dims(away_from_zero ? sign(u) * floor(abs(u) + 0.5) : round(u), -1);
+    place = expand_dims(round(u), -1);
     weight = ones_like(place);
   } else {
     const Tensor low = floor(u), f = u - low;
@@ -153,7 +153,7 @@ Tensor grid_sample(const Operand& operand, const Operand& grid_operand,
     const Tensor at = squeeze(slice(grid, {{}, {}, {place, place + 1}}), {2});
     const auto size = static_cast<double>(n);
     const Tensor u = o.align_corners ? (at + 1) * ((size - 1) / 2) : ((at + 1) * size - 1) * 0.5;
-    taps.push_back(taps_at(u, n, o, axes == 3));
+    taps.push_back(taps_at(u, n, o));
   }
   AxisTaps all = combined(taps, sizes);
   all.index = all.index + ops::counted_along(batch, 0, 3, 0, image, i64);
@@ -284,7 +284,7 @@ Tensor deformed_columns(const Call& call, const Tensor& x, const Tensor& offset,
         squeeze(slice(moved, component), {rank}) +
         ops::counted_along(s.positions[i], 1 + k, rank, -s.window.low[i], s.window.strides[i], d) +
         ops::counted_along(s.taps[i], 1 + s.axes() + k, rank, 0, s.window.dilation[i], d);
-    taps.push_back(taps_at(at, s.sizes[i], {}, false));
+    taps.push_back(taps_at(at, s.sizes[i], {}));
   }
   AxisTaps all = combined(taps, s.sizes);
   const int64_t image = Shape(s.sizes).size(), g = s.offset_groups;

@@ -7,7 +7,8 @@ std::vector<std::span<const Row>> all_rows() {
       math_rows(),        logic_rows(),         activation_rows(), cast_rows(),
       constant_rows(),    shape_rows(),         index_rows(),      reduce_rows(),
       convolution_rows(), normalization_rows(), quantize_rows(),   recurrent_rows(),
-      pooling_rows(), image_rows(), attention_rows(),   loss_rows(),          sequence_rows(),   training_rows(), text_rows(),
+      pooling_rows(),     image_rows(),         attention_rows(),  loss_rows(),
+      sequence_rows(),    training_rows(),      text_rows(),       signal_rows(),
       control_rows(),
   };
 }

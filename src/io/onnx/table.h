@@ -60,6 +60,7 @@ std::span<const Row> loss_rows();
 std::span<const Row> sequence_rows();
 std::span<const Row> training_rows();
 std::span<const Row> text_rows();
+std::span<const Row> signal_rows();
 std::span<const Row> control_rows();
 
 }  // namespace varve::io::onnx

@@ -108,7 +108,8 @@ Values string_normalizer(Call& c) {
     c.fail("attribute case_change_action: expected NONE, LOWER or UPPER, got \"" + action + "\"");
   }
   const bool two = s.shape.rank() == 2;
-  if (!two && s.shape.rank() != 1) c.fail("expected [words] or [1, words], got " + s.shape.to_string());
+  if (!two && s.shape.rank() != 1)
+    c.fail("expected [words] or [1, words], got " + s.shape.to_string());
   const bool exact = c.integer("is_case_sensitive", 0) != 0;
   const auto key = [&](const std::string& t) { return exact ? t : changed_case(t, "LOWER"); };
   std::vector<std::string> stop;
@@ -224,7 +225,7 @@ Values bit_cast(Call& c) {
                   if constexpr (std::is_same_v<B, bool>) {
                     for (size_t i = 0; i < a.size(); ++i) b[i] = a[i] != A{};
                   } else if (!a.empty()) {
-                    std::memcpy(b.data(), a.data(), a.size_bytes());
+                    std::memcpy(static_cast<void*>(b.data()), a.data(), a.size_bytes());
                   }
                 }
               });
