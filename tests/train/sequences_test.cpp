@@ -1,0 +1,81 @@
+// Models of sequences, from end to end: trained, saved, loaded, told about.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "helpers.h"
+#include "support/folder.h"
+#include "support/tensors.h"
+#include "varve/nn/recurrent_layers.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
+#include "varve/ops/shape.h"
+
+namespace varve {
+namespace {
+
+using namespace test;
+
+/// Sequences of 3 to 6 tokens, zeros behind them; class 1 where the first token is above 5.
+Dataset first_tokens(int64_t n) {
+  std::vector<int64_t> x, y;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t length = 3 + i % 4;
+    for (int64_t t = 0; t < 6; ++t)
+      x.push_back(t < length ? 1 + (i * 7 + t * t * 5 + i / 3) % 9 : 0);
+    y.push_back(x[static_cast<size_t>(6 * i)] > 5);
+  }
+  return Dataset(tensor(x, Shape{n, 6}), tensor(y, Shape{n}));
+}
+
+TEST(SequenceModels, LearnWithMasksAndComeBackFromAFile) {
+  random::seed(3);
+  Sequential model{nn::Input{.shape = {6}, .dtype = i64},
+                   nn::Embedding{.input_dim = 10, .output_dim = 6, .mask_zero = true},
+                   nn::Bidirectional{nn::GRU{.units = 8, .return_sequences = true}},
+                   nn::LSTM{.units = 8}, nn::Dense{.units = 2}};
+  model.compile(for_classes());
+  const Dataset data = first_tokens(120);
+  model.fit(data, {.batch_size = 20, .epochs = 25, .progress = false});
+  EXPECT_GT(model.evaluate(data)["accuracy"], 0.95);
+  const Folder folder;
+  model.save(folder / "sequences.safetensors");
+  Model loaded = Model::load(folder / "sequences.safetensors");
+  const Tensor x = data.stored_inputs()[0];
+  EXPECT_EQ(distance(loaded.predict(x), model.predict(x)), 0);
+}
+
+TEST(SequenceModels, AttendInAFunctionalModel) {
+  random::seed(4);
+  Tensor ids = nn::Input{.shape = {6}, .dtype = i64, .name = "ids"};
+  Tensor mask = nn::PaddingMask{}(ids);
+  Tensor h = nn::SinusoidalPositions{}(nn::Embedding{.input_dim = 10, .output_dim = 8}(ids));
+  h = nn::TransformerEncoder{.intermediate_dim = 16, .num_heads = 2}({h, mask});
+  Model model(ids, nn::Dense{.units = 2}(nn::GlobalAveragePool1D{}(h)));
+  model.compile({.optimizer = optim::Adam{.learning_rate = 0.01},
+                 .loss = losses::CrossEntropy{.from_logits = true},
+                 .metrics = {metrics::Accuracy{}}});
+  const Dataset data = first_tokens(120);
+  model.fit(data, {.batch_size = 20, .epochs = 30, .progress = false});
+  EXPECT_GT(model.evaluate(data)["accuracy"], 0.9);
+  const Folder folder;
+  model.save(folder / "attention.safetensors");
+  const Tensor x = data.stored_inputs()[0];
+  EXPECT_EQ(distance(Model::load(folder / "attention.safetensors").predict(x), model.predict(x)),
+            0);
+}
+
+TEST(SequenceModels, GoOnWhereTheyEndedWhileTheyAreFitted) {
+  Sequential model{nn::Input{.shape = {4, 2}},
+                   nn::LSTM{.units = 3, .stateful = true, .batch_size = 5}, nn::Dense{.units = 1}};
+  model.compile({.optimizer = "adam", .loss = "mse"});
+  const Tensor x = test::noise({10, 4, 2}, 1, f32), y = test::noise({10, 1}, 2, f32);
+  const Tensor before = model.variable("lstm_1.state_h").value();
+  model.fit(x, y, {.batch_size = 5, .shuffle = false, .progress = false});
+  EXPECT_GT(distance(model.variable("lstm_1.state_h").value(), before), 0);
+  nn::reset_states(model);
+  EXPECT_EQ(distance(model.variable("lstm_1.state_h").value(), before), 0);
+}
+
+}  // namespace
+}  // namespace varve
