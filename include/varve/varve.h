@@ -54,4 +54,5 @@
 #include "varve/weights.h"
 #include "varve/zoo.h"
 #include "varve/zoo_generative.h"
+#include "varve/zoo_text.h"
 #include "varve/zoo_vision.h"

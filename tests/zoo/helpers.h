@@ -12,6 +12,7 @@
 #include "varve/model.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
+#include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 #include "varve/optim.h"
 #include "varve/threads.h"
@@ -72,6 +73,9 @@ inline void expect_overfits(Model model, const Tensor& x, const Tensor& y, const
   const std::vector<double>& losses = h["loss"];
   EXPECT_LT(losses.back(), share * losses.front()) << losses.front() << " to " << losses.back();
 }
+
+/// The largest magnitude.
+inline double largest(const Tensor& x) { return max(abs(x)).to_double(); }
 
 /// Eight images and their classes.
 inline Tensor images(const Shape& sample, uint64_t seed = 5) {

@@ -1,0 +1,261 @@
+// Transformers.
+#include <cmath>
+
+#include "base/error.h"
+#include "nn/layer_state.h"
+#include "varve/nn/layers.h"
+#include "varve/ops/attention.h"
+#include "varve/ops/indexing.h"
+#include "varve/ops/matmul.h"
+#include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
+#include "varve/zoo_text.h"
+#include "zoo/build.h"
+
+namespace varve::zoo {
+namespace {
+
+constexpr RealRule kShare{.min = 0, .below = 1};
+
+void require_ids(const Tensor& ids) {
+  if (ids.rank() == 2 && is_integer(ids.dtype())) return;
+  throw ShapeError("expected integer ids [batch, time], got " + std::string(name_of(ids.dtype())) +
+                   ids.shape().to_string());
+}
+
+/// The table of a part that is an Embedding and was called.
+Tensor table_of(Scope& s, const char* part) {
+  for (const detail::Part& p : s.layer().parts) {
+    if (p.name == part) return p.layer.variable("embeddings").value();
+  }
+  throw InternalError(std::string("no part \"") + part + "\" was called");
+}
+
+Tensor dropped_in(Scope& s, const std::string& name, const Tensor& x, double rate) {
+  return rate > 0 ? s(name, nn::Dropout{.rate = rate}, x) : x;
+}
+
+const nn::RandomNormal kSmall{.stddev = 0.02};
+
+}  // namespace
+
+// ---- GPT ----
+
+Tensor GPT::call(const Tensor& ids, Scope& s) const {
+  require_ids(ids);
+  if (ids.shape()[1] > context) {
+    throw ShapeError("gpt: context of " + std::to_string(context.value) + ", got " +
+                     std::to_string(ids.shape()[1]) + " steps");
+  }
+  const auto dense = [&](int64_t n, const char* activation = "linear") {
+    return nn::Dense{
+        .units = n, .activation = activation, .use_bias = bias, .kernel_initializer = kSmall};
+  };
+  const auto norm = [&](const std::string& name, const Tensor& x) {
+    return s(name, nn::LayerNorm{.epsilon = 1e-5, .center = bias}, x);
+  };
+  Tensor x = s(
+      "wte",
+      nn::Embedding{.input_dim = vocabulary, .output_dim = units, .embeddings_initializer = kSmall},
+      ids);
+  x = s("wpe", nn::PositionEmbedding{.sequence_length = context, .initializer = kSmall}, x);
+  x = dropped_in(s, "dropout", x, dropout);
+  for (int64_t i = 0; i < layers; ++i) {
+    const std::string h = "h" + std::to_string(i) + "_";
+    const nn::MultiHeadAttention attention{.num_heads = heads,
+                                           .key_dim = units / heads,
+                                           .dropout = dropout,
+                                           .use_bias = bias,
+                                           .kernel_initializer = kSmall,
+                                           .causal = true};
+    const Tensor y = s(h + "attn", attention, norm(h + "ln_1", x));
+    x = x + dropped_in(s, h + "attn_dropout", y, dropout);
+    Tensor m = s(h + "mlp_fc", dense(4 * units, "gelu_tanh"), norm(h + "ln_2", x));
+    m = s(h + "mlp_proj", dense(units), m);
+    x = x + dropped_in(s, h + "mlp_dropout", m, dropout);
+  }
+  x = norm("ln_f", x);
+  if (tied) return matmul(x, table_of(s, "wte"), {.transpose_b = true});
+  return s("head", nn::Dense{.units = vocabulary, .use_bias = false, .kernel_initializer = kSmall},
+           x);
+}
+void GPT::fields(Fields& f) {
+  f("vocabulary", vocabulary, "How many ids there are.", {.min = 1});
+  f("context", context, "The longest sequence.", {.min = 1});
+  f("layers", layers, "Blocks.", {.min = 1});
+  f("heads", heads, "Heads of attention, which divide the units.", {.min = 1});
+  f("units", units, "Numbers a token.", {.min = 1});
+  f("dropout", dropout, "Share dropped behind embeddings, attention and inner net.", kShare);
+  f("bias", bias, "Whether layers have biases.");
+  f("tied", tied, "Whether the last layer's matrix is the table of tokens.");
+  f("name", name, "The layer's name.");
+}
+
+// ---- Transformer ----
+
+Tensor Transformer::call(const Tensors& x, Scope& s) const {
+  if (x.size() != 2) throw ValueError("transformer: expected {source, target}");
+  if (shared && source_vocabulary != target_vocabulary) {
+    throw ValueError("transformer: a shared table needs one vocabulary, got " +
+                     std::to_string(source_vocabulary.value) + " and " +
+                     std::to_string(target_vocabulary.value));
+  }
+  const auto embedded = [&](const Tensor& ids, const char* side, int64_t vocabulary) -> Tensor {
+    require_ids(ids);
+    const std::string name = side;
+    const nn::Embedding table{.input_dim = vocabulary,
+                              .output_dim = units,
+                              .embeddings_initializer = nn::RandomNormal{
+                                  .stddev = 1 / std::sqrt(static_cast<double>(units.value))}};
+    Tensor e = s(shared ? "tokens" : name + "_tokens", table, ids) *
+               std::sqrt(static_cast<double>(units.value));
+    if (learned_positions > 0) {
+      e = s(name + "_positions", nn::PositionEmbedding{.sequence_length = learned_positions}, e);
+    } else {
+      e = s(name + "_positions", nn::SinusoidalPositions{}, e);
+    }
+    return dropped_in(s, name + "_dropout", e, dropout);
+  };
+  const bool masked = padding >= 0;
+  const Tensor mask = masked ? x[0] != padding : Tensor();
+  Tensor memory = embedded(x[0], "source", source_vocabulary);
+  for (int64_t i = 0; i < layers; ++i) {
+    const Layer block =
+        nn::TransformerEncoder{.intermediate_dim = hidden, .num_heads = heads, .dropout = dropout};
+    memory =
+        s("encoder" + std::to_string(i), block, masked ? Tensors{memory, mask} : Tensors(memory))
+            .only();
+  }
+  Tensor y = embedded(x[1], "target", target_vocabulary);
+  for (int64_t i = 0; i < layers; ++i) {
+    const Layer block =
+        nn::TransformerDecoder{.intermediate_dim = hidden, .num_heads = heads, .dropout = dropout};
+    y = s("decoder" + std::to_string(i), block,
+          masked ? Tensors{y, memory, mask} : Tensors{y, memory})
+            .only();
+  }
+  if (shared) return matmul(y, table_of(s, "tokens"), {.transpose_b = true});
+  return s("out", nn::Dense{.units = target_vocabulary}, y);
+}
+void Transformer::fields(Fields& f) {
+  f("source_vocabulary", source_vocabulary, "Ids of the source.", {.min = 1});
+  f("target_vocabulary", target_vocabulary, "Ids of the target.", {.min = 1});
+  f("shared", shared, "One table for source, target and output.");
+  f("layers", layers, "Blocks of encoder and decoder each.", {.min = 1});
+  f("heads", heads, "Heads of attention, which divide the units.", {.min = 1});
+  f("units", units, "Numbers a token.", {.min = 1});
+  f("hidden", hidden, "Width of the inner nets.", {.min = 1});
+  f("dropout", dropout, "Share that is dropped.", kShare);
+  f("learned_positions", learned_positions, "How many learned positions; 0: waves.", {.min = 0});
+  f("padding", padding, "An id that is not attended to; -1: none.", {.min = -1});
+  f("name", name, "The layer's name.");
+}
+
+// ---- Llama ----
+
+namespace {
+
+struct RmsNorm {
+  Real epsilon = 1e-5;
+  Tensor call(const Tensor& x, Scope& s) const {
+    const Tensor weight = s.variable("weight", {x.shape()[-1]}, {.initializer = "ones"});
+    return x * rsqrt(mean(square(x), {.axes = {-1}, .keep_dims = true}) + epsilon) * weight;
+  }
+};
+
+}  // namespace
+
+Tensor Llama::call(const Tensor& ids, Scope& s) const {
+  require_ids(ids);
+  const auto dense = [](int64_t n) {
+    return nn::Dense{.units = n, .use_bias = false, .kernel_initializer = kSmall};
+  };
+  Tensor x = s(
+      "tokens",
+      nn::Embedding{.input_dim = vocabulary, .output_dim = units, .embeddings_initializer = kSmall},
+      ids);
+  for (int64_t i = 0; i < layers; ++i) {
+    const std::string h = "layer" + std::to_string(i) + "_";
+    const int64_t batch = x.shape()[0], time = x.shape()[1], size = units / heads;
+    const Tensor a = s(h + "attention_norm", RmsNorm{epsilon}, x);
+    const auto split_heads = [&](const char* part, int64_t count) -> Tensor {
+      return reshape(s(h + part, dense(count * size), a), {batch, time, count, size});
+    };
+    const RotaryOptions turn{.interleaved = true};
+    const Tensor q = rotary_embedding(split_heads("wq", heads), turn),
+                 k = rotary_embedding(split_heads("wk", key_heads), turn),
+                 v = split_heads("wv", key_heads);
+    const Tensor seen = attention(q, k, v, {.causal = true});
+    x = x + s(h + "wo", dense(units), reshape(seen, {batch, time, units}));
+    const Tensor m = s(h + "ffn_norm", RmsNorm{epsilon}, x);
+    const Tensor gated = silu(s(h + "w1", dense(hidden), m)) * s(h + "w3", dense(hidden), m);
+    x = x + s(h + "w2", dense(units), gated);
+  }
+  x = s("norm", RmsNorm{epsilon}, x);
+  if (tied) return matmul(x, table_of(s, "tokens"), {.transpose_b = true});
+  return s("output", dense(vocabulary), x);
+}
+void Llama::fields(Fields& f) {
+  f("vocabulary", vocabulary, "How many ids there are.", {.min = 1});
+  f("context", context, "The longest sequence it was trained on.", {.min = 1});
+  f("layers", layers, "Blocks.", {.min = 1});
+  f("heads", heads, "Heads of the queries, which divide the units.", {.min = 1});
+  f("key_heads", key_heads, "Heads of keys and values, which divide the heads.", {.min = 1});
+  f("units", units, "Numbers a token.", {.min = 1});
+  f("hidden", hidden, "Width of the inner nets.", {.min = 1});
+  f("epsilon", epsilon, "Added to the mean square.", {.min = 0});
+  f("tied", tied, "Whether the last layer's matrix is the table of tokens.");
+  f("name", name, "The layer's name.");
+}
+
+void register_layers() {
+  nn::register_layer<GPT>("gpt");
+  nn::register_layer<Transformer>("transformer");
+  nn::register_layer<Llama>("llama");
+}
+
+// ---- ViT ----
+
+ViT::operator Model() const {
+  const Tensor image = nn::Input{.shape = input, .name = "image"};
+  Tensor x = nn::Conv2D{.filters = units,
+                        .kernel_size = patch.value,
+                        .strides = patch.value,
+                        .name = "patches"}(image);
+  const int64_t places = x.shape()[1] * x.shape()[2];
+  x = reshape(x, {-1, places, units.value});
+  // The class's token is the only row of a table, looked up once a sample.
+  const Tensor first = cast(slice(x, {{}, {0, 1}, {0, 1}}) * 0, i64);
+  const Tensor token = nn::Embedding{.input_dim = 1,
+                                     .output_dim = units,
+                                     .embeddings_initializer = "zeros",
+                                     .name = "class_token"}(reshape(first, {-1, 1}));
+  x = nn::Concatenate{.axis = 1, .name = "tokens"}({token, x});
+  x = nn::PositionEmbedding{
+      .sequence_length = places + 1, .initializer = kSmall, .name = "positions"}(x);
+  x = dropped(x, dropout);
+  for (int64_t i = 0; i < layers; ++i) {
+    x = nn::TransformerEncoder{.intermediate_dim = hidden,
+                               .num_heads = heads,
+                               .dropout = dropout,
+                               .activation = "gelu",
+                               .layer_norm_epsilon = 1e-6,
+                               .norm_first = true,
+                               .name = "encoder" + std::to_string(i)}(x);
+  }
+  x = nn::LayerNorm{.epsilon = 1e-6, .name = "norm"}(x);
+  const Tensor seen = reshape(slice(x, {{}, {0, 1}}), {-1, units.value});
+  return Model(image, nn::Dense{.units = classes, .name = "head"}(seen));
+}
+void ViT::fields(Fields& f) {
+  f("patch", patch, "Side of a patch.", {.min = 1});
+  f("layers", layers, "Blocks.", {.min = 1});
+  f("heads", heads, "Heads of attention, which divide the units.", {.min = 1});
+  f("units", units, "Numbers a patch.", {.min = 1});
+  f("hidden", hidden, "Width of the inner nets.", {.min = 1});
+  f("classes", classes, "Numbers that the network gives.", {.min = 1});
+  f("input", input, "Height, width and channels of an image.", {.min = 1});
+  f("dropout", dropout, "Share that is dropped.", kShare);
+}
+
+}  // namespace varve::zoo

@@ -1,0 +1,291 @@
+// Networks of sequences: published counts, training when small, and a trained one's own words.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "support/errors.h"
+#include "support/folder.h"
+#include "varve/nn/network.h"
+#include "varve/ops/indexing.h"
+#include "varve/ops/reduction.h"
+#include "varve/zoo_text.h"
+#include "zoo/helpers.h"
+
+namespace varve {
+namespace {
+
+using test::classes;
+using test::expect_counts;
+using test::expect_overfits;
+using test::images;
+
+template <class S>
+std::function<Model()> net(S spec) {
+  return [spec] { return Model(spec); };
+}
+std::function<Model()> gpt(zoo::GPT spec) {
+  return [spec] {
+    Model m = spec;
+    m.build({spec.context}, i64);
+    return m;
+  };
+}
+std::function<Model()> translator(zoo::Transformer spec) {
+  return [spec] {
+    Model m = spec;
+    m.build_many({{8}, {8}}, i64);
+    return m;
+  };
+}
+
+TEST(TextCounts, OfTransformers) {
+  const zoo::GPT medium{.layers = 24, .heads = 16, .units = 1024},
+      large{.layers = 36, .heads = 20, .units = 1280}, xl{.layers = 48, .heads = 25, .units = 1600},
+      baby{.vocabulary = 65, .context = 256, .layers = 6, .heads = 6, .units = 384, .bias = false},
+      cpu{.vocabulary = 65, .context = 64, .layers = 4, .heads = 4, .units = 128, .bias = false};
+  expect_counts({
+      {"GPT-2", gpt({}), 124439808},
+      {"GPT-2 medium", gpt(medium), 354823168},
+      {"GPT-2 large", gpt(large), 774030080},
+      {"GPT-2 xl", gpt(xl), 1557611200},
+      {"nanoGPT baby", gpt(baby), 10745088},
+      {"nanoGPT on a CPU", gpt(cpu), 804096},
+      {"Transformer base", translator({}), 63082496},
+      {"Transformer big", translator({.heads = 16, .units = 1024, .hidden = 4096}), 214245376},
+      {"Multi30k Transformer",
+       translator({.source_vocabulary = 7853,
+                   .target_vocabulary = 5893,
+                   .shared = false,
+                   .layers = 3,
+                   .units = 256,
+                   .hidden = 512,
+                   .learned_positions = 100}),
+       9038341},
+      {"ViT-B/16", net(zoo::ViT{}), 86567656},
+      {"ViT-B/32", net(zoo::ViT{.patch = 32}), 88224232},
+      {"ViT-L/16", net(zoo::ViT{.layers = 24, .heads = 16, .units = 1024, .hidden = 4096}),
+       304326632},
+      {"ViT-S/16", net(zoo::ViT{.heads = 6, .units = 384, .hidden = 1536}), 22050664},
+      {"ViT-Ti/16", net(zoo::ViT{.heads = 3, .units = 192, .hidden = 768}), 5717416},
+      {"ViT-CIFAR",
+       net(zoo::ViT{.patch = 4,
+                    .layers = 7,
+                    .units = 384,
+                    .hidden = 384,
+                    .classes = 10,
+                    .input = {32, 32, 3}}),
+       6268810},
+  });
+  // Without the table of positions, as nanoGPT prints it.
+  const Model m = gpt(baby)();
+  EXPECT_EQ(test::trainable_count(m) - m.variable("wpe.embeddings").shape().size(), 10646784);
+  const Model n = gpt(cpu)();
+  EXPECT_EQ(test::trainable_count(n) - n.variable("wpe.embeddings").shape().size(), 795904);
+}
+
+TEST(TextCounts, OfRecurrentNetworks) {
+  // PyTorch's LSTM has two vectors of biases, which are one here.
+  const auto second_bias = [](int64_t units, int64_t layers) { return 4 * units * layers; };
+  expect_counts({
+      {"Multi30k LSTM", net(zoo::Seq2SeqLSTM{}), 13898501 - second_bias(512, 4)},
+      {"Multi30k GRU", net(zoo::Seq2SeqGRU{}), 14219781},
+      {"addition", net(zoo::AdditionLSTM{}), 205324},
+      {"PTB small", net(zoo::LanguageLSTM{.embedding = 200, .units = 200}), 4651600},
+      {"PTB medium", net(zoo::LanguageLSTM{}), 19775200},
+      {"PTB large", net(zoo::LanguageLSTM{.embedding = 1500, .units = 1500}), 66022000},
+      {"char-rnn", net(zoo::LanguageLSTM{.vocabulary = 65, .embedding = 0, .units = 128}),
+       240321 - second_bias(128, 2)},
+  });
+  const Model m = zoo::AdditionLSTM{};
+  EXPECT_EQ(m["encoder"].parameter_count(), 72192);
+  EXPECT_EQ(m["decoder"].parameter_count(), 131584);
+}
+
+/// Eight rows of ids below n.
+Tensor ids(int64_t time, int64_t n, uint64_t seed) {
+  return random::integers(Key(seed), 1, n, {8, time});
+}
+
+TEST(Text, SmallOnesLearnEightSamplesByHeart) {
+  const Tensor x = ids(6, 11, 1), y = ids(6, 11, 2);
+  const auto learns = [](const char* name, Model m, const Tensors& in, const Tensor& out,
+                         double rate = 1e-2) {
+    SCOPED_TRACE(name);
+    set_thread_count(1);
+    m.compile({.optimizer = optim::Adam{.learning_rate = rate},
+               .loss = losses::CrossEntropy{.from_logits = true}});
+    const History h = m.fit(in, out, {.batch_size = 8, .epochs = 60, .seed = 3, .progress = false});
+    EXPECT_LT(h["loss"].back(), 0.4 * h["loss"].front());
+  };
+  learns(
+      "gpt",
+      zoo::GPT{.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .units = 16, .dropout = 0},
+      x, y);
+  learns("gpt without biases, not tied",
+         zoo::GPT{.vocabulary = 11,
+                  .context = 8,
+                  .layers = 2,
+                  .heads = 2,
+                  .units = 16,
+                  .dropout = 0,
+                  .bias = false,
+                  .tied = false},
+         x, y);
+  learns("llama",
+         zoo::Llama{.vocabulary = 11,
+                    .context = 8,
+                    .layers = 2,
+                    .heads = 4,
+                    .key_heads = 2,
+                    .units = 16,
+                    .hidden = 32},
+         x, y);
+  learns("transformer",
+         zoo::Transformer{.source_vocabulary = 11,
+                          .target_vocabulary = 11,
+                          .layers = 2,
+                          .heads = 2,
+                          .units = 16,
+                          .hidden = 32,
+                          .dropout = 0,
+                          .padding = 0},
+         {x, y}, y, 1e-2);
+  learns("translation",
+         zoo::Transformer{.source_vocabulary = 11,
+                          .target_vocabulary = 12,
+                          .shared = false,
+                          .layers = 1,
+                          .heads = 2,
+                          .units = 16,
+                          .hidden = 32,
+                          .dropout = 0,
+                          .learned_positions = 9},
+         {x, y}, y);
+  learns("lstm",
+         zoo::LanguageLSTM{.vocabulary = 11, .embedding = 16, .units = 32, .time = 6, .dropout = 0},
+         x, y, 3e-2);
+  learns("lstm seq2seq",
+         zoo::Seq2SeqLSTM{.source_vocabulary = 11,
+                          .target_vocabulary = 11,
+                          .embedding = 8,
+                          .units = 16,
+                          .source_time = 6,
+                          .target_time = 6,
+                          .dropout = 0},
+         {x, y}, y, 3e-2);
+  learns("gru seq2seq",
+         zoo::Seq2SeqGRU{.source_vocabulary = 11,
+                         .target_vocabulary = 11,
+                         .embedding = 8,
+                         .units = 16,
+                         .source_time = 6,
+                         .target_time = 6,
+                         .dropout = 0},
+         {x, y}, y, 3e-2);
+  learns("addition", zoo::AdditionLSTM{.characters = 5, .units = 32}, images({7, 5}), ids(4, 5, 3),
+         3e-2);
+  learns("vit",
+         zoo::ViT{.patch = 4,
+                  .layers = 2,
+                  .heads = 2,
+                  .units = 16,
+                  .hidden = 32,
+                  .classes = 4,
+                  .input = {8, 8, 3}},
+         images({8, 8, 3}), classes(4));
+}
+
+TEST(Text, TransformersAreCausalAndHeedPadding) {
+  const Model m = zoo::GPT{.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .units = 16};
+  const Tensor a = tensor({int64_t{1}, int64_t{2}, int64_t{3}, int64_t{4}}, {1, 4}),
+               b = tensor({int64_t{1}, int64_t{2}, int64_t{3}, int64_t{9}}, {1, 4});
+  const auto first = [](const Tensor& x) { return slice(x, {{}, {0, 3}}); };
+  EXPECT_LT(test::largest(first(m(a)) - first(m(b))), 1e-6);
+  EXPECT_GT(test::largest(Tensor(m(a)) - Tensor(m(b))), 1e-6);
+  const Model t = zoo::Transformer{.source_vocabulary = 11,
+                                   .target_vocabulary = 11,
+                                   .layers = 1,
+                                   .heads = 2,
+                                   .units = 16,
+                                   .hidden = 16,
+                                   .padding = 0};
+  const Tensor padded = tensor({int64_t{1}, int64_t{2}, int64_t{0}}, {1, 3}),
+               plain = tensor({int64_t{1}, int64_t{2}}, {1, 2});
+  EXPECT_LT(test::largest(Tensor(t({padded, a})) - Tensor(t({plain, a}))), 1e-5);
+  EXPECT_EQ(test::message_of<ShapeError>([&] {
+              m(tensor({1.f}, {1, 1}));
+            }).find("integer ids") == std::string::npos,
+            false);
+}
+
+TEST(Text, ModelsOfOnesOwnLayersAreSavedAndLoaded) {
+  zoo::register_layers();
+  const test::Folder folder;
+  Model m = zoo::GPT{.vocabulary = 11, .context = 8, .layers = 1, .heads = 2, .units = 8};
+  m.build({8}, i64);
+  const std::string path = std::string(folder.path()) + "/gpt.safetensors";
+  m.save(path);
+  const Model again = Model::load(path);
+  const Tensor x = ids(8, 11, 4);
+  EXPECT_EQ(test::largest(Tensor(m(x)) - Tensor(again(x))), 0);
+}
+
+/// The tokens of tok512.bin: their longest length, then score, length and bytes of each.
+std::vector<std::string> tokens_of(const std::string& bytes) {
+  std::vector<std::string> list;
+  for (size_t at = 4; at + 8 <= bytes.size();) {
+    int32_t length = 0;
+    std::memcpy(&length, bytes.data() + at + 4, 4);
+    list.push_back(bytes.substr(at + 8, static_cast<size_t>(length)));
+    at += 8 + static_cast<size_t>(length);
+  }
+  return list;
+}
+
+TEST(Llama, TellsTheReferencesStoryByteForByte) {
+  const char* data = std::getenv("VARVE_DATA");
+  if (!data) GTEST_SKIP() << "VARVE_DATA is not set";
+  const std::string folder = std::string(data) + "/weights/";
+  Model model = zoo::load_llama2c(folder + "stories260K.bin");
+  const std::vector<std::string> pieces = tokens_of(test::read_text(folder + "tok512.bin"));
+  ASSERT_EQ(pieces.size(), 512u);
+  constexpr int64_t kSteps = 200;
+  std::vector<int64_t> said(kSteps, 0);
+  said[0] = 1;  // the beginning
+  std::string text;
+  for (int64_t t = 0; t < kSteps; ++t) {
+    // All steps at once, of which those after t are not looked at: one plan for all.
+    const Tensor logits = model.predict(tensor(said, {1, kSteps}));
+    const int64_t next = argmax(slice(logits, {{}, {t, t + 1}})).item<int64_t>();
+    if (next == 1) break;
+    std::string piece = pieces[static_cast<size_t>(next)];
+    if (t == 0 && piece.starts_with(" ")) piece.erase(0, 1);
+    unsigned byte = 0;
+    if (std::sscanf(piece.c_str(), "<0x%02X>", &byte) == 1) piece = static_cast<char>(byte);
+    text += piece;
+    if (t + 1 < kSteps) said[static_cast<size_t>(t) + 1] = next;
+  }
+  EXPECT_EQ(text, test::read_text(folder + "stories260K.greedy200.txt"));
+}
+
+TEST(Llama, DamagedFilesAreRefused) {
+  const test::Folder folder;
+  const std::string path = std::string(folder.path()) + "/model.bin";
+  const auto refused = [&](const std::string& bytes) {
+    test::write_text(path, bytes);
+    return test::message_of<FormatError>([&] { zoo::load_llama2c(path); });
+  };
+  EXPECT_NE(refused("short").find("shorter than its header"), std::string::npos);
+  const auto header = [](std::array<int32_t, 7> n) {
+    return std::string(reinterpret_cast<const char*>(n.data()), sizeof n);
+  };
+  EXPECT_NE(refused(header({64, 172, 5, 0, 4, 512, 512})).find("a size of 0"), std::string::npos);
+  EXPECT_NE(refused(header({64, 172, 5, 7, 4, 512, 512})).find("heads"), std::string::npos);
+  EXPECT_NE(refused(header({64, 172, 5, 8, 4, 512, 512})).find("bytes"), std::string::npos);
+  EXPECT_NE(refused(header({1 << 24, 1 << 24, 900, 8, 4, 1 << 24, 512})).find("bytes"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace varve
