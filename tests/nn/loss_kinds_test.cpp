@@ -67,9 +67,9 @@ TEST(CrossEntropy, ReductionsAreThoseOfPyTorchAndOnnx) {
             "class_weights: expected [4], got [3]");
   EXPECT_THROW(negative_log_likelihood(x, full_like(kLabels, -1)).evaluate(), IndexError);
   // A class of probability 0 costs nothing where it is not asked for.
-  EXPECT_EQ(
-      negative_log_likelihood(tensor({0.0, -double{INFINITY}}, {1, 2}), tensor({int64_t{0}})).to_double(),
-      0);
+  EXPECT_EQ(negative_log_likelihood(tensor({0.0, -double{INFINITY}}, {1, 2}), tensor({int64_t{0}}))
+                .to_double(),
+            0);
 }
 
 // "0 if it is right" holds only for a lead of the margin.
