@@ -46,8 +46,8 @@ struct ConvVAE {
 struct DCGAN {
   Dim code = 100, channels = 3;
   Real width = 1;
-  Model generator() const;
-  Model discriminator() const;
+  Model generator() const;      ///< makes images
+  Model discriminator() const;  ///< tells them from real ones
 };
 /// CycleGAN (Zhu et al. 2017): generator of `blocks` residual blocks, images -> images in -1..1,
 /// 11,378,179; discriminator of 70 x 70 patches, images -> logits [batch, h, w, 1], 2,764,737.
@@ -56,8 +56,8 @@ struct CycleGAN {
   Shape input = {256, 256, 3};
   Dim blocks = 9;
   Real width = 1;
-  Model generator() const;
-  Model discriminator() const;
+  Model generator() const;      ///< makes images
+  Model discriminator() const;  ///< tells them from real ones
 };
 
 /// Policy logits and a value, from one hidden layer: outputs "policy" and "value". 1,027.
