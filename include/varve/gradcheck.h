@@ -1,12 +1,38 @@
 // room: transform
-// Derivatives held against central differences, element by element.
+// Derivatives by central differences, and derivatives by rules held against them.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "varve/derivatives.h"
 
 namespace varve {
+
+/// How differences are taken.
+struct NumericOptions {
+  /// Half the width of a difference; 0: chosen for each element, cbrt(epsilon) max(|x|, 1) with the
+  /// epsilon of x's type, where the errors of truncation and rounding are together least (Press et
+  /// al., Numerical Recipes, 5.7): 6e-6 in f64 and 5e-3 in f32 near 1.
+  Real step = 0;
+  /// Differences of up to ten shrinking widths, extrapolated to width 0 (Ridders 1982): some 11
+  /// digits instead of 9 in f64, at ten times the cost.
+  bool extrapolate = false;
+};
+
+/// f's derivative by the elements of x, by central differences (f(x + h) - f(x - h)) / 2h, whose
+/// error falls with h^2 (the one-sided (f(x + h) - f(x)) / h only with h). f gives a scalar
+/// (ShapeError); x is floating (DTypeError), and differences are taken in its type. Calls f twice
+/// an element: for checks, and for functions that are no graph.
+/// Example: numeric_gradient([](const Tensor& x) { return sum(square(x)); }, x)    // 2 x
+Tensor numeric_gradient(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,
+                        const NumericOptions& options = {});
+/// The same by variables, which are moved and put back.
+Grads numeric_gradient(const std::function<Tensor()>& f, const Variables& variables,
+                       const NumericOptions& options = {});
+/// The same for results of any shape: [i..., j...] is d f(x)[i...] / d x[j...], as jacobian gives.
+Tensor numeric_jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,
+                        const NumericOptions& options = {});
 
 /// The defaults are PyTorch's.
 struct GradcheckOptions {

@@ -1,13 +1,12 @@
 #include "varve/derivatives.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "ir/frame.h"
 #include "ir/graph.h"
 #include "ops/build.h"
 #include "ops/function.h"
 #include "transform/differentiate.h"
+#include "transform/jacobian.h"
 #include "varve/ops/pointwise.h"
 #include "varve/warnings.h"
 
@@ -22,16 +21,39 @@ void require_floating(const char* operation, const Tensor& x, size_t position) {
   }
 }
 
-void require_scalar(const Tensor& value) {
+void require_scalar(const char* operation, const Tensor& value) {
+  const std::string begin = std::string(operation) + ": the function must return a ";
   if (value.shape().rank() != 0) {
-    throw ShapeError(
-        "grad: the function must return a scalar, got " + ir::type_of(value).to_string(),
-        "take its sum or mean, or use vjp with cotangents of your own");
+    throw ShapeError(begin + "scalar, got " + ir::type_of(value).to_string(),
+                     "take its sum or mean, or use vjp with cotangents of your own");
   }
-  if (!is_floating(value.dtype())) {
-    throw DTypeError("grad: the function must return a floating scalar, got " +
-                     ir::type_of(value).to_string());
+  if (!is_floating(value.dtype()))
+    throw DTypeError(begin + "floating scalar, got " + ir::type_of(value).to_string());
+}
+
+/// What derivatives are taken at.
+std::vector<Tensor> forks(const char* operation, std::span<const Tensor> at) {
+  std::vector<Tensor> x;
+  for (size_t i = 0; i < at.size(); ++i) {
+    require_floating(operation, at[i], i);
+    x.push_back(transform::fork(at[i]));
   }
+  return x;
+}
+
+/// The values of variables, each once.
+std::vector<Tensor> values_of(const char* operation, const Variables& variables) {
+  std::vector<Tensor> x;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      if (variables[k] == variables[i]) {
+        throw ValueError(std::string(operation) + ": variable \"" + variables[i].name() +
+                         "\" is given twice");
+      }
+    }
+    x.push_back(variables[i].value());
+  }
+  return x;
 }
 
 void require_like(const char* operation, const char* what, const Tensors& given,
@@ -76,6 +98,47 @@ ir::Graph traced_alone(const ir::Types& types, const TensorsFunction& f) {
 
 Tensor or_zeros(const Tensor& t, const Tensor& like) { return t.defined() ? t : zeros_of(like); }
 
+/// f as a function of the variables' values. What it assigns is handed on once.
+detail::Flat of_values(const std::function<Tensor()>& f, const Variables& variables) {
+  return [&f, &variables](std::span<const Tensor> x) {
+    ir::Frame frame(ir::Frame::Kind::gradient);
+    for (size_t i = 0; i < x.size(); ++i) frame.bind(variables[i].state(), x[i]);
+    const Tensor y = f();
+    frame.commit();
+    return y;
+  };
+}
+
+std::vector<Tensor> pulled_from_scalar(const Tensor& value, std::span<const Tensor> x) {
+  const Tensor one = scalar(1, value.dtype());
+  auto gradients = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
+  for (size_t i = 0; i < x.size(); ++i) gradients[i] = or_zeros(gradients[i], x[i]);
+  return gradients;
+}
+
+GradientAndProducts products(const detail::Flat& f, const Tensors& at, const Tensors& vectors) {
+  constexpr const char* kName = "hessian_vector_product";
+  if (vectors.size() != at.size()) {
+    throw ValueError(std::string(kName) + ": expected " + std::to_string(at.size()) +
+                     " vectors, got " + std::to_string(vectors.size()));
+  }
+  for (size_t i = 0; i < at.size(); ++i) {
+    if (ir::type_of(vectors[i]) == ir::type_of(at[i])) continue;
+    throw ShapeError(std::string(kName) + ": vector " + std::to_string(i) + ": expected " +
+                     ir::type_of(at[i]).to_string() + ", got " +
+                     ir::type_of(vectors[i]).to_string());
+  }
+  ir::Frame frame(ir::Frame::Kind::gradient);
+  const std::vector<Tensor> x = forks(kName, at.list());
+  const Tensor value = f(x);
+  require_scalar(kName, value);
+  const std::vector<Tensor> gradient = pulled_from_scalar(value, x);
+  std::vector<Tensor> moved = transform::pushforward(gradient, x, vectors.list());
+  for (size_t i = 0; i < x.size(); ++i) moved[i] = or_zeros(moved[i], x[i]);
+  frame.commit();
+  return {value, Tensors(gradient), Tensors(std::move(moved))};
+}
+
 }  // namespace
 
 Grads::Grads(Variables variables, std::vector<Tensor> gradients)
@@ -103,13 +166,9 @@ namespace detail {
 
 Tensor value_and_grad(const Flat& f, std::span<const Tensor> at, std::span<Tensor> grads) {
   ir::Frame frame(ir::Frame::Kind::gradient);
-  std::vector<Tensor> x;
-  for (size_t i = 0; i < at.size(); ++i) {
-    require_floating("grad", at[i], i);
-    x.push_back(transform::fork(at[i]));
-  }
+  const std::vector<Tensor> x = forks("grad", at);
   const Tensor value = f(x);
-  require_scalar(value);
+  require_scalar("grad", value);
   const Tensor one = scalar(1, value.dtype());
   const auto found = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
   for (size_t i = 0; i < at.size(); ++i) grads[i] = or_zeros(found[i], at[i]);
@@ -118,22 +177,12 @@ Tensor value_and_grad(const Flat& f, std::span<const Tensor> at, std::span<Tenso
 }
 
 Tensor value_and_grad(const std::function<Tensor()>& f, const Variables& variables, Grads& grads) {
-  std::vector<Tensor> x;
-  for (size_t i = 0; i < variables.size(); ++i) {
-    if (std::find(variables.begin(), variables.begin() + static_cast<int64_t>(i), variables[i]) !=
-        variables.begin() + static_cast<int64_t>(i)) {
-      throw ValueError("grad: variable \"" + variables[i].name() + "\" is given twice");
-    }
-    x.push_back(variables[i].value());
-    require_floating("grad", x[i], i);
-  }
+  const std::vector<Tensor> values = values_of("grad", variables);
   ir::Frame frame(ir::Frame::Kind::gradient);
-  for (size_t i = 0; i < x.size(); ++i) {
-    x[i] = transform::fork(x[i]);
-    frame.bind(variables[i].state(), x[i]);
-  }
+  const std::vector<Tensor> x = forks("grad", values);
+  for (size_t i = 0; i < x.size(); ++i) frame.bind(variables[i].state(), x[i]);
   const Tensor value = f();
-  require_scalar(value);
+  require_scalar("grad", value);
   const Tensor one = scalar(1, value.dtype());
   auto found = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
   for (size_t i = 0; i < x.size(); ++i) {
@@ -146,6 +195,59 @@ Tensor value_and_grad(const std::function<Tensor()>& f, const Variables& variabl
   grads = Grads(variables, std::move(found));
   frame.commit();
   return value;
+}
+
+void jacobian(const Flat& f, std::span<const Tensor> at, const JacobianOptions& options,
+              std::span<Tensor> blocks) {
+  ir::Frame frame(ir::Frame::Kind::gradient);
+  const std::vector<Tensor> x = forks("jacobian", at);
+  const Tensor y = f(x);
+  if (!is_floating(y.dtype())) {
+    throw DTypeError("jacobian: the function must return a floating tensor, got " +
+                     ir::type_of(y).to_string());
+  }
+  int64_t elements = 0;
+  for (const Tensor& t : x) elements += t.size();
+  using Kind = DerivativeMode::Kind;
+  const Kind mode = options.mode.kind;
+  const bool forward = mode == Kind::forward || (mode == Kind::automatic && elements < y.size());
+  const std::span<const Tensor> outputs(&y, 1);
+  const transform::JacobianBlocks found = forward ? transform::jacobian_by_columns(outputs, x)
+                                                  : transform::jacobian_by_rows(outputs, x);
+  for (size_t a = 0; a < x.size(); ++a) blocks[a] = found[0][a];
+  frame.commit();
+}
+
+void hessian(const Flat& f, std::span<const Tensor> at, std::span<Tensor> blocks) {
+  ir::Frame frame(ir::Frame::Kind::gradient);
+  const std::vector<Tensor> x = forks("hessian", at);
+  const Tensor value = f(x);
+  require_scalar("hessian", value);
+  const auto rows = transform::jacobian_by_columns(pulled_from_scalar(value, x), x);
+  for (size_t a = 0; a < x.size(); ++a) {
+    for (size_t b = 0; b < x.size(); ++b) blocks[a * x.size() + b] = rows[a][b];
+  }
+  frame.commit();
+}
+
+Grads jacobian(const std::function<Tensor()>& f, const Variables& variables,
+               const JacobianOptions& options) {
+  std::vector<Tensor> blocks(variables.size());
+  jacobian(of_values(f, variables), values_of("jacobian", variables), options, blocks);
+  return {variables, std::move(blocks)};
+}
+
+std::vector<Grads> hessian(const std::function<Tensor()>& f, const Variables& variables) {
+  const size_t n = variables.size();
+  std::vector<Tensor> blocks(n * n);
+  hessian(of_values(f, variables), values_of("hessian", variables), blocks);
+  std::vector<Grads> rows;
+  for (size_t a = 0; a < n; ++a) {
+    const auto first = blocks.begin() + static_cast<std::ptrdiff_t>(a * n);
+    rows.emplace_back(variables,
+                      std::vector<Tensor>(first, first + static_cast<std::ptrdiff_t>(n)));
+  }
+  return rows;
 }
 
 }  // namespace detail
@@ -172,6 +274,26 @@ ValueAndCotangents vjp(const TensorsFunction& f, const Tensors& at, const Tensor
   for (size_t i = 0; i < found.size(); ++i) found[i] = or_zeros(found[i], at[i]);
   frame.commit();
   return {value, Tensors(std::move(found))};
+}
+
+Tensors directional_derivative(const TensorsFunction& f, const Tensors& at,
+                               const Tensors& direction) {
+  return jvp(f, at, direction).tangents;
+}
+
+GradientAndProducts hessian_vector_product(const TensorsFunction& f, const Tensors& at,
+                                           const Tensors& vectors) {
+  return products(
+      [&f](std::span<const Tensor> x) {
+        return f(Tensors(std::vector<Tensor>(x.begin(), x.end()))).only();
+      },
+      at, vectors);
+}
+
+GradientAndProducts hessian_vector_product(const std::function<Tensor()>& f,
+                                           const Variables& variables, const Tensors& vectors) {
+  return products(of_values(f, variables), Tensors(values_of("hessian_vector_product", variables)),
+                  vectors);
 }
 
 Tensor stop_gradient(const Operand& x) {

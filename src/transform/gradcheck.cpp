@@ -7,12 +7,14 @@
 #include "ir/node.h"
 #include "ops/build.h"
 #include "transform/differentiate.h"
+#include "transform/jacobian.h"
+#include "transform/numeric.h"
 #include "varve/ops/pointwise.h"
 
 namespace varve {
 namespace {
 
-using Numbers = std::vector<double>;
+using transform::Numbers;
 
 /// Rows of one output element after another, all outputs; one column an element of one argument.
 struct Jacobian {
@@ -51,31 +53,16 @@ void require_double(const Tensors& at) {
   }
 }
 
-Tensor unit(const Tensor& like, int64_t element) {
-  Numbers v(static_cast<size_t>(like.size()), 0.);
-  v[static_cast<size_t>(element)] = 1;
-  return cast(tensor(v, like.shape()), like.dtype());
-}
-
 std::vector<Jacobian> by_differences(const TensorsFunction& f, const Tensors& at, double epsilon) {
   std::vector<Jacobian> out(at.size());
   for (size_t a = 0; a < at.size(); ++a) {
     Numbers x = at[a].to_doubles();
-    auto value = [&] {
+    const auto value = [&] {
       std::vector<Tensor> moved = at.list();
       moved[a] = tensor(x, at[a].shape());
       return Outputs(f(moved)).elements();
     };
-    for (double& element : x) {
-      const double middle = element;
-      element = middle + epsilon;
-      Numbers column = value();
-      element = middle - epsilon;
-      const Numbers below = value();
-      element = middle;
-      for (size_t i = 0; i < column.size(); ++i) column[i] = (column[i] - below[i]) / (2 * epsilon);
-      out[a].columns.push_back(std::move(column));
-    }
+    out[a].columns = transform::difference_columns(x, f64, value, {.step = epsilon});
   }
   return out;
 }
@@ -88,47 +75,21 @@ class ByRules {
     y_ = Outputs(f(x_)).values;
   }
 
-  std::vector<Jacobian> reverse() const {
-    std::vector<Jacobian> out = empty();
-    for (size_t o = 0; o < y_.size(); ++o) {
-      for (int64_t i = 0; i < y_[o].size(); ++i) {
-        std::vector<Tensor> cotangents(y_.size());
-        cotangents[o] = unit(y_[o], i);
-        const auto row = transform::pullback(y_, cotangents, x_);
-        for (size_t a = 0; a < x_.size(); ++a) {
-          const Numbers v = elements(row[a], x_[a]);
-          for (size_t k = 0; k < v.size(); ++k) out[a].columns[k].push_back(v[k]);
-        }
-      }
-    }
-    return out;
-  }
-
-  std::vector<Jacobian> forward() const {
-    std::vector<Jacobian> out = empty();
-    for (size_t a = 0; a < x_.size(); ++a) {
-      for (int64_t k = 0; k < x_[a].size(); ++k) {
-        std::vector<Tensor> tangents(x_.size());
-        tangents[a] = unit(x_[a], k);
-        const auto moved = transform::pushforward(y_, x_, tangents);
-        for (size_t o = 0; o < y_.size(); ++o) {
-          const Numbers v = elements(moved[o], y_[o]);
-          Numbers& column = out[a].columns[static_cast<size_t>(k)];
-          column.insert(column.end(), v.begin(), v.end());
-        }
-      }
-    }
-    return out;
-  }
+  std::vector<Jacobian> reverse() const { return columns(transform::jacobian_by_rows(y_, x_)); }
+  std::vector<Jacobian> forward() const { return columns(transform::jacobian_by_columns(y_, x_)); }
 
  private:
-  std::vector<Jacobian> empty() const {
+  std::vector<Jacobian> columns(const transform::JacobianBlocks& blocks) const {
     std::vector<Jacobian> out(x_.size());
-    for (size_t a = 0; a < x_.size(); ++a) out[a].columns.resize(static_cast<size_t>(x_[a].size()));
+    for (size_t a = 0; a < x_.size(); ++a) {
+      const auto n = static_cast<size_t>(x_[a].size());
+      out[a].columns.resize(n);
+      for (const auto& block : blocks) {
+        const Numbers v = block[a].to_doubles();
+        for (size_t i = 0; i < v.size(); ++i) out[a].columns[i % n].push_back(v[i]);
+      }
+    }
     return out;
-  }
-  static Numbers elements(const Tensor& t, const Tensor& like) {
-    return t.defined() ? t.to_doubles() : Numbers(static_cast<size_t>(like.size()), 0.);
   }
 
   ir::Frame frame_;

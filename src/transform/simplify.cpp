@@ -42,13 +42,16 @@ ir::Graph with_simple_bodies(ir::Graph graph, const SimplifyOptions& options) {
 
 ir::Graph simplify(const ir::Graph& graph, const SimplifyOptions& options) {
   const std::vector<Rule> rules = rules_for(options);
+  const auto fold = [&](ir::Graph g) {
+    return options.fold_constants ? checked(fold_constants(g)) : std::move(g);
+  };
   ir::Graph g = with_simple_bodies(eliminate_dead_code(graph), options);
-  g = checked(eliminate_common_subexpressions(checked(fold_constants(g))));
+  g = checked(eliminate_common_subexpressions(fold(std::move(g))));
   for (int round = 0; round < kRounds; ++round) {
     bool changed = false;
     g = checked(rewrite(g, rules, changed));
     if (!changed) break;
-    g = checked(fold_constants(checked(eliminate_dead_code(g))));
+    g = fold(checked(eliminate_dead_code(g)));
     g = checked(eliminate_common_subexpressions(g));
   }
   return checked(eliminate_dead_code(g));

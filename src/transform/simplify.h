@@ -9,6 +9,8 @@ namespace varve::transform {
 struct SimplifyOptions {
   /// Keep what only derivatives look at (stop_gradient), for a graph that will be differentiated.
   bool keep_gradient_stops = false;
+  /// Compute what depends on constants alone. Not for a formula, where log(2) says more.
+  bool fold_constants = true;
 };
 
 /// Needs: a verified graph. Keeps: values of the outputs (but for last digits and signs of zeros

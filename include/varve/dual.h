@@ -1,0 +1,266 @@
+// room: base
+// Dual numbers: forward-mode differentiation of plain C++ code by operator overloading. A value
+// travels with its derivative; each operation applies the chain rule to both.
+#pragma once
+#include <cmath>
+#include <compare>
+#include <concepts>
+#include <limits>
+#include <numbers>
+#include <type_traits>
+
+#include "varve/types.h"
+
+namespace varve {
+
+template <class T>
+struct Dual;
+
+namespace detail {
+
+// The functions that the standard library lacks, of plain numbers.
+template <std::floating_point T>
+T sigmoid(T x) {
+  // exp(-|x|) cannot overflow, and e / (1 + e) keeps its digits where x is very negative.
+  const T e = std::exp(-std::abs(x));
+  return (x < 0 ? e : T(1)) / (1 + e);
+}
+template <std::floating_point T>
+T softplus(T x) {
+  return (x > 0 ? x : T(0)) + std::log1p(std::exp(-std::abs(x)));
+}
+template <std::floating_point T>
+constexpr T sign(T x) {
+  return x > 0 ? T(1) : x < 0 ? T(-1) : x - x;
+}
+template <std::floating_point T>
+constexpr T plain(T x) {
+  return x;
+}
+template <class T>
+constexpr auto plain(const Dual<T>& x) {
+  return plain(x.value);
+}
+
+}  // namespace detail
+
+/// value + derivative e with e^2 = 0. T is float, double or a Dual again: Dual<Dual<double>>
+/// carries second derivatives. Mixes with plain numbers, which are constants. Operators: + - * /,
+/// the comparisons (by value). Functions, found by their argument: those of the pointwise table of
+/// the library by their names there (abs, sqrt, exp, sigmoid, power, where ...), with the same
+/// derivatives where one has to be chosen: 0 at the kinks of abs and relu, halves to both of
+/// maximum and minimum where they are equal, 0 for the steps of floor and sign. Cost: one number
+/// in, N inputs need N passes; memory for one derivative beside each value. Example:
+/// derivative([](auto x) { return x * x; }, 3.0)    // 6
+template <class T>
+struct Dual {
+  T value{};
+  T derivative{};
+
+  constexpr Dual() = default;
+  constexpr Dual(const T& v) : value(v) {}
+  constexpr Dual(const T& v, const T& d) : value(v), derivative(d) {}
+  /// A constant.
+  template <Number N>
+  requires(!std::same_as<N, T>) constexpr Dual(N v) : value(static_cast<T>(v)) {}
+
+  constexpr Dual& operator+=(const Dual& b) { return *this = *this + b; }
+  constexpr Dual& operator-=(const Dual& b) { return *this = *this - b; }
+  constexpr Dual& operator*=(const Dual& b) { return *this = *this * b; }
+  constexpr Dual& operator/=(const Dual& b) { return *this = *this / b; }
+
+  friend constexpr Dual operator+(const Dual& a) { return a; }
+  friend constexpr Dual operator-(const Dual& a) { return {-a.value, -a.derivative}; }
+  friend constexpr Dual operator+(const Dual& a, const Dual& b) {
+    return {a.value + b.value, a.derivative + b.derivative};
+  }
+  friend constexpr Dual operator-(const Dual& a, const Dual& b) {
+    return {a.value - b.value, a.derivative - b.derivative};
+  }
+  friend constexpr Dual operator*(const Dual& a, const Dual& b) {
+    return {a.value * b.value, a.derivative * b.value + a.value * b.derivative};
+  }
+  friend constexpr Dual operator/(const Dual& a, const Dual& b) {
+    const T quotient = a.value / b.value;
+    return {quotient, (a.derivative - quotient * b.derivative) / b.value};
+  }
+  friend constexpr bool operator==(const Dual& a, const Dual& b) { return a.value == b.value; }
+  friend constexpr auto operator<=>(const Dual& a, const Dual& b) { return a.value <=> b.value; }
+
+  friend constexpr Dual identity(const Dual& x) { return x; }
+  friend constexpr Dual negative(const Dual& x) { return -x; }
+  friend constexpr Dual square(const Dual& x) { return x * x; }
+  friend constexpr Dual reciprocal(const Dual& x) { return T(1) / x; }
+  friend constexpr Dual sign(const Dual& x) { return x.constant(detail::sign(x.plain())); }
+  friend constexpr Dual abs(const Dual& x) {
+    return x.plain() < 0 ? -x : x.plain() == 0 ? x.chain(T(0) * x.value, T(0)) : x;
+  }
+  friend constexpr Dual relu(const Dual& x) {
+    return x.plain() < 0 || x.plain() == 0 ? Dual() : x;  // NaN goes through
+  }
+  friend Dual sqrt(const Dual& x) {
+    using std::sqrt;
+    const T y = sqrt(x.value);
+    return x.chain(y, T(0.5) / y);
+  }
+  friend Dual rsqrt(const Dual& x) { return T(1) / sqrt(x); }
+
+  friend Dual exp(const Dual& x) {
+    using std::exp;
+    const T y = exp(x.value);
+    return x.chain(y, y);
+  }
+  friend Dual expm1(const Dual& x) {
+    using std::exp, std::expm1;
+    return x.chain(expm1(x.value), exp(x.value));
+  }
+  friend Dual log(const Dual& x) {
+    using std::log;
+    return x.chain(log(x.value), T(1) / x.value);
+  }
+  friend Dual log1p(const Dual& x) {
+    using std::log1p;
+    return x.chain(log1p(x.value), T(1) / (T(1) + x.value));
+  }
+  friend Dual log2(const Dual& x) {
+    using std::log2;
+    return x.chain(log2(x.value), T(std::numbers::log2e) / x.value);
+  }
+
+  friend Dual sin(const Dual& x) {
+    using std::sin, std::cos;
+    return x.chain(sin(x.value), cos(x.value));
+  }
+  friend Dual cos(const Dual& x) {
+    using std::sin, std::cos;
+    return x.chain(cos(x.value), -sin(x.value));
+  }
+  friend Dual tan(const Dual& x) {
+    using std::tan;
+    const T y = tan(x.value);
+    return x.chain(y, T(1) + y * y);
+  }
+  friend Dual asin(const Dual& x) {
+    using std::asin, std::sqrt;
+    return x.chain(asin(x.value), T(1) / sqrt(T(1) - x.value * x.value));
+  }
+  friend Dual acos(const Dual& x) {
+    using std::acos, std::sqrt;
+    return x.chain(acos(x.value), T(-1) / sqrt(T(1) - x.value * x.value));
+  }
+  friend Dual atan(const Dual& x) {
+    using std::atan;
+    return x.chain(atan(x.value), T(1) / (T(1) + x.value * x.value));
+  }
+  friend Dual sinh(const Dual& x) {
+    using std::sinh, std::cosh;
+    return x.chain(sinh(x.value), cosh(x.value));
+  }
+  friend Dual cosh(const Dual& x) {
+    using std::sinh, std::cosh;
+    return x.chain(cosh(x.value), sinh(x.value));
+  }
+  friend Dual tanh(const Dual& x) {
+    using std::tanh;
+    const T y = tanh(x.value);
+    return x.chain(y, T(1) - y * y);
+  }
+  friend Dual asinh(const Dual& x) {
+    using std::asinh, std::sqrt;
+    return x.chain(asinh(x.value), T(1) / sqrt(T(1) + x.value * x.value));
+  }
+  friend Dual acosh(const Dual& x) {
+    using std::acosh, std::sqrt;
+    return x.chain(acosh(x.value), T(1) / sqrt(x.value * x.value - T(1)));
+  }
+  friend Dual atanh(const Dual& x) {
+    using std::atanh;
+    return x.chain(atanh(x.value), T(1) / (T(1) - x.value * x.value));
+  }
+
+  friend Dual erf(const Dual& x) {
+    using std::erf, std::exp;
+    return x.chain(erf(x.value), T(2 * std::numbers::inv_sqrtpi) * exp(-(x.value * x.value)));
+  }
+  friend Dual erfc(const Dual& x) {
+    using std::erfc, std::exp;
+    return x.chain(erfc(x.value), T(-2 * std::numbers::inv_sqrtpi) * exp(-(x.value * x.value)));
+  }
+  friend Dual sigmoid(const Dual& x) {
+    using detail::sigmoid;
+    const T y = sigmoid(x.value);
+    return x.chain(y, y * sigmoid(-x.value));
+  }
+  friend Dual softplus(const Dual& x) {
+    using detail::sigmoid, detail::softplus;
+    return x.chain(softplus(x.value), sigmoid(x.value));
+  }
+  friend Dual log_sigmoid(const Dual& x) { return -softplus(-x); }
+  friend Dual softsign(const Dual& x) { return x / (T(1) + abs(x)); }
+  friend Dual silu(const Dual& x) { return x * sigmoid(x); }
+
+  friend Dual floor(const Dual& x) { return x.constant(std::floor(x.plain())); }
+  friend Dual ceil(const Dual& x) { return x.constant(std::ceil(x.plain())); }
+  friend Dual trunc(const Dual& x) { return x.constant(std::trunc(x.plain())); }
+  /// Halves go to the even neighbour (in the default rounding mode).
+  friend Dual round(const Dual& x) { return x.constant(std::nearbyint(x.plain())); }
+  friend bool is_nan(const Dual& x) { return std::isnan(x.plain()); }
+  friend bool is_finite(const Dual& x) { return std::isfinite(x.plain()); }
+  friend bool is_inf(const Dual& x) { return std::isinf(x.plain()); }
+
+  friend Dual floor_divide(const Dual& a, const Dual& b) { return floor(a / b); }
+  friend Dual remainder(const Dual& a, const Dual& b) { return a - floor_divide(a, b) * b; }
+  /// a to the power b. By a: b a^(b - 1), 0 where b is 0; by b: a^b log(a), 0 where a is 0.
+  friend Dual power(const Dual& a, const Dual& b) {
+    using std::pow, std::log;
+    const T y = pow(a.value, b.value);
+    T slope = T(0);
+    if (b.plain() != 0) slope = b.value * pow(a.value, b.value - T(1)) * a.derivative;
+    // A constant exponent must not ask for the logarithm of a negative number.
+    if (a.plain() != 0 && b.derivative != T(0)) slope = slope + y * log(a.value) * b.derivative;
+    return {y, slope};
+  }
+  friend Dual pow(const Dual& a, const Dual& b) { return power(a, b); }
+  friend constexpr Dual maximum(const Dual& a, const Dual& b) { return b.extremum(a, a > b); }
+  friend constexpr Dual minimum(const Dual& a, const Dual& b) { return b.extremum(a, a < b); }
+  friend Dual atan2(const Dual& y, const Dual& x) {
+    using std::atan2;
+    const T r2 = x.value * x.value + y.value * y.value;
+    return {atan2(y.value, x.value), (x.value * y.derivative - y.value * x.derivative) / r2};
+  }
+  friend constexpr Dual where(bool condition, const Dual& a, const Dual& b) {
+    return condition ? a : b;
+  }
+  /// minimum(maximum(x, low), high); the derivative is x's where low <= x <= high.
+  friend constexpr Dual clip(const Dual& x, const Dual& low, const Dual& high) {
+    const Dual& raised = x < low ? low : x;
+    return raised > high ? high : raised;
+  }
+
+  /// The number itself, whatever the depth.
+  constexpr auto plain() const { return detail::plain(value); }
+
+ private:
+  constexpr Dual chain(const T& y, const T& slope) const { return {y, derivative * slope}; }
+  constexpr Dual constant(decltype(detail::plain(T())) y) const { return Dual(T(y)); }
+  /// a where it wins, this number otherwise, half of both where they are equal; NaN goes through.
+  constexpr Dual extremum(const Dual& a, bool a_wins) const {
+    if (a.plain() != a.plain()) return a;
+    if (a.plain() == plain()) return {value, (a.derivative + derivative) * T(0.5)};
+    return a_wins ? a : *this;
+  }
+};
+
+/// f'(x) of a function of one number.
+template <class F, std::floating_point T>
+constexpr T derivative(const F& f, T x) {
+  return f(Dual<T>(x, T(1))).derivative;
+}
+/// f''(x), by duals of duals.
+template <class F, std::floating_point T>
+constexpr T second_derivative(const F& f, T x) {
+  using Inner = Dual<T>;
+  return f(Dual<Inner>(Inner(x, T(1)), Inner(T(1)))).derivative.derivative;
+}
+
+}  // namespace varve

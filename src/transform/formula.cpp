@@ -1,0 +1,239 @@
+#include "varve/formula.h"
+
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <set>
+
+#include "ir/dispatch.h"
+#include "ir/graph.h"
+#include "transform/dead_code.h"
+#include "transform/simplify.h"
+#include "transform/symbolic.h"
+
+namespace varve {
+namespace {
+
+using transform::symbolic::add;
+using transform::symbolic::call;
+using transform::symbolic::Expression;
+using transform::symbolic::multiply;
+using transform::symbolic::negative;
+using transform::symbolic::number;
+using transform::symbolic::power;
+using transform::symbolic::symbol;
+
+bool is_identifier(const std::string& s) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto part = [&](char c) { return letter(c) || c == '_' || (c >= '0' && c <= '9'); };
+  bool all = !s.empty() && (letter(s[0]) || s[0] == '_');
+  for (char c : s) all &= part(c);
+  return all;
+}
+
+void check_names(const std::vector<std::string>& names) {
+  std::set<std::string> seen;
+  for (const std::string& n : names) {
+    if (!is_identifier(n))
+      throw ValueError("formula: name \"" + n + "\": expected letters, digits and _");
+    if (n == "pi") throw ValueError("formula: name \"pi\" stands for the number");
+    if (!seen.insert(n).second) throw ValueError("formula: name \"" + n + "\" is given twice");
+  }
+}
+
+/// A number as a small fraction of a well-known one, where it is that to the last digits.
+Expression known_number(double v) {
+  const Expression pi = symbol("pi");
+  const std::pair<double, Expression> kKnown[] = {
+      {std::numbers::pi, pi},
+      {std::numbers::inv_sqrtpi, power(pi, number(-0.5))},
+      {std::numbers::inv_pi, power(pi, number(-1))},
+      {std::sqrt(2 / std::numbers::pi), power(multiply({number(0.5), pi}), number(-0.5))},
+      {std::numbers::ln2, call("log", {number(2)})},
+      {std::numbers::log2e, power(call("log", {number(2)}), number(-1))},
+      {std::numbers::ln10, call("log", {number(10)})},
+      {std::numbers::log10e, power(call("log", {number(10)}), number(-1))},
+      {std::numbers::sqrt2, power(number(2), number(0.5))},
+      {std::numbers::e, call("exp", {number(1)})}};
+  constexpr int kLargestDenominator = 4;
+  constexpr double kLargestNumerator = 16;
+  const auto fraction_of = [&](double ratio) {
+    for (int q = 1; q <= kLargestDenominator; ++q) {
+      const double p = std::nearbyint(ratio * q);
+      if (p != 0 && std::abs(p) <= kLargestNumerator &&
+          std::abs(ratio * q - p) <= 4 * 0x1p-52 * std::abs(p))
+        return p / q;
+    }
+    return 0.;
+  };
+  if (v == std::nearbyint(v)) return number(v);
+  for (const auto& [known, expression] : kKnown) {
+    if (const double f = fraction_of(v / known); f != 0) return multiply({number(f), expression});
+  }
+  return number(v);
+}
+
+Expression literal(const ir::Literal& l) {
+  const Tensor t = ir::computed(l.dtype, l.shape, l.array);
+  const std::vector<double> v = t.to_doubles();
+  bool one_value = !v.empty();
+  for (double e : v) one_value &= e == v[0];
+  if (one_value && std::isfinite(v[0])) return known_number(v[0]);
+  if (one_value) return symbol(std::isnan(v[0]) ? "nan" : v[0] > 0 ? "inf" : "-inf");
+  return symbol(ir::to_text(ir::Attribute(l), {.elide = 4}));
+}
+
+/// Values of a graph as expressions, node by node.
+class Reader {
+ public:
+  Reader(const ir::Graph& graph, const std::vector<std::string>& names) : graph_(graph) {
+    values_.resize(graph.nodes.size());
+    for (size_t i = 0; i < graph.inputs.size(); ++i)
+      values_[static_cast<size_t>(graph.inputs[i])] = {symbol(names[i])};
+    for (size_t n = 0; n < graph.nodes.size(); ++n) {
+      if (!ir::is_input(graph.nodes[n])) values_[n] = read(graph.nodes[n]);
+    }
+  }
+  Expression of(ir::ValueId v) const {
+    return values_[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)];
+  }
+
+ private:
+  using Maker = Expression (*)(const std::vector<Expression>&);
+  using Args = std::vector<Expression>;
+
+  /// Arithmetic, in the normal form.
+  static const std::map<std::string, Maker>& arithmetic() {
+    static const std::map<std::string, Maker> makers{
+        {"add", [](const Args& x) { return add(x); }},
+        {"subtract",
+         [](const Args& x) {
+           return add({x[0], negative(x[1])});
+         }},
+        {"multiply", [](const Args& x) { return multiply(x); }},
+        {"divide",
+         [](const Args& x) {
+           return multiply({x[0], power(x[1], number(-1))});
+         }},
+        {"negative", [](const Args& x) { return negative(x[0]); }},
+        {"square", [](const Args& x) { return power(x[0], number(2)); }},
+        {"reciprocal", [](const Args& x) { return power(x[0], number(-1)); }},
+        {"sqrt", [](const Args& x) { return power(x[0], number(0.5)); }},
+        {"rsqrt", [](const Args& x) { return power(x[0], number(-0.5)); }},
+        {"power", [](const Args& x) { return power(x[0], x[1]); }},
+        {"log2",
+         [](const Args& x) {
+           return multiply({call("log", x), power(call("log", {number(2)}), number(-1))});
+         }},
+        {"absolute", [](const Args& x) { return call("abs", x); }},
+        {"select", [](const Args& x) { return call("where", x); }},
+        // Shapes and types are not written.
+        {"identity", [](const Args& x) { return x[0]; }},
+        {"stop_gradient", [](const Args& x) { return x[0]; }},
+        {"broadcast_to", [](const Args& x) { return x[0]; }},
+    };
+    return makers;
+  }
+
+  std::vector<Expression> read(const ir::GraphNode& node) const {
+    const std::string name = node.op->name;
+    if (ir::is_constant(node)) return {literal(node.attributes.get<ir::Literal>("value"))};
+    Args x;
+    for (ir::ValueId v : node.inputs) x.push_back(of(v));
+    if (const auto maker = arithmetic().find(name); maker != arithmetic().end())
+      return {maker->second(x)};
+    if (name == "cast") {
+      const bool truth = graph_.type(node.inputs[0]).dtype == DType::bool_;
+      return {truth ? call("where", {x[0], number(1), number(0)}) : x[0]};
+    }
+    if (name == "reshape" && node.outputs[0].shape.rank() == 0) return x;
+    return called(node, name, x);
+  }
+
+  /// What is no arithmetic: a call with its attributes, those that say nothing left out.
+  std::vector<Expression> called(const ir::GraphNode& node, std::string name, Args x) const {
+    for (size_t i = 0; i < 2 && name == "matmul"; ++i) {
+      if (node.attributes.flag(i == 0 ? "transpose_a" : "transpose_b"))
+        x[i] = call("transpose", {x[i]});
+    }
+    for (const auto& [attribute, value] : node.attributes) {
+      if (name == "matmul" || std::holds_alternative<ir::GraphRef>(value)) continue;
+      const bool flag = std::holds_alternative<bool>(value);
+      if (flag && !std::get<bool>(value)) continue;
+      const auto* list = std::get_if<ir::Ints>(&value);
+      const auto rank =
+          static_cast<size_t>(node.inputs.empty() ? 0 : graph_.type(node.inputs[0]).shape.rank());
+      if (attribute == "axes" && list && list->size() == rank && name != "transpose") continue;
+      x.push_back(symbol(attribute + " = " + ir::to_text(value, {.elide = 4})));
+    }
+    const Expression whole = call(name, std::move(x));
+    if (node.outputs.size() == 1) return {whole};
+    std::vector<Expression> outputs;
+    for (size_t o = 0; o < node.outputs.size(); ++o)
+      outputs.push_back(call("output " + std::to_string(o) + " of ", {whole}));
+    return outputs;
+  }
+
+  const ir::Graph& graph_;
+  std::vector<std::vector<Expression>> values_;
+};
+
+std::string written(const ir::Graph& graph, const std::vector<std::string>& names) {
+  const ir::Graph simple = transform::simplify(graph, {.fold_constants = false});
+  const Reader reader(simple, names);
+  std::string out;
+  for (ir::ValueId v : simple.outputs) {
+    out += out.empty() ? "" : "\n";
+    out += transform::symbolic::to_text(transform::symbolic::shortest(reader.of(v)));
+  }
+  return out;
+}
+
+double operations_of(const ir::Graph& graph, const ir::GraphNode& node) {
+  if (!node.op->flops) return static_cast<double>(node.outputs[0].shape.size());
+  ir::Types inputs;
+  for (ir::ValueId v : node.inputs) inputs.push_back(graph.type(v));
+  return node.op->flops({*node.op, inputs, node.attributes}, node.outputs);
+}
+
+}  // namespace
+
+std::string detail::formula(const Flat& f, const std::vector<std::string>& names) {
+  check_names(names);
+  const ir::Types types(names.size(), {DType::f64, {}});
+  return written(
+      ir::trace_body(types, [&](std::span<const Tensor> x) { return std::vector{f(x)}; }), names);
+}
+
+std::string formula(const TensorsFunction& f, const Tensors& at,
+                    const std::vector<std::string>& names) {
+  check_names(names);
+  if (names.size() != at.size()) {
+    throw ValueError("formula: expected " + std::to_string(at.size()) + " names, got " +
+                     std::to_string(names.size()));
+  }
+  ir::Types types;
+  for (const Tensor& t : at) types.push_back(ir::type_of(t));
+  const auto list = [&](std::span<const Tensor> x) {
+    return f(Tensors(std::vector<Tensor>(x.begin(), x.end()))).list();
+  };
+  return written(ir::trace_body(types, list), names);
+}
+
+OperationCounts count_operations(const TensorsFunction& f, const Tensors& at) {
+  ir::Types types;
+  for (const Tensor& t : at) types.push_back(ir::type_of(t));
+  const auto list = [&](std::span<const Tensor> x) {
+    return f(Tensors(std::vector<Tensor>(x.begin(), x.end()))).list();
+  };
+  const ir::Graph graph = transform::eliminate_dead_code(ir::trace_body(types, list));
+  OperationCounts counts;
+  for (const ir::GraphNode& node : graph.nodes) {
+    if (node.op->traits.structural || node.op->view || node.outputs.empty()) continue;
+    ++counts.nodes;
+    counts.operations += operations_of(graph, node);
+  }
+  return counts;
+}
+
+}  // namespace varve

@@ -1,0 +1,192 @@
+#include "transform/numeric.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "ir/dispatch.h"
+#include "ir/node.h"
+#include "varve/ops/pointwise.h"
+
+namespace varve {
+namespace transform {
+namespace {
+
+// Ridders (1982), as in Press et al., Numerical Recipes, section 5.7: each width is that much
+// smaller than the one before, from a first one this much wider than a plain difference wants.
+constexpr double kShrink = 1.4, kFirst = 1000;
+constexpr int kWidths = 10;
+
+double rounded(double v, DType dtype) {
+  return ir::dispatch(dtype, [&]<class T>(T) { return static_cast<double>(convert<T>(v)); });
+}
+
+double epsilon_of(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+      return std::numeric_limits<double>::epsilon();
+    case DType::f32:
+      return std::numeric_limits<float>::epsilon();
+    case DType::f16:
+      return 0x1p-10;
+    default:
+      return 0x1p-7;
+  }
+}
+
+/// (f(x + h) - f(x - h)) over the distance that the two places have once rounded to the type.
+Numbers central(double& element, double h, DType dtype, const std::function<Numbers()>& eval) {
+  const double middle = element;
+  const double above = rounded(middle + h, dtype), below = rounded(middle - h, dtype);
+  element = above;
+  Numbers column = eval();
+  element = below;
+  const Numbers low = eval();
+  element = middle;
+  for (size_t i = 0; i < column.size(); ++i) column[i] = (column[i] - low[i]) / (above - below);
+  return column;
+}
+
+/// Extrapolates differences of shrinking widths to width 0 (Neville's tableau: errors are powers of
+/// h^2), keeping for each result the entry with the least estimated error.
+Numbers extrapolated(double& element, double h, DType dtype, const std::function<Numbers()>& eval) {
+  std::vector<Numbers> row{central(element, h, dtype, eval)};
+  Numbers best = row[0], error(best.size(), HUGE_VAL);
+  for (int i = 1; i < kWidths; ++i) {
+    h /= kShrink;
+    std::vector<Numbers> next{central(element, h, dtype, eval)};
+    double factor = kShrink * kShrink;
+    bool hopeless = true;
+    for (size_t j = 0; j < row.size(); ++j) {
+      Numbers finer(best.size());
+      for (size_t k = 0; k < finer.size(); ++k) {
+        finer[k] = (next[j][k] * factor - row[j][k]) / (factor - 1);
+        const double e = std::max(std::abs(finer[k] - next[j][k]), std::abs(finer[k] - row[j][k]));
+        if (e <= error[k]) {
+          error[k] = e;
+          best[k] = finer[k];
+        }
+        if (j + 1 == row.size()) hopeless &= std::abs(finer[k] - row[j][k]) >= 2 * error[k];
+      }
+      factor *= kShrink * kShrink;
+      next.push_back(std::move(finer));
+    }
+    row = std::move(next);
+    if (hopeless) break;  // rounding has taken over
+  }
+  return best;
+}
+
+}  // namespace
+
+std::vector<Numbers> difference_columns(Numbers& x, DType dtype,
+                                        const std::function<Numbers()>& eval,
+                                        const NumericOptions& options) {
+  // The error of truncation, h^2 f''' / 6, and that of rounding, epsilon f / h, are together least
+  // near h = cbrt(epsilon) times the scale on which f bends; |x| stands for that, 1 near zero.
+  const double share = std::cbrt(epsilon_of(dtype));
+  std::vector<Numbers> columns;
+  for (double& element : x) {
+    double h = options.step > 0 ? options.step.value
+                                : share * std::max(std::abs(element), 1.) *
+                                      (options.extrapolate ? std::min(kFirst, 0.1 / share) : 1);
+    columns.push_back(options.extrapolate ? extrapolated(element, h, dtype, eval)
+                                          : central(element, h, dtype, eval));
+  }
+  return columns;
+}
+
+}  // namespace transform
+
+namespace {
+
+using transform::Numbers;
+
+void check_step(const char* operation, const NumericOptions& options) {
+  if (options.step >= 0 && std::isfinite(options.step.value)) return;
+  throw ValueError(std::string(operation) + ": step: expected a number of 0 or more, got " +
+                   std::to_string(options.step.value));
+}
+
+void require_floating(const char* operation, const Tensor& x) {
+  if (is_floating(x.dtype())) return;
+  throw DTypeError(
+      std::string(operation) + ": expected a floating tensor, got " + ir::type_of(x).to_string(),
+      "cast(x, f64)");
+}
+
+void require_scalar(const Tensor& y) {
+  if (y.rank() == 0) return;
+  throw ShapeError(
+      "numeric_gradient: the function must return a scalar, got " + ir::type_of(y).to_string(),
+      "take its sum or mean, or use numeric_jacobian");
+}
+
+Tensor as(const Numbers& v, const Tensor& like) {
+  return cast(tensor(v, like.shape()), like.dtype());
+}
+
+}  // namespace
+
+Tensor numeric_jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,
+                        const NumericOptions& options) {
+  require_floating("numeric_jacobian", x);
+  check_step("numeric_jacobian", options);
+  const Tensor y = f(x);
+  Numbers v = x.to_doubles();
+  const auto columns = transform::difference_columns(
+      v, x.dtype(), [&] { return f(as(v, x)).to_doubles(); }, options);
+  const auto rows = static_cast<size_t>(y.size());
+  Numbers all(rows * columns.size());
+  for (size_t k = 0; k < columns.size(); ++k) {
+    for (size_t i = 0; i < rows; ++i) all[i * columns.size() + k] = columns[k][i];
+  }
+  std::vector<int64_t> dims = y.shape().dims();
+  for (int64_t d : x.shape().dims()) dims.push_back(d);
+  return cast(tensor(all, Shape(dims)), x.dtype());
+}
+
+Tensor numeric_gradient(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,
+                        const NumericOptions& options) {
+  const auto checked = [&f](const Tensor& at) {
+    const Tensor y = f(at);
+    require_scalar(y);
+    return y;
+  };
+  return numeric_jacobian(checked, x, options);
+}
+
+Grads numeric_gradient(const std::function<Tensor()>& f, const Variables& variables,
+                       const NumericOptions& options) {
+  check_step("numeric_gradient", options);
+  std::vector<Tensor> gradients;
+  for (Variable w : variables) {
+    const Tensor before = w.value();
+    require_floating("numeric_gradient", before);
+    Numbers v = before.to_doubles();
+    const auto columns = [&] {
+      struct PutBack {
+        Variable& w;
+        const Tensor& value;
+        ~PutBack() { w.assign(value); }
+      } const put_back{w, before};
+      return transform::difference_columns(
+          v, before.dtype(),
+          [&] {
+            w.assign(as(v, before));
+            const Tensor y = f();
+            require_scalar(y);
+            return y.to_doubles();
+          },
+          options);
+    }();
+    Numbers g;
+    for (const Numbers& c : columns) g.push_back(c[0]);
+    gradients.push_back(as(g, before));
+  }
+  return {variables, std::move(gradients)};
+}
+
+}  // namespace varve
