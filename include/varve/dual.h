@@ -13,6 +13,7 @@
 
 namespace varve {
 
+/// See below.
 template <class T>
 struct Dual;
 

@@ -45,7 +45,8 @@ Numbers central(double& element, double h, DType dtype, const std::function<Numb
   element = below;
   const Numbers low = eval();
   element = middle;
-  for (size_t i = 0; i < column.size(); ++i) column[i] = (column[i] - low[i]) / (above - below);
+  const double width = std::isfinite(middle) ? above - below : 2 * h;
+  for (size_t i = 0; i < column.size(); ++i) column[i] = (column[i] - low[i]) / width;
   return column;
 }
 

@@ -140,5 +140,153 @@ TEST(NotesDerivatives, HingeIsZeroBeyondItsMarginAndCrossEntropyNever) {
   EXPECT_EQ(slope(hinge, leads_by_half), 1);
 }
 
+// The four kinds of the notes, of one function: by differences, by symbols, forward (dual numbers
+// and tangents) and reverse.
+TEST(NotesDerivatives, OfTheFourKindsAgree) {
+  const auto f = [](const Tensor& x) { return exp(sin(x)) / x; };
+  const auto g = [](auto x) { return exp(sin(x)) / x; };
+  EXPECT_EQ(formula(grad(f), "x"), "exp(sin(x))*(cos(x)/x - 1/x^2)");
+  for (const double x : {0.4, 1.0, 2.7}) {
+    const double truth = std::exp(std::sin(x)) * (std::cos(x) / x - 1 / (x * x));
+    EXPECT_NEAR(numeric_gradient(f, scalar(x, f64)).to_double(), truth, 1e-8);
+    EXPECT_NEAR(derivative(g, x), truth, 1e-14);
+    const auto as_list = [&](const Tensors& v) -> Tensors { return f(v[0]); };
+    EXPECT_NEAR(jvp(as_list, scalar(x, f64), scalar(1, f64)).tangents[0].to_double(), truth, 1e-14);
+    EXPECT_NEAR(grad(f)(scalar(x, f64)).to_double(), truth, 1e-14);
+  }
+  // "d x^2 / dx = 2 x."
+  EXPECT_EQ(formula(grad([](const Tensor& x) { return x * x; }), "x"), "2*x");
+}
+
+// Values that are used several times gather the gradients of all uses.
+TEST(NotesDerivatives, OfFannedOutValuesAreAdded) {
+  const auto f = [](const Tensor& x, const Tensor& y) {
+    const Tensor shared = x * y;
+    return shared * shared + sin(shared) + shared;
+  };
+  const double x = 0.7, y = -1.3, s = x * y, slope = 2 * s + std::cos(s) + 1;
+  const auto g = grad(f)(scalar(x, f64), scalar(y, f64));
+  EXPECT_NEAR(g[0].to_double(), slope * y, 1e-14);
+  EXPECT_NEAR(g[1].to_double(), slope * x, 1e-14);
+}
+
+// A net of two layers with sigmoids and binary cross-entropy, by hand: dL/ds = p - y, dL/dw2 =
+// (p - y) h, dL/dw1 = (p - y) w2 h (1 - h) x. (The notes mix indices in two of the steps.)
+TEST(NotesDerivatives, OfATwoLayerNetAreTheChainByHand) {
+  const Tensor x = normal({6, 3}, 20, f64), w1 = normal({3, 4}, 21, f64), b1 = normal({4}, 22, f64);
+  const Tensor w2 = normal({4, 2}, 23, f64), b2 = normal({2}, 24, f64);
+  const Tensor y = cast(random::bernoulli(Key(25), 0.5, {6, 2}), f64);
+  const Loss loss = losses::BinaryCrossEntropy{.from_logits = true};
+  const Tensor h = sigmoid(matmul(x, w1) + b1), p = sigmoid(matmul(h, w2) + b2);
+  const Tensor ds = (p - y) / 12, dh = matmul(ds, transpose(w2)) * h * (1 - h);
+  expect_by_hand(
+      [&](const Tensors& v) -> Tensors {
+        return loss(matmul(sigmoid(matmul(x, v[0]) + v[1]), v[2]) + v[3], y);
+      },
+      {w1, b1, w2, b2}, scalar(1, f64),
+      {matmul(transpose(x), dh), sum(dh, {.axes = {0}}), matmul(transpose(h), ds),
+       sum(ds, {.axes = {0}})});
+}
+
+/// h <- tanh(w h + u x_t), step after step.
+Tensor unrolled(const Tensor& w, const Tensor& u, const Tensor& x, int64_t first, int64_t last,
+                Tensor h) {
+  for (int64_t t = first; t < last; ++t) h = tanh(matmul(h, w) + matmul(slice(x, {{t, t + 1}}), u));
+  return h;
+}
+
+// Backpropagation through time: the gradients of a shared weight are those of a copy a step, added;
+// truncated ones leave out the steps before the window.
+TEST(NotesDerivatives, ThroughTimeAreTheSumOverTheSteps) {
+  constexpr int64_t kSteps = 5, kWindow = 2;
+  const Tensor x = normal({kSteps, 2}, 26, f64), u = normal({2, 3}, 27, f64);
+  const Tensor w = normal({3, 3}, 28, f64), h0 = zeros({1, 3}, f64);
+  const Tensor whole =
+      grad([&](const Tensor& v) { return sum(unrolled(v, u, x, 0, kSteps, h0)); })(w);
+  const auto of_copies = [&](const Tensors& copies) -> Tensors {
+    Tensor h = h0;
+    for (int64_t t = 0; t < kSteps; ++t)
+      h = unrolled(copies[static_cast<size_t>(t)], u, x, t, t + 1, h);
+    return sum(h);
+  };
+  const Tensors parts =
+      vjp(of_copies, Tensors(std::vector<Tensor>(kSteps, w)), scalar(1, f64)).cotangents;
+  Tensor total = parts[0], last = parts[kSteps - kWindow];
+  for (size_t t = 1; t < kSteps; ++t) total = total + parts[t];
+  for (size_t t = kSteps - kWindow + 1; t < kSteps; ++t) last = last + parts[t];
+  EXPECT_LT(distance(whole, total), 1e-14);
+  const Tensor truncated = grad([&](const Tensor& v) {
+    const Tensor before = stop_gradient(unrolled(v, u, x, 0, kSteps - kWindow, h0));
+    return sum(unrolled(v, u, x, kSteps - kWindow, kSteps, before));
+  })(w);
+  EXPECT_LT(distance(truncated, last), 1e-14);
+}
+
+// Saturated sigmoids pass at most a quarter of the gradient on, each layer anew. (The notes: "the
+// further the parameters get from zero"; it is the sums before the sigmoid.)
+TEST(NotesDerivatives, VanishThroughManySigmoidsAndNotThroughRelus) {
+  const auto deep = [](Tensor (*activation)(const Operand&), int layers) {
+    return grad([=](const Tensor& x) {
+             Tensor h = x;
+             for (int i = 0; i < layers; ++i) h = activation(h);
+             return h;
+           })(scalar(0.5, f64))
+        .to_double();
+  };
+  EXPECT_LT(deep(varve::sigmoid, 10), std::pow(0.25, 10));
+  EXPECT_GT(deep(varve::sigmoid, 10), 0);
+  EXPECT_EQ(deep(varve::relu, 10), 1);
+}
+
+// A recurrent net without activation: h_T = W^T h_0, so gradients grow or shrink by the largest
+// eigenvalue, step after step.
+TEST(NotesDerivatives, ExplodeByTheLargestEigenvalue) {
+  const auto after = [](double eigenvalue, int steps) {
+    const Tensor w = tensor<double>({eigenvalue, 0.3, 0, 0.5}, {2, 2});
+    return max(abs(grad([&](const Tensor& h) {
+             Tensor y = h;
+             for (int i = 0; i < steps; ++i) y = matmul(y, w);
+             return sum(slice(y, {{}, {0, 1}}));
+           })(ones({1, 2}, f64))))
+        .to_double();
+  };
+  EXPECT_NEAR(after(1.2, 40) / after(1.2, 39), 1.2, 1e-12);
+  EXPECT_NEAR(after(1.2, 40), std::pow(1.2, 40), 1e-9);
+  EXPECT_LT(after(0.8, 40), 2e-4);
+}
+
+// "Cut gradients larger than a threshold" is two things: by norm, all together, g c / max(c, |g|)
+// (Pascanu 2013), which keeps the direction; and by value, each element.
+TEST(NotesDerivatives, AreClippedByTheirNormTogetherOrByValueEach) {
+  const Tensor start = zeros({3}), slopes = tensor({3.f, -4.f, 12.f});
+  const auto step = [&](const Optimizer& optimizer) {
+    Variable w(start, {.name = "w"});
+    Optimizer update = optimizer;
+    update.update(value_and_grad([&] { return sum(w.value() * slopes); }, {w})().grads);
+    return w.value().to_doubles();
+  };
+  using optim::SGD;
+  expect_near(step(SGD{.learning_rate = 1, .clip_norm = 1}), {-3. / 13, 4. / 13, -12. / 13}, 1e-6);
+  expect_near(step(SGD{.learning_rate = 1, .clip_norm = 20}), {-3, 4, -12}, 0);
+  expect_near(step(SGD{.learning_rate = 1, .clip_value = 3.5}), {-3, 3.5, -3.5}, 0);
+}
+
+// H(x) = F(x) + x: the gradient is dL/dH (dF/dx + 1), so one layer's part never vanishes.
+TEST(NotesDerivatives, ThroughASkipConnectionHaveAOneAdded) {
+  const Tensor x = normal({4}, 29, f64), dout = normal({4}, 30, f64);
+  expect_by_hand([](const Tensors& v) -> Tensors { return tanh(v[0]) + v[0]; }, x, dout,
+                 dout*(1 - square(tanh(x)) + 1));
+  const auto through = [&](bool skip) {
+    return max(abs(grad([&](const Tensor& v) {
+             Tensor h = v;
+             for (int i = 0; i < 30; ++i) h = 0.1 * tanh(h) + (skip ? 1 : 0) * h;
+             return sum(h);
+           })(x)))
+        .to_double();
+  };
+  EXPECT_LT(through(false), 1e-25);
+  EXPECT_GT(through(true), 1);
+}
+
 }  // namespace
 }  // namespace varve

@@ -54,7 +54,7 @@ const std::vector<Golden>& golden_cases();
 
 /// What the suite counted: printed when it ends.
 struct Counts {
-  int64_t gradchecks = 0, second_order = 0, forward = 0, special = 0;
+  int64_t gradchecks = 0, second_order = 0, transposes = 0, forward = 0, special = 0;
 };
 Counts& counts();
 

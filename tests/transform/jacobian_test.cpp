@@ -137,7 +137,9 @@ TEST(Hessian, OfSeveralArgumentsAndOfVariablesHasBlocks) {
 TEST(Hessian, ComposesWithJitAndGrad) {
   const Tensor x = tensor({-1.2, 1.0});
   EXPECT_LT(distance(jit(hessian(rosenbrock))(x), hessian(rosenbrock)(x)), 1e-10);
-  const auto trace = [](const Tensor& v) { return sum(hessian(rosenbrock)(v) * eye(2, 2, 0, f64)); };
+  const auto trace = [](const Tensor& v) {
+    return sum(hessian(rosenbrock)(v) * eye(2, 2, 0, f64));
+  };
   expect_near(grad(trace)(x), {2400 * -1.2, -400}, 1e-9);
 }
 
