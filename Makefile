@@ -13,7 +13,7 @@ endif
 export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help install-dependencies configure build demo test sanitize recipes bare bench \
+.PHONY: help install-dependencies configure build demo test sanitize fuzz recipes bare bench \
   kernel-costs format format-check check-layers check-clang style docs data-note clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make demo          trains a convnet on MNIST; result in runs/demo'
 	@echo 'make test          builds everything and runs the release suite and the checkers'
 	@echo 'make sanitize      the suite under the address and undefined-behaviour sanitizers'
+	@echo 'make fuzz          feeds each reader of files with mutated ones for SECONDS (1800)'
 	@echo 'make recipes       every recipe on three seeds; writes docs/recipes.md'
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
 	@echo 'make bench         the benchmarks'
@@ -54,6 +55,10 @@ sanitize: install-dependencies data-note
 	cmake -S . -B $(SANITIZE) -G Ninja -DVARVE_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug
 	cmake --build $(SANITIZE) -j$(JOBS)
 	ctest --test-dir $(SANITIZE) --output-on-failure -j$(JOBS)
+
+SECONDS ?= 1800
+fuzz: install-dependencies
+	tools/fuzz.sh --seconds $(SECONDS)
 
 recipes: build
 	python3 tools/run_recipes.py --varve $(BUILD)/varve --seeds 1 2 3 --out runs/recipes --table docs/recipes.md

@@ -52,6 +52,27 @@ int main() {
               cotangents[0].to_double(), cotangents[1].to_double());
   // [/modes]
 
+  // [kinds]
+  // One derivative in four ways: by symbols, by differences, forward (dual numbers), reverse.
+  auto bell = [](auto t) { return exp(-t * t); };
+  auto of_tensor = [&](const Tensor& t) { return bell(t); };
+  std::printf("%s\n", formula(grad(of_tensor), "t").c_str());
+  Tensor place = scalar(0.5, f64);
+  std::printf("%.6f %.6f %.6f\n", numeric_gradient(of_tensor, place).to_double(),
+              derivative(bell, 0.5), grad(of_tensor)(place).to_double());
+  // [/kinds]
+
+  // [matrices]
+  auto cubes = [](const Tensor& t) { return sum(t * t * t); };
+  Tensor point = tensor({1.0, 2.0});
+  std::printf("%s\n%s\n", jacobian(varve::square)(point).to_string().c_str(),
+              hessian(cubes)(point).to_string().c_str());
+  // H v without H:
+  auto listed = [&](const Tensors& t) -> Tensors { return cubes(t.only()); };
+  Tensor product = hessian_vector_product(listed, point, tensor({1.0, 1.0})).products.only();
+  std::printf("%s\n", product.to_string().c_str());
+  // [/matrices]
+
   // [own]
   // A derivative of your own: round passes gradients straight through (Bengio et al. 2013).
   auto straight = custom_derivative(

@@ -24,7 +24,7 @@ from typing import NamedTuple
 # From the top down: a room includes only what stands before it. The last ones see everything.
 ROOMS = ("base formats ir ops transform backend runtime nn optim data io train report zoo job tune "
          "compress dist serve").split()
-ABOVE_ALL = "recipes apps examples tests bench".split()
+ABOVE_ALL = "recipes apps examples tests bench fuzz".split()
 RANK = {room: i for i, room in enumerate(ROOMS + ["all"])}
 SUFFIXES = (".h", ".cpp", ".cu", ".cuh", ".inl")
 PUBLIC = "include/varve/"

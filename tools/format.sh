@@ -10,7 +10,7 @@ if [ -z "$formatter" ] || ! "$formatter" --version | grep -q 'version 14\.'; the
   exit 0
 fi
 folders=()
-for folder in include src recipes apps examples tests bench; do
+for folder in include src recipes apps examples tests bench fuzz; do
   [ -d "$folder" ] && folders+=("$folder")
 done
 list() { find "${folders[@]}" \( -name '*.h' -o -name '*.cpp' \) -print0 | sort -z; }

@@ -98,6 +98,7 @@ TEST(Examples, DerivativesAreThoseOfTheFormulas) {
   expect_says(ran.out, {"after 1000 steps the gradient is about zero",
                         "sin''(1) = -0.841471, -sin(1) = -0.841471",
                         "d/da: 0.479426 forward, 0.479426 reverse; d/db: 1.755165",
+                        "-2*t*exp(-t^2)", "-0.778801 -0.778801 -0.778801",
                         "passed straight through: 4", "gradcheck: 4 entries agree"});
 }
 

@@ -207,7 +207,9 @@ class Totals : public ::testing::Environment {
         static_cast<long long>(c.gradchecks), static_cast<long long>(c.second_order),
         static_cast<long long>(c.transposes), static_cast<long long>(c.forward));
     // Fewer would mean that samples or checks have been lost. (Part of the suite proves nothing.)
-    if (::testing::GTEST_FLAG(filter) == "*") EXPECT_GE(c.gradchecks + c.second_order, 2000);
+    if (::testing::GTEST_FLAG(filter) == "*") {
+      EXPECT_GE(c.gradchecks + c.second_order, 2000);
+    }
   }
 };
 [[maybe_unused]] const auto* const totals =
