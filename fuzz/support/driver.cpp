@@ -1,8 +1,12 @@
 // What stands in for libFuzzer where clang is absent: runs every file given, then inputs mutated
 // from them (bytes changed, cut out, doubled, spliced), always the same ones.
 //   HARNESS [-runs=N] [-max_total_time=SECONDS] FILE|FOLDER...
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -68,10 +72,25 @@ class Mutator {
   std::mt19937 random_{1};
 };
 
+const Bytes* running = nullptr;
+
+/// Leaves the input behind at which the program dies.
+void keep_input(int signal) {
+  const int file = ::open("crash-input", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (file >= 0 && running) {
+    [[maybe_unused]] const auto written = ::write(file, running->data(), running->size());
+    ::close(file);
+  }
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 void run(const Bytes& b) {
   // A copy of its very size, so that a byte read beyond the end shows.
   const Bytes exact(b);
+  running = &exact;
   LLVMFuzzerTestOneInput(exact.data(), exact.size());
+  running = nullptr;
 }
 
 /// "-name=value" as a number.
@@ -83,7 +102,12 @@ bool option(std::string_view argument, std::string_view name, int64_t& value) {
 
 }  // namespace
 
+// The sanitizers' findings become signals, too.
+extern "C" const char* __asan_default_options() { return "abort_on_error=1"; }
+extern "C" const char* __ubsan_default_options() { return "abort_on_error=1:print_stacktrace=1"; }
+
 int main(int count, char** arguments) {
+  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS}) std::signal(signal, keep_input);
   int64_t runs = 3000, seconds = 0;
   std::vector<std::filesystem::path> files;
   for (int i = 1; i < count; ++i) {
@@ -109,12 +133,7 @@ int main(int count, char** arguments) {
   };
   for (; more(); ++done) {
     const Bytes input = mutator.next();
-    // Left behind where the run ends here.
-    std::ofstream("last-input", std::ios::binary)
-        .write(reinterpret_cast<const char*>(input.data()),
-               static_cast<std::streamsize>(input.size()));
     run(input);
   }
-  std::remove("last-input");
   std::printf("Done %lld runs of %zu seeds\n", static_cast<long long>(done), seeds.size() - 1);
 }

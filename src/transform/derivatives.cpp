@@ -118,16 +118,7 @@ std::vector<Tensor> pulled_from_scalar(const Tensor& value, std::span<const Tens
 
 GradientAndProducts products(const detail::Flat& f, const Tensors& at, const Tensors& vectors) {
   constexpr const char* kName = "hessian_vector_product";
-  if (vectors.size() != at.size()) {
-    throw ValueError(std::string(kName) + ": expected " + std::to_string(at.size()) +
-                     " vectors, got " + std::to_string(vectors.size()));
-  }
-  for (size_t i = 0; i < at.size(); ++i) {
-    if (ir::type_of(vectors[i]) == ir::type_of(at[i])) continue;
-    throw ShapeError(std::string(kName) + ": vector " + std::to_string(i) + ": expected " +
-                     ir::type_of(at[i]).to_string() + ", got " +
-                     ir::type_of(vectors[i]).to_string());
-  }
+  require_like(kName, "vector", vectors, at);
   ir::Frame frame(ir::Frame::Kind::gradient);
   const std::vector<Tensor> x = forks(kName, at.list());
   const Tensor value = f(x);
