@@ -55,6 +55,7 @@ seeds_of() {
     png) echo "$golden"/*.png ;;
     jpeg) echo "$golden"/*.jpg ;;
     safetensors) echo "$golden"/*.safetensors ;;
+    torch) echo "$golden"/*.pt ;;
   esac
 }
 

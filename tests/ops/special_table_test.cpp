@@ -114,9 +114,15 @@ Tensors evaluated(const Tensors& y) {
   for (const Tensor& t : y) t.evaluate();
   return y;
 }
-Tensors by(backend::KernelSet kernels, const Row& row, const Sample& sample, const Tensors& x) {
+/// Nothing where the op refuses the numbers (a matrix that is singular).
+std::optional<Tensors> by(backend::KernelSet kernels, const Row& row, const Sample& sample,
+                          const Tensors& x) {
   const runtime::ExecuteScope scope({.kernels = kernels});
-  return evaluated(run(row, sample, x));
+  try {
+    return evaluated(run(row, sample, x));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 /// The sample's own formula in f64, where it has one.
@@ -129,7 +135,10 @@ std::optional<Tensors> by_formula(const Row& row, const Sample& sample, const Te
 }
 
 /// Where two results differ in kind; and in value, beyond a thousandth of the largest.
-std::string difference_in_kind(const Tensors& got, const Tensors& expected) {
+std::string difference_in_kind(const std::optional<Tensors>& one,
+                               const std::optional<Tensors>& other) {
+  if (!one || !other) return one || other ? "one of two refuses the numbers" : "";
+  const Tensors &got = *one, &expected = *other;
   for (size_t o = 0; o < expected.size(); ++o) {
     const auto a = got[o].to_doubles(), b = expected[o].to_doubles();
     double largest = 0;
@@ -150,7 +159,12 @@ std::string difference_in_kind(const Tensors& got, const Tensors& expected) {
 /// Inputs of rows for which backends may answer otherwise, with the reason.
 const std::map<std::pair<std::string, size_t>, std::string> kNotHeld{
     {{"cross_entropy_gradient", 3},
-     "an infinite cotangent: infinite where it meets (p - t), NaN where p and t are scaled apart"}};
+     "an infinite cotangent: infinite where it meets (p - t), NaN where p and t are scaled apart"},
+    {{"cholesky", 0}, "NaN on the diagonal is refused as not above 0, or passed on"},
+    {{"triangular_solve", 0}, "1 over a denormal overflows where it is not divided by it"},
+    {{"solve", 0}, "how far NaN spreads through an elimination depends on its order"},
+    {{"inverse", 0}, "how far NaN spreads through an elimination depends on its order"},
+    {{"qr", 0}, "how far NaN spreads through reflections depends on their order"}};
 
 /// Rows whose formula in the samples knows ordinary numbers alone, and what holds the row instead.
 const std::map<std::string, std::string> kFormulaKnowsNumbersAlone{
@@ -188,11 +202,11 @@ TEST_P(SpecialNumbers, AreOneThingOnEveryKernel) {
         const Tensors at = with_special(x, i, s.value);
         const std::string where = std::string(s.name) + " in input " + std::to_string(i) + " in " +
                                   varve::name_of(d) + ", sample \"" + sample->name + "\"";
-        const Tensors expected = by(backend::KernelSet::ref, row, *sample, at);
+        const auto expected = by(backend::KernelSet::ref, row, *sample, at);
         EXPECT_EQ(difference_in_kind(by(backend::KernelSet::all, row, *sample, at), expected), "")
             << where << ", backends";
         const auto formula = by_formula(row, *sample, at);
-        if (formula && d == f64 && !kFormulaKnowsNumbersAlone.contains(row.op)) {
+        if (formula && expected && d == f64 && !kFormulaKnowsNumbersAlone.contains(row.op)) {
           EXPECT_EQ(difference_in_kind(expected, *formula), "")
               << where
               << ", formula (one that knows ordinary numbers alone is named in "
@@ -225,11 +239,8 @@ std::string of_nothing(const Row& row, const Sample& sample) {
       break;
     }
   }
-  try {
-    return kinds(by(backend::KernelSet::ref, row, empty, make_inputs(row, empty, f64)));
-  } catch (const Error&) {
-    return "refused";
-  }
+  const auto y = by(backend::KernelSet::ref, row, empty, make_inputs(row, empty, f64));
+  return y ? kinds(*y) : "refused";
 }
 
 Cells cells_of(const Row& row, const Sample& sample,
@@ -239,8 +250,13 @@ Cells cells_of(const Row& row, const Sample& sample,
   while (!is_floating(x[first].dtype()) || x[first].size() == 0) ++first;
   Cells cells;
   const runtime::ExecuteScope scope({.kernels = backend::KernelSet::ref});
-  for (size_t k = 0; k < std::size(kSpecial); ++k)
-    cells[k] = kinds(evaluated(f(with_special(x, first, kSpecial[k].value))));
+  for (size_t k = 0; k < std::size(kSpecial); ++k) {
+    try {
+      cells[k] = kinds(evaluated(f(with_special(x, first, kSpecial[k].value))));
+    } catch (const Error&) {
+      cells[k] = "refused";
+    }
+  }
   return cells;
 }
 
