@@ -53,6 +53,13 @@ const Command& find(const std::string& name) {
   for (const Command& c : commands()) {
     if (name == c.name) return c;
   }
+  std::string longer;
+  for (const Command& c : commands()) {
+    if (std::string(c.name).starts_with(name + " "))
+      longer += (longer.empty() ? "" : ", ") + std::string(c.name);
+  }
+  if (!longer.empty())
+    throw UsageError("unknown command \"" + escaped(name) + "\"", "there are " + longer);
   const std::string near = closest(name, names());
   throw UsageError("unknown command \"" + escaped(name) + "\"",
                    (near.empty() ? "" : "did you mean \"" + near + "\"? ") +

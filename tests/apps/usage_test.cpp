@@ -111,16 +111,31 @@ TEST(Usage, HelpTeachesEveryCommand) {
   std::vector<std::string> commands;
   while (std::getline(lines, line) && line != "First steps:") {
     if (!line.starts_with("  ") || line.starts_with("  help")) continue;
-    const std::string name = line.substr(2, line.find(' ', 2) - 2);
-    const Ran help = varve({"help", name});
+    // Names of one word or two, then blanks.
+    const std::string name = line.substr(2, line.find("  ", 2) - 2);
+    const size_t space = name.find(' ');
+    std::vector<std::string> words = {name.substr(0, space)};
+    if (space != name.npos) words.push_back(name.substr(space + 1));
+    std::vector<std::string> asked = {"help"}, flagged = words;
+    asked.insert(asked.end(), words.begin(), words.end());
+    flagged.push_back("--help");
+    const Ran help = varve(asked);
     EXPECT_EQ(help.code, 0) << name;
     EXPECT_THAT(help.out, HasSubstr("usage: varve " + name)) << name;
     EXPECT_THAT(help.out, HasSubstr("Example")) << name;
-    EXPECT_EQ(varve({name, "--help"}).out, help.out) << name;
+    EXPECT_EQ(varve(flagged).out, help.out) << name;
     commands.push_back(name);
   }
   EXPECT_THAT(commands, ::testing::UnorderedElementsAre("run", "train", "evaluate", "predict",
-                                                        "summary", "plot", "profile", "doctor"));
+                                                        "summary", "plot", "profile", "onnx test",
+                                                        "onnx run", "onnx import", "doctor"));
+}
+
+TEST(Usage, TheFirstWordOfACommandAloneIsAQuestion) {
+  const Ran ran = varve({"onnx"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("unknown command \"onnx\""));
+  EXPECT_THAT(ran.err, HasSubstr("onnx test, onnx run, onnx import"));
 }
 
 TEST(Usage, TheVersionIsALine) {
