@@ -199,7 +199,7 @@ Tensor Scope::variable(std::string_view name, const Shape& shape, VariableOption
     }
     const Tensor value = v.variable.value();
     call_.regularize(options.regularizer, v.variable, value);
-    return value;
+    return detail::Adjusted::of(call_.adjusted, layer_, name, value);
   }
   if (name.empty() || name.find('.') != std::string_view::npos) {
     throw ValueError("variable \"" + escaped(name) + "\": expected a name without dots");
@@ -212,7 +212,7 @@ Tensor Scope::variable(std::string_view name, const Shape& shape, VariableOption
   layer_.variables.push_back({std::string(name), made, options.trainable});
   const Tensor value = made.value();
   call_.regularize(options.regularizer, made, value);
-  return value;
+  return detail::Adjusted::of(call_.adjusted, layer_, name, value);
 }
 
 void Scope::update(std::string_view name, const Operand& value) {

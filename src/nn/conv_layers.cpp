@@ -81,6 +81,65 @@ Tensor convolve_transposed(const L& layer, const Tensor& input, Scope& s, F conv
   return layer.activation(conv(x, in_format(kernel, layer.data_format), options));
 }
 
+/// The kernels of each channel: [spatial..., channels, depth_multiplier].
+template <int N, class L>
+Tensor depthwise_kernel(const L& layer, const Tensor& x, const char* name, Scope& s) {
+  const int64_t channels = x.shape()[layer.data_format.channels_first ? 1 : -1];
+  return fitted(s, name, kernel_shape(layer.kernel_size, channels, layer.depth_multiplier), N, 1,
+                {.initializer = layer.depthwise_initializer,
+                 .dtype = weight_type(x),
+                 .regularizer = layer.depthwise_regularizer});
+}
+
+template <int N, class L>
+DepthwiseConvOptions<N> depthwise_options(const L& layer) {
+  return {.strides = layer.strides,
+          .padding = layer.padding,
+          .data_format = layer.data_format,
+          .dilation = layer.dilation_rate};
+}
+
+template <int N, class L, class F>
+Tensor depthwise(const L& layer, const Tensor& input, Scope& s, F conv) {
+  require_rank(input, N + 2, N + 2, kAxes[N]);
+  const Tensor x = real(input), kernel = depthwise_kernel<N>(layer, x, "kernel", s);
+  DepthwiseConvOptions<N> options = depthwise_options<N>(layer);
+  options.bias = bias_of(layer, x, kernel.shape()[-2] * kernel.shape()[-1], s);
+  return layer.activation(conv(x, kernel, options));
+}
+
+template <int N, class L, class F>
+Tensor separable(const L& layer, const Tensor& input, Scope& s, F conv) {
+  require_rank(input, N + 2, N + 2, kAxes[N]);
+  const Tensor x = real(input), each = depthwise_kernel<N>(layer, x, "depthwise_kernel", s);
+  const Tensor mixing =
+      fitted(s, "pointwise_kernel",
+             kernel_shape(Extents<N>(1), each.shape()[-2] * each.shape()[-1], layer.filters), N, 1,
+             {.initializer = layer.pointwise_initializer,
+              .dtype = weight_type(x),
+              .regularizer = layer.pointwise_regularizer});
+  DepthwiseConvOptions<N> options = depthwise_options<N>(layer);
+  options.bias = bias_of(layer, x, layer.filters, s);
+  return layer.activation(conv(x, each, mixing, options));
+}
+
+template <class L>
+void depthwise_fields(L& layer, Fields& f) {
+  f("kernel_size", layer.kernel_size, "Sizes of a kernel.", {.min = 1});
+  f("strides", layer.strides, "Steps between positions.", {.min = 1});
+  f("padding", layer.padding, "What is added at the borders.");
+  f("depth_multiplier", layer.depth_multiplier, "Kernels a channel.", {.min = 1});
+  f("data_format", layer.data_format, "Where the channels lie.");
+  f("dilation_rate", layer.dilation_rate, "Steps between a kernel's taps.", {.min = 1});
+  f("activation", layer.activation, "Function of the result.");
+  f("use_bias", layer.use_bias, "Whether a bias is added.");
+  f("depthwise_initializer", layer.depthwise_initializer, "How the kernel begins.");
+  f("bias_initializer", layer.bias_initializer, "How the bias begins.");
+  f("depthwise_regularizer", layer.depthwise_regularizer, "Penalty on the kernel.");
+  f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("name", layer.name, kName);
+}
+
 template <class L>
 void kernel_fields(L& layer, Fields& f) {
   f("filters", layer.filters, "How many kernels: channels of the result.", {.min = 1});
@@ -114,6 +173,23 @@ void transposed_fields(L& layer, Fields& f) {
   f("data_format", layer.data_format, "Where the channels lie.");
   f("dilation_rate", layer.dilation_rate, "Steps between a kernel's taps.", {.min = 1});
   weight_fields(layer, f);
+}
+
+template <class L>
+void separable_fields(L& layer, Fields& f) {
+  kernel_fields(layer, f);
+  f("data_format", layer.data_format, "Where the channels lie.");
+  f("dilation_rate", layer.dilation_rate, "Steps between a kernel's taps.", {.min = 1});
+  f("depth_multiplier", layer.depth_multiplier, "Depthwise kernels a channel.", {.min = 1});
+  f("activation", layer.activation, "Function of the result.");
+  f("use_bias", layer.use_bias, "Whether a bias is added.");
+  f("depthwise_initializer", layer.depthwise_initializer, "How the depthwise kernel begins.");
+  f("pointwise_initializer", layer.pointwise_initializer, "How the pointwise kernel begins.");
+  f("bias_initializer", layer.bias_initializer, "How the bias begins.");
+  f("depthwise_regularizer", layer.depthwise_regularizer, "Penalty on the depthwise kernel.");
+  f("pointwise_regularizer", layer.pointwise_regularizer, "Penalty on the pointwise kernel.");
+  f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("name", layer.name, kName);
 }
 
 }  // namespace
@@ -161,75 +237,35 @@ Tensor Conv3DTranspose::operator()(const Tensor& x, CallOptions options, Where w
 void Conv3DTranspose::fields(Fields& f) { transposed_fields(*this, f); }
 
 Tensor DepthwiseConv2D::call(const Tensor& input, Scope& s) const {
-  require_rank(input, 4, 4, kAxes[2]);
-  const Tensor x = real(input);
-  const int64_t channels = x.shape()[data_format.channels_first ? 1 : -1];
-  const int64_t filters = channels * depth_multiplier;
-  const Tensor kernel =
-      fitted(s, "kernel", kernel_shape(kernel_size, channels, depth_multiplier), 2, 1,
-             {.initializer = depthwise_initializer,
-              .dtype = weight_type(x),
-              .regularizer = depthwise_regularizer});
-  ConvOptions<2> options{.strides = strides,
-                         .padding = padding,
-                         .data_format = data_format,
-                         .dilation = dilation_rate,
-                         .groups = channels,
-                         .bias = bias_of(*this, x, filters, s)};
-  const Tensor grouped = reshape(kernel, kernel_shape(kernel_size, 1, filters));
-  return activation(conv2d(x, in_format(grouped, data_format), options));
+  return depthwise<2>(*this, input, s, depthwise_conv2d);
 }
 Tensor DepthwiseConv2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void DepthwiseConv2D::fields(Fields& f) {
-  f("kernel_size", kernel_size, "Sizes of a kernel.", {.min = 1});
-  f("strides", strides, "Steps between positions.", {.min = 1});
-  f("padding", padding, "What is added at the borders.");
-  f("depth_multiplier", depth_multiplier, "Kernels a channel.", {.min = 1});
-  f("data_format", data_format, "Where the channels lie.");
-  f("dilation_rate", dilation_rate, "Steps between a kernel's taps.", {.min = 1});
-  f("activation", activation, "Function of the result.");
-  f("use_bias", use_bias, "Whether a bias is added.");
-  f("depthwise_initializer", depthwise_initializer, "How the kernel begins.");
-  f("bias_initializer", bias_initializer, "How the bias begins.");
-  f("depthwise_regularizer", depthwise_regularizer, "Penalty on the kernel.");
-  f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
-  f("name", name, kName);
-}
+void DepthwiseConv2D::fields(Fields& f) { depthwise_fields(*this, f); }
 
-Tensor ZeroPadding2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
-  if (padding.kind != Padding::Kind::sides || padding.count > 2)
-    throw ValueError("padding: expected a number or two, got \"" + padding.to_string() + "\"");
-  std::vector<PadWidth> widths(4);
-  for (size_t i = 0; i < 2; ++i) {
-    const Padding::Side& side = padding.sides[padding.count == 1 ? 0 : i];
-    widths[i + (data_format.channels_first ? 2 : 1)] = {side.low, side.high};
-  }
-  return pad(x, widths);
+Tensor DepthwiseConv1D::call(const Tensor& input, Scope& s) const {
+  return depthwise<1>(*this, input, s, depthwise_conv1d);
 }
-Tensor ZeroPadding2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+Tensor DepthwiseConv1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void ZeroPadding2D::fields(Fields& f) {
-  f("padding", padding, "Zeros on each side.");
-  f("data_format", data_format, "Where the channels lie.");
-  f("name", name, kName);
-}
+void DepthwiseConv1D::fields(Fields& f) { depthwise_fields(*this, f); }
 
-Tensor UpSampling2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
-  const int first = data_format.channels_first ? 2 : 1;
-  return repeat(repeat(x, size[0], first), size[1], first + 1);
+Tensor SeparableConv1D::call(const Tensor& x, Scope& s) const {
+  return separable<1>(*this, x, s, separable_conv1d);
 }
-Tensor UpSampling2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+Tensor SeparableConv1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void UpSampling2D::fields(Fields& f) {
-  f("size", size, "How often each row and column stands.", {.min = 1});
-  f("data_format", data_format, "Where the channels lie.");
-  f("name", name, kName);
+void SeparableConv1D::fields(Fields& f) { separable_fields(*this, f); }
+
+Tensor SeparableConv2D::call(const Tensor& x, Scope& s) const {
+  return separable<2>(*this, x, s, separable_conv2d);
 }
+Tensor SeparableConv2D::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void SeparableConv2D::fields(Fields& f) { separable_fields(*this, f); }
 
 }  // namespace varve::nn

@@ -58,6 +58,21 @@ struct Origin {
   std::string producer;
 };
 
+/// What stands between a layer's weights and its code while a layer around it calls it.
+struct Adjusted {
+  const LayerState* layer;
+  FunctionRef<Tensor(std::string_view name, const Tensor& value)> value;
+  const Adjusted* outer;
+  /// What a layer reads for the value of one of its variables.
+  static Tensor of(const Adjusted* a, const LayerState& layer, std::string_view name,
+                   const Tensor& value) {
+    for (; a; a = a->outer) {
+      if (a->layer == &layer) return a->value(name, value);
+    }
+    return value;
+  }
+};
+
 /// One call from outside, with all calls of parts in it. Unless it is finished, what layers
 /// described for the first time during the call is taken back.
 class Call {
@@ -73,6 +88,7 @@ class Call {
   std::vector<Tensor>* losses;
   Origin origin;  // of the layer that runs
   FunctionRef<void(const Watched&)>* watch = nullptr;
+  const Adjusted* adjusted = nullptr;
 
   /// The key of this use of random numbers by the layer of that path.
   Key key(const std::string& path);

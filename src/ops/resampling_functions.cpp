@@ -35,6 +35,10 @@ Interpolation Interpolation::parse(std::string_view name) {
   i.kind = read(name);
   return i;
 }
+Interpolation Interpolation::from_config(std::string_view json) {
+  const bool quoted = json.size() >= 2 && json.front() == '"' && json.back() == '"';
+  return parse(quoted ? json.substr(1, json.size() - 2) : json);
+}
 const char* Interpolation::to_string() const {
   constexpr const char* kAll[] = {"nearest", "linear", "cubic", "area"};
   return kAll[static_cast<size_t>(kind)];

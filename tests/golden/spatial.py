@@ -306,6 +306,17 @@ def pooling(cases):
     cases.add("adaptive_max_pool", "uneven", first(lambda v: F.adaptive_max_pool2d(v, (4, 3))), x)
 
 
+def convolutions(cases):
+    def depthwise(x, k, b):  # PyTorch's kernels: [channels * multiplier, 1, taps...]
+        return to_last(F.conv2d(to_first(x), k.flatten(2).permute(2, 0, 1)[:, None], b, (2, 1), groups=3))
+    cases.add("depthwise_conv2d", "two kernels a channel", in_torch(depthwise), (1, 5, 4, 3), (3, 2, 3, 2), (6,))
+
+    def separable(x, k, p, b):
+        each = F.conv1d(x, k.flatten(1).permute(1, 0)[:, None], None, dilation=2, groups=3)
+        return F.conv1d(each, p.permute(2, 1, 0), b)
+    cases.add("separable_conv1d", "channels first", in_torch(separable), (2, 3, 7), (3, 3, 2), (1, 6, 4), (4,))
+
+
 def normalizations(cases):
     cases.add("instance_norm", "plain", in_torch(lambda x, s, o: to_last(F.instance_norm(
         to_first(x), weight=s, bias=o, eps=1e-5))), (2, 3, 4, 3), (3,), (3,))
@@ -328,6 +339,7 @@ def main():
     sampling(cases)
     regions(cases)
     pooling(cases)
+    convolutions(cases)
     normalizations(cases)
     cases.write()
 

@@ -285,6 +285,32 @@ Row transpose_row() {
       }};
 }
 
+std::vector<Row> depthwise_rows() {
+  return {{.op = "depthwise_conv2d",
+           .dtypes = kAll,
+           .tolerance = {.sums = true},
+           .samples = {{"two kernels a channel",
+                        {in({1, 5, 4, 3}), in({3, 2, 3, 2}), in({6})},
+                        [](const Tensors& x) -> Tensors {
+                          return depthwise_conv2d(x[0], x[1], {.strides = {2, 1}, .bias = x[2]});
+                        }}},
+           .errors = {throws<ShapeError>("depthwise_conv2d: kernel: expected [spatial..., 3, n] of "
+                                         "rank 4, got [3, 3, 2, 1]",
+                                         [] {
+                                           depthwise_conv2d(ones({1, 5, 5, 3}), ones({3, 3, 2, 1}));
+                                         })}},
+          {.op = "separable_conv1d",
+           .dtypes = kAll,
+           .tolerance = {.ulp = 16, .largest = 16, .sums = true},
+           .samples = {{"channels first",
+                        {in({2, 3, 7}), in({3, 3, 2}), in({1, 6, 4}), in({4})},
+                        [](const Tensors& x) -> Tensors {
+                          return separable_conv1d(
+                              x[0], x[1], x[2],
+                              {.data_format = "channels_first", .dilation = 2, .bias = x[3]});
+                        }}}}};
+}
+
 // --- pooling -------------------------------------------------------------------------------------
 
 /// Calls f(values of a window, taps) for every window of x [b, h, w, c].
@@ -445,7 +471,7 @@ std::vector<Row> pool_gradient_rows() {
 std::vector<Row> product_samples() {
   std::vector<Row> rows{matmul_row(), convolution_row(), transpose_row(), max_pool_row(),
                         average_pool_row()};
-  for (auto more : {gradient_rows(), pool_gradient_rows()})
+  for (auto more : {gradient_rows(), depthwise_rows(), pool_gradient_rows()})
     rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }

@@ -463,7 +463,7 @@ std::vector<Row> pooling_rows() {
                         }}}},
           {.op = "adaptive_average_pool",
            .dtypes = kAll,
-           .tolerance = kSums,
+           .tolerance = kWeighted,
            .samples = {{"uneven",
                         {in(x)},
                         [](const Tensors& t) -> Tensors {

@@ -149,20 +149,60 @@ struct DepthwiseConv2D {
   void fields(Fields& f);
 };
 
-/// Zeros around the two spatial axes: as many on every side, {rows, columns}, or each side alone.
-struct ZeroPadding2D {
-  Padding padding = 1;
+/// DepthwiseConv2D for one spatial axis. Variables: kernel [steps, channels, depth_multiplier],
+/// bias [channels * depth_multiplier].
+struct DepthwiseConv1D {
+  Extents<1> kernel_size = 3, strides = 1;
+  Padding padding = "valid";
+  Dim depth_multiplier = 1;
   DataFormat data_format = "channels_last";
+  Extents<1> dilation_rate = 1;
+  varve::Activation activation = {};
+  bool use_bias = true;
+  Initializer depthwise_initializer = "glorot_uniform", bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {}, bias_regularizer = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
-/// Every row and column repeated.
-struct UpSampling2D {
-  Extents<2> size = 2;
+/// A depthwise convolution, then one of single elements that mixes the channels. Variables:
+/// depthwise_kernel [steps, channels, depth_multiplier], pointwise_kernel [1, channels *
+/// depth_multiplier, filters], bias [filters]. Chollet 2017.
+struct SeparableConv1D {
+  Dim filters = 0;
+  Extents<1> kernel_size = 3, strides = 1;
+  Padding padding = "valid";
   DataFormat data_format = "channels_last";
+  Extents<1> dilation_rate = 1;
+  Dim depth_multiplier = 1;
+  varve::Activation activation = {};
+  bool use_bias = true;
+  Initializer depthwise_initializer = "glorot_uniform", pointwise_initializer = "glorot_uniform",
+              bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {}, pointwise_regularizer = {}, bias_regularizer = {};
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// SeparableConv1D for two spatial axes: about 1 / filters + 1 / (height width) of a convolution's
+/// weights and operations. Variables: depthwise_kernel [height, width, channels, depth_multiplier],
+/// pointwise_kernel [1, 1, channels * depth_multiplier, filters], bias [filters].
+struct SeparableConv2D {
+  Dim filters = 0;
+  Extents<2> kernel_size = 3, strides = 1;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  Extents<2> dilation_rate = 1;
+  Dim depth_multiplier = 1;
+  varve::Activation activation = {};
+  bool use_bias = true;
+  Initializer depthwise_initializer = "glorot_uniform", pointwise_initializer = "glorot_uniform",
+              bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {}, pointwise_regularizer = {}, bias_regularizer = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;

@@ -9,6 +9,8 @@
 #include "varve/nn/conv_layers.h"
 #include "varve/nn/core_layers.h"
 #include "varve/nn/merge_layers.h"
+#include "varve/nn/norm_layers.h"
 #include "varve/nn/other_layers.h"
 #include "varve/nn/pool_layers.h"
 #include "varve/nn/recurrent_layers.h"
+#include "varve/nn/resampling_layers.h"

@@ -123,5 +123,69 @@ struct GlobalMaxPool3D {
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
+/// The mean of each of output_size parts of the spatial axis, whatever the input's size.
+struct AdaptiveAveragePool1D {
+  Extents<1> output_size = 1;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean of each of output_size parts of two spatial axes, whatever the input's size.
+struct AdaptiveAveragePool2D {
+  Extents<2> output_size = 1;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The mean of each of output_size parts of three spatial axes, whatever the input's size.
+struct AdaptiveAveragePool3D {
+  Extents<3> output_size = 1;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest of each of output_size parts of the spatial axis, whatever the input's size.
+struct AdaptiveMaxPool1D {
+  Extents<1> output_size = 1;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest of each of output_size parts of two spatial axes, whatever the input's size.
+struct AdaptiveMaxPool2D {
+  Extents<2> output_size = 1;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// The largest of each of output_size parts of three spatial axes, whatever the input's size.
+struct AdaptiveMaxPool3D {
+  Extents<3> output_size = 1;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+/// Blurs each channel by a binomial kernel, borders reflected, and takes every strides-th pixel: so
+/// that shifts of the image change little. Zhang 2019.
+struct BlurPool2D {
+  Dim pool_size = 3, strides = 2;
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
 
 }  // namespace varve::nn

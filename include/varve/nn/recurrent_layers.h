@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "varve/nn/layer.h"
+#include "varve/nn/wrapped.h"
 #include "varve/ops/padding.h"
 
 namespace varve::nn {
@@ -108,24 +109,6 @@ struct ConvLSTM2D {
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
-};
-
-/// A layer as a member of another layer's spec: any spec or Layer.
-class Wrapped {
- public:
-  Wrapped() = default;  ///< none
-  template <class L>
-  requires(LayerSpec<L> || requires { typename L::IsLayer; }) Wrapped(L layer)
-      : layer_(Layer(std::move(layer))) {}
-
-  explicit operator bool() const { return layer_.has_value(); }
-  /// Throws ValueError where there is none.
-  const Layer& get() const;
-  std::string config() const;  ///< JSON; null for none
-  static Wrapped from_config(std::string_view json);
-
- private:
-  std::optional<Layer> layer_;
 };
 
 /// A recurrent layer, and another of its kind on the sequence turned around. Outputs of the second

@@ -35,6 +35,29 @@ Tensor conv1d(const Operand& x, const Operand& kernel, const ConvOptions<1>& opt
 Tensor conv2d(const Operand& x, const Operand& kernel, const ConvOptions<2>& options = {});
 Tensor conv3d(const Operand& x, const Operand& kernel, const ConvOptions<3>& options = {});
 
+/// Options of depthwise and separable convolutions (N spatial axes).
+template <int N>
+struct DepthwiseConvOptions {
+  Extents<N> strides = 1;
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  Extents<N> dilation = 1;
+  Tensor bias = {};  ///< of shape [out] (or empty)
+};
+/// Each channel by kernels of its own. The kernel is [spatial..., channels, multiplier] in either
+/// format, as Keras has it; output channel c * multiplier + m is channel c by its kernel m.
+/// Throws as conv2d. Source: Chollet 2017, "Xception".
+Tensor depthwise_conv1d(const Operand& x, const Operand& kernel,
+                        const DepthwiseConvOptions<1>& options = {});
+Tensor depthwise_conv2d(const Operand& x, const Operand& kernel,
+                        const DepthwiseConvOptions<2>& options = {});
+/// A depthwise convolution, then one of single elements that mixes its channels: `pointwise` is
+/// [1..., channels * multiplier, out] in either format. The bias is the second one's.
+Tensor separable_conv1d(const Operand& x, const Operand& depthwise, const Operand& pointwise,
+                        const DepthwiseConvOptions<1>& options = {});
+Tensor separable_conv2d(const Operand& x, const Operand& depthwise, const Operand& pointwise,
+                        const DepthwiseConvOptions<2>& options = {});
+
 /// Options of conv_transpose1d, 2d and 3d.
 template <int N>
 struct ConvTransposeOptions {

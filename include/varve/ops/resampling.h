@@ -1,6 +1,7 @@
 // room: ops
 // Resampling: other sizes of an axis by nearest, linear, cubic or area rules.
 #pragma once
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Interpolation {
   /// Throws ValueError with the nearest name.
   static Interpolation parse(std::string_view name);
   const char* to_string() const;  ///< "nearest", "linear", "cubic" or "area"
+  /// The name as JSON, for files. Throws ValueError.
+  std::string config() const { return std::string("\"") + to_string() + "\""; }
+  static Interpolation from_config(std::string_view json);  ///< see config
   bool operator==(const Interpolation&) const = default;
 
  private:

@@ -5,53 +5,13 @@
 
 #include "backend/ref/families.h"
 #include "backend/ref/loops.h"
+#include "backend/regions.h"
 
 namespace varve::backend::ref {
 namespace {
 
-/// One sample along an axis: two elements and their weights.
-struct Sample {
-  int64_t low, high;
-  double low_weight, high_weight;
-};
-/// A region along one axis: the samples of each bin that lie within the image.
-struct Bins {
-  std::vector<std::vector<Sample>> samples;
-  double count = 0;  ///< of samples a bin, those outside included
-};
-
-Bins bins_of(double start, double end, int64_t bins, int64_t ratio, bool half_pixel, int64_t n) {
-  Bins out;
-  out.samples.resize(static_cast<size_t>(bins));
-  const double length = half_pixel ? end - start : std::max(end - start, 1.);
-  const double bin = length / static_cast<double>(bins);
-  out.count = ratio > 0 ? static_cast<double>(ratio) : std::ceil(bin);
-  if (n < 1 || !std::isfinite(start) || !std::isfinite(bin) || !(out.count > 0)) return out;
-  const double step = bin / out.count, size = static_cast<double>(n);
-  for (int64_t b = 0; b < bins; ++b) {
-    const double origin = start + static_cast<double>(b) * bin + step / 2;
-    // Only samples in [-1, n] count; a region far larger than the image has many others.
-    double first = 0, last = out.count - 1;
-    if (step > 0) {
-      first = std::max(first, std::ceil((-1 - origin) / step) - 1);
-      last = std::min(last, std::floor((size - origin) / step) + 1);
-    }
-    for (double i = first; i <= last; ++i) {
-      double at = origin + i * step;
-      if (!(at >= -1) || at > size) continue;
-      at = std::max(at, 0.);
-      auto low = static_cast<int64_t>(at);
-      if (low >= n - 1) {
-        low = n - 1;
-        at = static_cast<double>(low);
-      }
-      const double part = at - static_cast<double>(low);
-      out.samples[static_cast<size_t>(b)].push_back(
-          {low, std::min(low + 1, n - 1), 1 - part, part});
-    }
-  }
-  return out;
-}
+using Sample = RegionSample;
+using Bins = RegionBins;
 
 struct Problem {
   Layout image, regions, batch, pooled;
@@ -78,8 +38,8 @@ struct Problem {
             offset;
       }
       f(r, static_cast<int64_t>(which),
-        bins_of(edge[1], edge[3], pooled.shape[1], ratio, half_pixel, image.shape[1]),
-        bins_of(edge[0], edge[2], pooled.shape[2], ratio, half_pixel, image.shape[2]));
+        region_bins(edge[1], edge[3], pooled.shape[1], ratio, half_pixel, image.shape[1]),
+        region_bins(edge[0], edge[2], pooled.shape[2], ratio, half_pixel, image.shape[2]));
     }
     return true;
   }

@@ -1,0 +1,121 @@
+#include "nn/weights.h"
+#include "varve/nn/norm_layers.h"
+#include "varve/ops/normalization.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
+
+namespace varve::nn {
+namespace {
+
+constexpr const char* kName = "The layer's name; empty: its type and number.";
+constexpr int kAnyRank = 1 << 20;
+
+/// gamma and beta of the channels, where the layer has them.
+template <class L, class Options>
+void affine(const L& layer, const Tensor& x, int axis, Scope& s, Options& options) {
+  const DType dtype = weight_type(x);
+  const Shape shape{x.shape()[axis]};
+  if (layer.scale) {
+    options.scale = fitted(s, "gamma", shape, 0, 1,
+                           {.initializer = layer.gamma_initializer,
+                            .dtype = dtype,
+                            .regularizer = layer.gamma_regularizer});
+  }
+  if (layer.center) {
+    options.offset = fitted(s, "beta", shape, 0, 1,
+                            {.initializer = layer.beta_initializer,
+                             .dtype = dtype,
+                             .regularizer = layer.beta_regularizer});
+  }
+}
+
+template <class L>
+void affine_fields(L& layer, Fields& f) {
+  f("axis", layer.axis, "The axis of the channels.");
+  f("epsilon", layer.epsilon, "Added to the variance.", {.above = 0});
+  f("center", layer.center, "Whether beta is added.");
+  f("scale", layer.scale, "Whether gamma multiplies.");
+  f("beta_initializer", layer.beta_initializer, "How beta begins.");
+  f("gamma_initializer", layer.gamma_initializer, "How gamma begins.");
+  f("beta_regularizer", layer.beta_regularizer, "Penalty on beta.");
+  f("gamma_regularizer", layer.gamma_regularizer, "Penalty on gamma.");
+  f("name", layer.name, kName);
+}
+
+}  // namespace
+
+Tensor GroupNorm::call(const Tensor& input, Scope& s) const {
+  require_rank(input, 2, kAnyRank, "[batch, ..., channels]");
+  const Tensor x = real(input);
+  GroupNormOptions options{.axis = axis, .epsilon = epsilon};
+  options.groups = groups == -1 ? x.shape()[axis] : groups.value;
+  affine(*this, x, axis, s, options);
+  return group_norm(x, options);
+}
+Tensor GroupNorm::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void GroupNorm::fields(Fields& f) {
+  f("groups", groups, "Groups of channels with statistics of their own; -1: one a channel.",
+    {.min = -1});
+  affine_fields(*this, f);
+}
+
+Tensor InstanceNorm::call(const Tensor& input, Scope& s) const {
+  require_rank(input, 3, kAnyRank, "[batch, spatial..., channels]");
+  const Tensor x = real(input);
+  InstanceNormOptions options{.axis = axis, .epsilon = epsilon};
+  affine(*this, x, axis, s, options);
+  return instance_norm(x, options);
+}
+Tensor InstanceNorm::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void InstanceNorm::fields(Fields& f) { affine_fields(*this, f); }
+
+Tensor RMSNorm::call(const Tensor& input, Scope& s) const {
+  require_rank(input, 2, kAnyRank, "[batch, ..., features]");
+  const Tensor x = real(input);
+  const Tensor scale = fitted(s, "scale", Shape{x.shape()[axis]}, 0, 1,
+                              {.initializer = "ones", .dtype = weight_type(x)});
+  return rms_norm(x, {.axes = {axis}, .scale = scale, .epsilon = epsilon});
+}
+Tensor RMSNorm::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void RMSNorm::fields(Fields& f) {
+  f("axis", axis, "The axis that is normalized.");
+  f("epsilon", epsilon, "Added to the mean of squares.", {.above = 0});
+  f("name", name, kName);
+}
+
+Tensor LocalResponseNorm::call(const Tensor& x, Scope&) const {
+  return local_response_norm(
+      real(x), {.size = size, .alpha = alpha, .beta = beta, .bias = bias, .axis = axis});
+}
+Tensor LocalResponseNorm::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void LocalResponseNorm::fields(Fields& f) {
+  f("size", size, "Channels of a window.", {.min = 1});
+  f("alpha", alpha, "Factor of the mean of squares.");
+  f("beta", beta, "Exponent of the divisor.");
+  f("bias", bias, "Added to the divisor.");
+  f("axis", axis, "The axis of the channels.");
+  f("name", name, kName);
+}
+
+Tensor UnitNorm::call(const Tensor& input, Scope&) const {
+  const Tensor x = real(input);
+  const Tensor length = norm(x, {.axes = axis, .keep_dims = true});
+  return x / maximum(length, 1e-12);
+}
+Tensor UnitNorm::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void UnitNorm::fields(Fields& f) {
+  f("axis", axis, "The axes over which a length is 1.");
+  f("name", name, kName);
+}
+
+}  // namespace varve::nn
