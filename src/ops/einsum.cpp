@@ -272,10 +272,13 @@ class Einsum {
     b_order.insert(b_order.end(), right.begin(), right.end());
     out.insert(out.end(), left.begin(), left.end());
     out.insert(out.end(), right.begin(), right.end());
-    const int64_t n = count(both), rows = count(left), inner = count(summed),
-                  columns = count(right);
-    const Tensor p = ops::reshaped(permute(a, a_order), Shape{n, rows, inner}),
-                 q = ops::reshaped(permute(b, b_order), Shape{n, inner, columns});
+    const int64_t rows = count(left), inner = count(summed), columns = count(right);
+    // A plain product where there is no stack.
+    const auto matrices = [&](int64_t m, int64_t n) {
+      return both.empty() ? Shape{m, n} : Shape{count(both), m, n};
+    };
+    const Tensor p = ops::reshaped(permute(a, a_order), matrices(rows, inner)),
+                 q = ops::reshaped(permute(b, b_order), matrices(inner, columns));
     // Where nothing is summed, the product of a column and a row broadcasts.
     const Tensor y = summed.empty() ? p * q : matmul(p, q);
     std::vector<int64_t> dims;
