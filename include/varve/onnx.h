@@ -35,7 +35,7 @@ class Model {
 
   /// What a caller gives; inputs with a default in the file are left out.
   std::vector<Port> inputs() const;
-  std::vector<Port> outputs() const;
+  std::vector<Port> outputs() const;  ///< in the order of the file
   /// Computes the outputs by name. Throws FormatError for inputs that are missing or not as the
   /// model says, IndexError for a name that it does not have, UnsupportedError where an output is
   /// no tensor.

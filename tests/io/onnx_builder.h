@@ -99,8 +99,8 @@ inline TensorData int64s(const std::string& name, const std::vector<int64_t>& va
 }
 
 /// One input "x" and one output "y".
-inline formats::onnx::Model model(std::vector<Node> nodes, std::vector<TensorData> initializers = {},
-                                  int64_t opset = 17) {
+inline formats::onnx::Model model(std::vector<Node> nodes,
+                                  std::vector<TensorData> initializers = {}, int64_t opset = 17) {
   formats::onnx::Model m;
   m.file = "m.onnx";
   m.ir_version = 8;

@@ -25,7 +25,8 @@ std::string data(const std::string& name) {
 
 // Cases whose values are texts, or pictures in files: outside of what a network of numbers needs.
 bool out_of_scope(const Verdict& v) {
-  for (const char* word : {"string", "strnorm", "tfidf", "label_encoder", "regex", "image_decoder"}) {
+  for (const char* word :
+       {"string", "strnorm", "tfidf", "label_encoder", "regex", "image_decoder"}) {
     if (v.name.find(word) != v.name.npos) return true;
   }
   return false;
@@ -48,7 +49,8 @@ TEST(OnnxConformance, TheSuitesCasesGiveTheirOutputs) {
       std::printf("unsupported: %s: %s\n", v.name.c_str(), v.reason.c_str());
     }
   }
-  std::printf("%ld of %ld cases in scope pass\n", static_cast<long>(passed), static_cast<long>(scope));
+  std::printf("%ld of %ld cases in scope pass\n", static_cast<long>(passed),
+              static_cast<long>(scope));
   EXPECT_GE(scope, 690);
   EXPECT_GE(static_cast<double>(passed), 0.95 * static_cast<double>(scope));
 }
@@ -79,8 +81,8 @@ TEST(OnnxConformance, ModelsOfOthersGiveTheirReferences) {
       if (!std::filesystem::exists(in)) break;
       std::map<std::string, io::onnx::Value> given;
       for (size_t i = 0; i < inputs.size(); ++i) {
-        given[inputs[i]->name] = io::onnx::value_of(formats::onnx::read_datum(
-            in + "input_" + std::to_string(i) + ".pb", inputs[i]->type));
+        given[inputs[i]->name] = io::onnx::value_of(
+            formats::onnx::read_datum(in + "input_" + std::to_string(i) + ".pb", inputs[i]->type));
       }
       const io::onnx::Values got = program.run(given);
       for (size_t i = 0; i < got.size(); ++i) {

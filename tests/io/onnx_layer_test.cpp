@@ -1,5 +1,5 @@
-// Imported models as ordinary layers: what they give, that they differentiate, compile at any batch,
-// train, and are saved.
+// Imported models as ordinary layers: what they give, that they differentiate, compile at any
+// batch, train, and are saved.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,17 +19,17 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Model layer_of(const formats::onnx::Model& m) {
-  return Model(io::onnx::make_layer(std::make_shared<const io::onnx::Program>(test::reread(m)),
-                                    false, ""));
+  return Model(
+      io::onnx::make_layer(std::make_shared<const io::onnx::Program>(test::reread(m)), false, ""));
 }
 
 // relu(x w1 + b1) w2, its names those of exporters: with dots and slashes.
 formats::onnx::Model network() {
-  return test::model({node("Gemm", {"x", "fc1.weight", "fc1.bias"}, {"h"}, {test::integer("transB", 1)}),
-                      node("Relu", {"h"}, {"a"}), node("MatMul", {"a", "/fc2/w"}, {"y"})},
-                     {floats("fc1.weight", {3, 2}, {1, -1, 2, 0.5f, -3, 1}),
-                      floats("fc1.bias", {3}, {0.5f, 0, -1}),
-                      floats("/fc2/w", {3, 1}, {1, 2, -1})});
+  return test::model(
+      {node("Gemm", {"x", "fc1.weight", "fc1.bias"}, {"h"}, {test::integer("transB", 1)}),
+       node("Relu", {"h"}, {"a"}), node("MatMul", {"a", "/fc2/w"}, {"y"})},
+      {floats("fc1.weight", {3, 2}, {1, -1, 2, 0.5f, -3, 1}),
+       floats("fc1.bias", {3}, {0.5f, 0, -1}), floats("/fc2/w", {3, 1}, {1, 2, -1})});
 }
 
 TEST(OnnxLayer, GivesWhatTheModelGives) {
@@ -102,8 +102,9 @@ TEST(OnnxLayer, AModelOfOneSampleTakesBatches) {
 }
 
 TEST(OnnxLayer, WhatOpsNeedBeforehandStaysConstant) {
-  auto m = test::model({node("Clip", {"x", "low", "high"}, {"c"}), node("Mul", {"c", "w"}, {"y"})},
-                       {floats("low", {}, {-1}), floats("high", {}, {1}), floats("w", {2}, {2, 3})});
+  auto m =
+      test::model({node("Clip", {"x", "low", "high"}, {"c"}), node("Mul", {"c", "w"}, {"y"})},
+                  {floats("low", {}, {-1}), floats("high", {}, {1}), floats("w", {2}, {2, 3})});
   Model model = layer_of(m);
   EXPECT_THAT(Tensor(model(tensor<float>({5, -0.5f}, {1, 2}))).to_doubles(), ElementsAre(2, -1.5));
   EXPECT_EQ(model.named_variables().size(), 1u);
@@ -125,7 +126,9 @@ TEST(OnnxLayer, ShapesThatDependOnDataAreRefusedInATrace) {
   const io::onnx::Program program(test::reread(m));
   EXPECT_EQ(test::run(m).shape(), Shape({2, 4}));
   const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
-  EXPECT_THAT(test::message_of<UnsupportedError>([&] { f(ones({2, 2})); }),
+  EXPECT_THAT(test::message_of<UnsupportedError>([&] {
+                f(ones({2, 2}));
+              }),
               HasSubstr("node \"where\", opset 17: the count of elements that are not 0 depends on "
                         "data"));
 }
@@ -159,9 +162,9 @@ TEST(OnnxLayer, ALoopByDataCompiles) {
                 node("ReduceSum", {"w"}, {"s"}, {test::integer("keepdims", 0)}),
                 node("Less", {"s", "most"}, {"d"})};
   body.outputs = {test::port("d", {}, test::Type::boolean), test::port("w", {-1, 2})};
-  auto m = test::model({node("Loop", {"", "yes", "x"}, {"y"}, {test::body("body", body)})},
-                       {floats("most", {}, {100}),
-                        test::weights<uint8_t>("yes", test::Type::boolean, {}, {1})});
+  auto m = test::model(
+      {node("Loop", {"", "yes", "x"}, {"y"}, {test::body("body", body)})},
+      {floats("most", {}, {100}), test::weights<uint8_t>("yes", test::Type::boolean, {}, {1})});
   const io::onnx::Program program(test::reread(m));
   EXPECT_THAT(test::run(m, 1).to_doubles(), ElementsAre(64, 128));
   const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
@@ -175,11 +178,11 @@ TEST(OnnxLayer, AScanIsTheSameInATrace) {
   body.inputs = {test::port("state", {2}), test::port("row", {2})};
   body.nodes = {node("Add", {"state", "row"}, {"next"}), node("Identity", {"next"}, {"out"})};
   body.outputs = {test::port("next", {2}), test::port("out", {2})};
-  auto m = test::model({node("Scan", {"start", "x"}, {"end", "y"},
-                             {test::body("body", body), test::integer("num_scan_inputs", 1),
-                              test::ints("scan_input_directions", {1}),
-                              test::ints("scan_output_directions", {1})})},
-                       {floats("start", {2}, {0, 0})});
+  auto m = test::model(
+      {node("Scan", {"start", "x"}, {"end", "y"},
+            {test::body("body", body), test::integer("num_scan_inputs", 1),
+             test::ints("scan_input_directions", {1}), test::ints("scan_output_directions", {1})})},
+      {floats("start", {2}, {0, 0})});
   const io::onnx::Program program(test::reread(m));
   const auto f = jit([&](const Tensor& x) { return program.run({{"x", x}}).at(0).tensor; });
   EXPECT_THAT(test::run(m, 3).to_doubles(), ElementsAre(9, 12, 8, 10, 5, 6));
@@ -217,7 +220,9 @@ TEST(OnnxModel, RunsByName) {
   EXPECT_THAT(out.at("y").to_doubles(), ElementsAre(6));
   EXPECT_THAT(test::message_of<FormatError>([&] { model.run({}); }),
               HasSubstr("input \"x\": tensor(float32)[batch, 2] is missing"));
-  EXPECT_THAT(test::message_of<FormatError>([&] { model.run({{"x", ones({1, 3})}}); }),
+  EXPECT_THAT(test::message_of<FormatError>([&] {
+                model.run({{"x", ones({1, 3})}});
+              }),
               HasSubstr("expected tensor(float32)[batch, 2], got tensor(float32)[1, 3]"));
   EXPECT_THAT(test::message_of<IndexError>([&] {
                 model.run({{"x", ones({1, 2})}, {"z", ones({1})}});

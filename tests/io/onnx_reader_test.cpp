@@ -25,9 +25,7 @@ using ::testing::HasSubstr;
 std::string refusal(const std::string& bytes, const std::string& folder = "") {
   return test::message_of<FormatError>([&] { test::parsed(bytes, folder); });
 }
-std::string refusal(const formats::onnx::Model& m) {
-  return refusal(formats::onnx::serialize(m));
-}
+std::string refusal(const formats::onnx::Model& m) { return refusal(formats::onnx::serialize(m)); }
 std::string run_refusal(const formats::onnx::Model& m) {
   return test::message_of<Error>([&] { test::run(test::reread(m)); });
 }
@@ -35,7 +33,7 @@ std::string run_refusal(const formats::onnx::Model& m) {
 // A field of bytes with its tag and length.
 std::string field(int number, const std::string& bytes) {
   std::string out(1, static_cast<char>(number << 3 | 2));
-  for (size_t n = bytes.size(); ; n >>= 7) {
+  for (size_t n = bytes.size();; n >>= 7) {
     out += static_cast<char>(n < 128 ? n : (n & 127) | 128);
     if (n < 128) break;
   }
@@ -105,7 +103,8 @@ TEST(OnnxReader, EveryCutOfAModelIsRefusedAtAByte) {  // B028
 }
 
 TEST(OnnxReader, RefusesWhatIsNoProtobuf) {  // B029
-  EXPECT_EQ(refusal(std::string("\x08") + std::string(11, '\xff')), "m.onnx: byte 1: invalid varint");
+  EXPECT_EQ(refusal(std::string("\x08") + std::string(11, '\xff')),
+            "m.onnx: byte 1: invalid varint");
   EXPECT_EQ(refusal("\x3d\x01\x02\x03\x04"),
             "m.onnx: byte 0: field graph: expected bytes with a length, got 4 bytes");
   EXPECT_THAT(refusal("\x0f"), HasSubstr("unknown wire type 7"));
@@ -147,8 +146,8 @@ TEST(OnnxReader, NamesMustBeThereBeforeTheyAreRead) {  // B033, B034
                                  node("Relu", {"a"}, {"b"}, {}, "n4"),
                                  node("Relu", {"b"}, {"y"}, {}, "n5")})),
             "m.onnx: graph has a cycle: n1 -> n4 -> n1");
-  EXPECT_EQ(refusal(test::model({node("Relu", {"x"}, {"y"}, {}, "n1"),
-                                 node("Relu", {"x"}, {"y"}, {}, "n2")})),
+  EXPECT_EQ(refusal(test::model(
+                {node("Relu", {"x"}, {"y"}, {}, "n1"), node("Relu", {"x"}, {"y"}, {}, "n2")})),
             "m.onnx: node \"n2\" output 0: \"y\" is given twice");
   EXPECT_EQ(refusal(test::model({node("Relu", {"x"}, {"z"})})),
             "m.onnx: output \"y\" is not produced");
@@ -295,7 +294,8 @@ TEST(OnnxReader, AttributesAreOfTheirKindAndRange) {  // B042, B043
   };
   EXPECT_EQ(conv({test::text("strides", "2")}),
             "node \"conv1\": attribute strides: expected ints, got string");
-  EXPECT_EQ(conv({test::ints("strides", {0, 1})}), "node \"conv1\": strides[0]: expected >= 1, got 0");
+  EXPECT_EQ(conv({test::ints("strides", {0, 1})}),
+            "node \"conv1\": strides[0]: expected >= 1, got 0");
   EXPECT_EQ(conv({test::ints("dilations", {1, -1})}),
             "node \"conv1\": dilations[1]: expected >= 1, got -1");
   EXPECT_EQ(conv({test::integer("group", 0)}), "node \"conv1\": group: expected >= 1, got 0");

@@ -1,11 +1,12 @@
-// Graphs inside graphs: choices and loops, by the host's own control flow; where a trace records and
-// what decides is not known, by Varve's structured operations.
+// Graphs inside graphs: choices and loops, by the host's own control flow; where a trace records
+// and what decides is not known, by Varve's structured operations.
+#include "varve/control.h"
+
 #include <algorithm>
 
 #include "base/error.h"
 #include "io/onnx/helpers.h"
 #include "ir/frame.h"
-#include "varve/control.h"
 #include "varve/ops/shape.h"
 
 namespace varve::io::onnx {

@@ -176,13 +176,14 @@ Values roi_align_(Call& c) {
   const char* fallback = c.version() < 16 ? "output_half_pixel" : "half_pixel";
   const int64_t rows = c.integer("output_height", 1), columns = c.integer("output_width", 1);
   c.limit(Shape({c.shape(1)[0], c.shape(0)[1], rows, columns}));
-  return {roi_align(c.tensor(0), c.tensor(1), c.tensor(2),
-                    {.size = {rows, columns},
-                     .sampling_ratio = c.integer("sampling_ratio", 0),
-                     .spatial_scale = c.real("spatial_scale", 1),
-                     .maximum = mode == "max",
-                     .half_pixel = c.text("coordinate_transformation_mode", fallback) == "half_pixel",
-                     .data_format = "channels_first"})};
+  return {
+      roi_align(c.tensor(0), c.tensor(1), c.tensor(2),
+                {.size = {rows, columns},
+                 .sampling_ratio = c.integer("sampling_ratio", 0),
+                 .spatial_scale = c.real("spatial_scale", 1),
+                 .maximum = mode == "max",
+                 .half_pixel = c.text("coordinate_transformation_mode", fallback) == "half_pixel",
+                 .data_format = "channels_first"})};
 }
 
 Values non_max_suppression_(Call& c) {
@@ -232,8 +233,8 @@ Values image_decoder(Call& c) {
   if (!text.starts_with("\x89PNG") && !text.starts_with("\xff\xd8")) {
     c.unsupported("pictures other than PNG and JPEG");
   }
-  const formats::Array picture = formats::read_image(formats::Source::memory("picture", bytes),
-                                                     format == "Grayscale" ? 1 : 3);
+  const formats::Array picture =
+      formats::read_image(formats::Source::memory("picture", bytes), format == "Grayscale" ? 1 : 3);
   const Tensor y = tensor_from_shared(picture.bytes.shared(), picture.bytes.data(), picture.dtype,
                                       picture.shape);
   return {format == "BGR" ? flip(y, {2}) : y};
