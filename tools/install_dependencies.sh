@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config python3 clang-format
+  g++ cmake ninja-build ccache pkg-config python3 python3-venv clang-format
   libdnnl-dev ocl-icd-opencl-dev libopenblas-openmp-dev libhwy-dev
   nlohmann-json3-dev libtomlplusplus-dev libfmt-dev libcli11-dev
   zlib1g-dev libpng-dev libjpeg-dev libprotozero-dev

@@ -56,6 +56,10 @@ void write(pbf_writer& w, const ValueType& type);
 
 void write_shape(pbf_writer& w, const ValueType& type) {
   if (!type.has_shape) return;
+  if (type.dims.empty()) {  // a nested message that stays empty would not be written
+    w.add_message(2, std::string());
+    return;
+  }
   pbf_writer shape(w, 2);
   for (const ValueType::Dim& d : type.dims) {
     pbf_writer dim(shape, 1);
