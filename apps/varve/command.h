@@ -31,5 +31,6 @@ Action declare_doctor(Arguments& arguments);
 Action declare_onnx_test(Arguments& arguments);
 Action declare_onnx_run(Arguments& arguments);
 Action declare_onnx_import(Arguments& arguments);
+Action declare_onnx_export(Arguments& arguments);
 
 }  // namespace varve::app

@@ -98,6 +98,12 @@ constexpr std::array kCommands{
         "  varve onnx import model.onnx -o model.safetensors\n"
         "  varve summary model.safetensors\n",
         true, declare_onnx_import},
+    Command{"onnx export", "Writes a model file as ONNX, for other programs.",
+            "Opset 17, with the weights inside and the batch left open; inputs and outputs keep\n"
+            "their names and layout.\n\n"
+            "Example:\n"
+            "  varve onnx export runs/demo/model.safetensors -o model.onnx\n",
+            false, declare_onnx_export},
     Command{"doctor", "Says what this Varve is made of and what it finds on this machine.",
             "Example:\n"
             "  varve doctor            a table, and notes on what costs speed\n"

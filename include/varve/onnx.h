@@ -1,5 +1,6 @@
 // room: io
-// Models of other programs in ONNX files (opset 7 to 27): read, run, and made layers that train.
+// ONNX files: models of other programs (opset 7 to 27) read, run, and made layers that train;
+// models of Varve's written for other programs.
 #pragma once
 #include <map>
 #include <memory>
@@ -59,5 +60,11 @@ class Model {
 
 /// Model::load.
 Model load(std::string_view path);
+
+/// Writes a built model in inference mode as an ONNX file: opset 17, IR version 8, weights inside
+/// under their paths; inputs and outputs keep names and layout, and the batch is left open. Atomic.
+/// Throws IoError; ValueError where the model was not built; UnsupportedError, naming the operation
+/// and its place, for what ONNX cannot say (or where the file would have 2 GiB or more).
+void save(const Layer& model, std::string_view path);
 
 }  // namespace varve::onnx

@@ -53,7 +53,9 @@ TEST_P(OnnxExport, ComesBackWithTheSameValues) {
   for (const Sample& sample : row.samples) {
     SCOPED_TRACE(sample.name);
     const auto& types = dtypes_of(row, sample);
-    const auto has = [&](DType d) { return std::find(types.begin(), types.end(), d) != types.end(); };
+    const auto has = [&](DType d) {
+      return std::find(types.begin(), types.end(), d) != types.end();
+    };
     const DType dtype = has(f32) ? f32 : has(u32) ? u32 : has(i64) ? i64 : types.front();
     const Tensors x = make_inputs(row, sample, dtype);
     ir::Types in;

@@ -47,11 +47,11 @@ inline void keep_onnx_case(const std::string& name, const std::string& model, co
   write_bytes(data.parent_path() / "model.onnx", model);
   for (size_t i = 0; i < in.size(); ++i) {
     write_bytes(data / ("input_" + std::to_string(i) + ".pb"),
-          formats::onnx::serialize(data_of(in[i], "x" + std::to_string(i))));
+                formats::onnx::serialize(data_of(in[i], "x" + std::to_string(i))));
   }
   for (size_t i = 0; i < out.size(); ++i) {
     write_bytes(data / ("output_" + std::to_string(i) + ".pb"),
-          formats::onnx::serialize(data_of(out[i], "y" + std::to_string(i))));
+                formats::onnx::serialize(data_of(out[i], "y" + std::to_string(i))));
   }
 }
 

@@ -17,7 +17,8 @@ const ExportRow* find(std::string_view op) {
     std::unordered_map<std::string_view, const ExportRow*> all;
     for (auto family : {pointwise_exports, shape_exports, reduction_exports, indexing_exports,
                         network_exports, control_exports}) {
-      for (const ExportRow& row : family()) check(all.emplace(row.op, &row).second, "one row an op");
+      for (const ExportRow& row : family())
+        check(all.emplace(row.op, &row).second, "one row an op");
     }
     return all;
   }();
@@ -80,7 +81,7 @@ void Exported::refuse(const std::string& why) const {
 
 std::string Emitter::fresh(std::string_view stem) {
   Emitter& t = top();
-  const std::string base(stem);
+  const std::string base(stem.empty() ? "value" : stem);  // "" would be an input left out
   if (t.names_.insert(base).second) return base;
   for (int& count = t.used_[base];;) {
     std::string name = base + "_" + std::to_string(++count);
@@ -124,7 +125,8 @@ std::string Emitter::ints(const std::vector<int64_t>& values) {
   const auto at = top().integers_.find(values);
   if (at != top().integers_.end()) return at->second;
   const Tensor t = tensor(values, Shape{values.size()});
-  return top().integers_[values] = literal({DType::i64, t.shape(), ir::contiguous_array(t)}, "ints");
+  return top().integers_[values] =
+             literal({DType::i64, t.shape(), ir::contiguous_array(t)}, "ints");
 }
 
 std::string Emitter::number(double value, DType dtype) {
@@ -139,7 +141,8 @@ std::string Emitter::batch() {
 }
 
 std::string Emitter::sizes(std::span<const int64_t> shape) {
-  if (std::none_of(shape.begin(), shape.end(), batches_in)) return ints({shape.begin(), shape.end()});
+  if (std::none_of(shape.begin(), shape.end(), batches_in))
+    return ints({shape.begin(), shape.end()});
   std::vector<std::string> parts;
   for (int64_t n : shape) {
     const int64_t batches = batches_in(n);
@@ -256,9 +259,8 @@ std::vector<Emitted> Emitter::emit(const ir::Graph& graph, std::vector<Emitted> 
     if (const ExportRow* row = find(node.op->name)) {
       row->emit(e);
     } else if (node.op->decompose) {
-      const ir::Graph body = ir::trace_body(types, [&](std::span<const Tensor> x) {
-        return node.op->decompose(x, node.attributes);
-      });
+      const ir::Graph body = ir::trace_body(
+          types, [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
       std::vector<Emitted> operands;
       for (Emitted* v : e.inputs) {
         // Its forms are made here, where later readers find them too.

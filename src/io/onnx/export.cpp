@@ -4,10 +4,12 @@
 
 #include "base/any_batch.h"
 #include "base/error.h"
+#include "formats/atomic_file.h"
 #include "io/onnx/emit.h"
 #include "ir/frame.h"
 #include "transform/dead_code.h"
 #include "varve/nn/network.h"
+#include "varve/onnx.h"
 
 namespace varve::io::onnx {
 namespace {
@@ -114,3 +116,16 @@ formats::onnx::Model to_onnx(const Layer& model) {
 }
 
 }  // namespace varve::io::onnx
+
+namespace varve::onnx {
+
+void save(const Layer& model, std::string_view path) {
+  const std::string bytes = formats::onnx::serialize(io::onnx::to_onnx(model));
+  if (bytes.size() >= size_t{1} << 31) {
+    throw UnsupportedError("ONNX export: the file would have " + std::to_string(bytes.size()) +
+                           " bytes; readers stop at 2^31 - 1");
+  }
+  formats::write_file(std::string(path), bytes);
+}
+
+}  // namespace varve::onnx

@@ -8,8 +8,7 @@ namespace {
 std::string indices(const Exported& e, size_t input) {
   const std::string& x = e.plain(input);
   if (e.type(input).dtype == DType::i64 || e.type(input).dtype == DType::i32) return x;
-  return e.to.add("Cast", {x},
-                  {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
+  return e.to.add("Cast", {x}, {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
 }
 
 template <const char* Op>
@@ -18,9 +17,7 @@ void gather(const Exported& e) {
 }
 constexpr char kGather[] = "Gather", kGatherElements[] = "GatherElements";
 
-void gather_nd(const Exported& e) {
-  e.give(e.to.add("GatherND", {e.plain(0), indices(e, 1)}));
-}
+void gather_nd(const Exported& e) { e.give(e.to.add("GatherND", {e.plain(0), indices(e, 1)})); }
 
 template <bool Add>
 void scatter(const Exported& e) {
@@ -52,11 +49,10 @@ void scatter(const Exported& e) {
   }
   std::vector<int64_t> tuples = places.dims();
   tuples.push_back(1);
-  const std::string made =
-      e.to.add("ScatterND",
-               {e.to.transpose(x, front), e.to.reshape(at, tuples),
-                e.to.transpose(updates, of_updates)},
-               how);
+  const std::string made = e.to.add(
+      "ScatterND",
+      {e.to.transpose(x, front), e.to.reshape(at, tuples), e.to.transpose(updates, of_updates)},
+      how);
   e.give(e.to.transpose(made, back));
 }
 
@@ -66,19 +62,19 @@ void one_hot(const Exported& e) {
   const std::string at = indices(e, 0);
   const DType held = e.type(0).dtype == DType::i32 ? DType::i32 : DType::i64;
   const std::string valid = e.to.add("GreaterOrEqual", {at, e.to.number(0, held)});
-  const std::string none =
-      e.to.number(static_cast<double>(e.integer("classes")), held);
+  const std::string none = e.to.number(static_cast<double>(e.integer("classes")), held);
   const std::string safe = e.to.add("Where", {valid, at, none});
   const Tensor values = cast(tensor({0.0, 1.0}), d);
-  e.give(e.to.add("OneHot", {safe, e.to.ints({e.integer("classes")}),
-                             e.to.literal({d, {2}, ir::contiguous_array(values)})},
+  e.give(e.to.add("OneHot",
+                  {safe, e.to.ints({e.integer("classes")}),
+                   e.to.literal({d, {2}, ir::contiguous_array(values)})},
                   {integer("axis", -1)}));
 }
 
 std::string order(const Exported& e, int64_t k, bool largest) {
-  return e.to.add_many("TopK", {e.plain(0), e.to.ints({k})}, 2,
-                       {integer("axis", e.integer("axis")), integer("largest", largest),
-                        integer("sorted", 1)})[1];
+  return e.to.add_many(
+      "TopK", {e.plain(0), e.to.ints({k})}, 2,
+      {integer("axis", e.integer("axis")), integer("largest", largest), integer("sorted", 1)})[1];
 }
 void argsort(const Exported& e) {
   const int64_t n = e.type(0).shape[static_cast<int>(e.integer("axis"))];
@@ -91,10 +87,10 @@ void searchsorted(const Exported& e) {
   std::vector<int64_t> column = e.type(1).shape.dims();
   column.push_back(1);
   const bool right = e.node.attributes.flag("right");
-  const std::string before = e.to.add(right ? "LessOrEqual" : "Less",
-                                      {e.plain(0), e.to.reshape(e.plain(1), column)});
-  const std::string ones = e.to.add(
-      "Cast", {before}, {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
+  const std::string before =
+      e.to.add(right ? "LessOrEqual" : "Less", {e.plain(0), e.to.reshape(e.plain(1), column)});
+  const std::string ones =
+      e.to.add("Cast", {before}, {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
   e.give(e.to.add("ReduceSum", {ones, e.to.ints({-1})}, {integer("keepdims", 0)}));
 }
 

@@ -72,22 +72,21 @@ void transposed_convolution(const Exported& e) {
 }
 
 void max_pool(const Exported& e) {
-  e.outputs[0].channels_first =
-      e.to.add("MaxPool", {e.to.first(*e.inputs[0])},
-               {integers("kernel_shape", e.ints("window")),
-                integers("dilations", e.ints("dilation")), integers("pads", pads_of(e)),
-                integers("strides", e.ints("strides"))});
+  e.outputs[0].channels_first = e.to.add(
+      "MaxPool", {e.to.first(*e.inputs[0])},
+      {integers("kernel_shape", e.ints("window")), integers("dilations", e.ints("dilation")),
+       integers("pads", pads_of(e)), integers("strides", e.ints("strides"))});
 }
 
 void average_pool(const Exported& e) {
   const ir::Ints& dilation = e.ints("dilation");
   if (std::any_of(dilation.begin(), dilation.end(), [](int64_t d) { return d != 1; }))
     e.refuse("dilation has an operator from opset 19 on");
-  e.outputs[0].channels_first = e.to.add(
-      "AveragePool", {e.to.first(*e.inputs[0])},
-      {integers("kernel_shape", e.ints("window")), integers("pads", pads_of(e)),
-       integers("strides", e.ints("strides")),
-       integer("count_include_pad", e.node.attributes.flag("count_include_pad"))});
+  e.outputs[0].channels_first =
+      e.to.add("AveragePool", {e.to.first(*e.inputs[0])},
+               {integers("kernel_shape", e.ints("window")), integers("pads", pads_of(e)),
+                integers("strides", e.ints("strides")),
+                integer("count_include_pad", e.node.attributes.flag("count_include_pad"))});
 }
 
 template <const char* Op>
@@ -167,8 +166,8 @@ void cond(const Exported& e) {
   std::vector<Attribute> branches;
   branches.push_back(branch("then", "then_branch"));
   branches.push_back(branch("else", "else_branch"));
-  const auto names = e.to.add_many("If", {predicate}, static_cast<int>(e.outputs.size()),
-                                   std::move(branches));
+  const auto names =
+      e.to.add_many("If", {predicate}, static_cast<int>(e.outputs.size()), std::move(branches));
   for (size_t i = 0; i < names.size(); ++i) e.outputs[i].plain = names[i];
 }
 
@@ -208,14 +207,13 @@ void scan(const Exported& e) {
   how.push_back(integer("num_scan_inputs", static_cast<int64_t>(xs)));
   how.push_back(integers("scan_input_directions", std::vector<int64_t>(xs, direction)));
   if (stacked + kept.size() > 0) {
-    how.push_back(integers("scan_output_directions",
-                           std::vector<int64_t>(stacked + kept.size(), direction)));
+    how.push_back(
+        integers("scan_output_directions", std::vector<int64_t>(stacked + kept.size(), direction)));
   }
-  const auto names = e.to.add_many("Scan", inputs,
-                                   static_cast<int>(carries + stacked + kept.size()), how);
+  const auto names =
+      e.to.add_many("Scan", inputs, static_cast<int>(carries + stacked + kept.size()), how);
   for (size_t i = 0; i < carries + stacked; ++i) e.outputs[i].plain = names[i];
-  for (size_t i = 0; i < kept.size(); ++i)
-    e.outputs[kept[i]].plain = names[carries + stacked + i];
+  for (size_t i = 0; i < kept.size(); ++i) e.outputs[kept[i]].plain = names[carries + stacked + i];
 }
 
 void while_loop(const Exported& e) {
@@ -224,8 +222,8 @@ void while_loop(const Exported& e) {
   std::vector<Emitted> around;
   for (size_t i = 0; i < e.inputs.size(); ++i)
     around.push_back({e.type(i), e.plain(i), {}, {}, {}});
-  std::vector<std::string> inputs{
-      bound < 0 ? std::string() : e.to.number(static_cast<double>(bound), i64)};
+  std::vector<std::string> inputs{bound < 0 ? std::string()
+                                            : e.to.number(static_cast<double>(bound), i64)};
   std::vector<Emitted> at_first = e.to.emit(graph_of(e, "condition"), around);
   inputs.push_back(e.to.plain(at_first[0]));
   Emitter body(&e.to);

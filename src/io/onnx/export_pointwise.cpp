@@ -12,8 +12,8 @@ using Names = std::vector<std::string>;
 /// One operator for the whole op.
 template <auto Make>
 void row(const Exported& e) {
-  e.outputs[0] = e.to.elementwise(e.node.outputs[0], e.inputs,
-                                  [&](const Names& x) { return Make(e, x); });
+  e.outputs[0] =
+      e.to.elementwise(e.node.outputs[0], e.inputs, [&](const Names& x) { return Make(e, x); });
 }
 
 std::string like(const Exported& e, double value) { return e.to.number(value, e.type(0).dtype); }
@@ -114,8 +114,8 @@ std::string trunc(const Exported& e, const Names& x) {
 std::string remainder(const Exported& e, const Names& x) {
   if (!floats(e)) return e.to.add("Mod", x);
   const std::string r = e.to.add("Mod", x, {integer("fmod", 1)}), zero = like(e, 0);
-  const std::string other = e.to.add(
-      "Xor", {e.to.add("Less", {r, zero}), e.to.add("Less", {x[1], zero})});
+  const std::string other =
+      e.to.add("Xor", {e.to.add("Less", {r, zero}), e.to.add("Less", {x[1], zero})});
   const std::string wrong =
       e.to.add("And", {e.to.add("Not", {e.to.add("Equal", {r, zero})}), other});
   return e.to.add("Where", {wrong, e.to.add("Add", {r, x[1]}), r});
@@ -133,8 +133,7 @@ std::string atan2(const Exported& e, const Names& v) {
   const std::string angle = e.to.add("Atan", {e.to.add("Div", {y, safe})});
   const std::string turn = e.to.add("Where", {up, pi, e.to.add("Neg", {pi})});
   const std::string turned = e.to.add("Where", {left, e.to.add("Add", {angle, turn}), angle});
-  const std::string axis =
-      e.to.add("Mul", {e.to.add("Sign", {y}), like(e, std::numbers::pi / 2)});
+  const std::string axis = e.to.add("Mul", {e.to.add("Sign", {y}), like(e, std::numbers::pi / 2)});
   return e.to.add("Where", {none, axis, turned});
 }
 std::string is_finite(const Exported& e, const Names& x) {

@@ -167,8 +167,9 @@ void sum(const Exported& e) {
 /// The mean of nothing is 0 / 0.
 void mean(const Exported& e) {
   const ir::Ints& over = e.ints("axes");
-  if (std::none_of(over.begin(), over.end(),
-                   [&](int64_t axis) { return e.type(0).shape.dims()[static_cast<size_t>(axis)] == 0; })) {
+  if (std::none_of(over.begin(), over.end(), [&](int64_t axis) {
+        return e.type(0).shape.dims()[static_cast<size_t>(axis)] == 0;
+      })) {
     reduce<kMean>(e);
     return;
   }
@@ -177,15 +178,17 @@ void mean(const Exported& e) {
   });
 }
 
-/// Truth values have no reductions: all is the least of them as numbers, any that not all are false.
+/// Truth values have no reductions: all is the least of them as numbers, any that not all are
+/// false.
 template <bool Any>
 void truths(const Exported& e) {
   std::string x = e.plain(0);
   if (e.type(0).dtype != DType::bool_) x = e.to.add("Cast", {x}, {to(Type::boolean)});
   if (Any) x = e.to.add("Not", {x});
   x = e.to.add("Cast", {x}, {to(Type::int32)});
-  x = e.to.add("ReduceMin", {x}, {integers("axes", e.ints("axes")),
-                                  integer("keepdims", e.node.attributes.flag("keep_dims"))});
+  x = e.to.add(
+      "ReduceMin", {x},
+      {integers("axes", e.ints("axes")), integer("keepdims", e.node.attributes.flag("keep_dims"))});
   x = e.to.add("Cast", {x}, {to(Type::boolean)});
   e.give(Any ? e.to.add("Not", {x}) : x);
 }
@@ -200,9 +203,14 @@ constexpr char kArgMax[] = "ArgMax", kArgMin[] = "ArgMin";
 
 std::span<const ExportRow> shape_exports() {
   static constexpr ExportRow rows[] = {
-      {"reshape", reshape}, {"broadcast_to", broadcast_to}, {"transpose", transpose},
-      {"slice", slice},     {"pad", pad},                   {"concat", concat},
-      {"diagonal", diagonal}, {"arange", arange},
+      {"reshape", reshape},
+      {"broadcast_to", broadcast_to},
+      {"transpose", transpose},
+      {"slice", slice},
+      {"pad", pad},
+      {"concat", concat},
+      {"diagonal", diagonal},
+      {"arange", arange},
   };
   return rows;
 }
