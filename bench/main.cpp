@@ -17,6 +17,7 @@
 #include "cases.h"
 #include "check.h"
 #include "kernel_costs.h"
+#include "ops.h"
 #include "varve/error.h"
 #include "varve/jit.h"
 #include "varve/losses.h"
@@ -190,7 +191,17 @@ int main(int argc, char** argv) {
   app.add_option(
       "--check", check,
       "Folder of a peer's weights, data, gradients and losses: compare instead of timing");
+  std::string ops;
+  double ops_max_size = 1e7;
+  app.add_option("--ops", ops, "Time single ops instead of cases: \"all\" or one by name");
+  app.add_option("--ops-max-size", ops_max_size, "The largest number of elements")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  if (!ops.empty()) {
+    set_thread_count(threads);
+    print_op_times(ops == "all" ? "" : ops, ops_max_size);
+    return 0;
+  }
   if (!costs.empty()) {
     print_kernel_costs(costs == "convolutions");
     return 0;

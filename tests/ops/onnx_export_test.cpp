@@ -20,7 +20,7 @@ namespace {
 
 namespace onnx = io::onnx;
 
-// What ONNX has no operator for at opset 17, by op.
+// What ONNX has no operator for at opset 17.
 const std::map<std::string, std::string> kNotInOnnx{
     {"bitwise_and", "bits of integers came with opset 18"},
     {"bitwise_or", "bits of integers came with opset 18"},
@@ -33,10 +33,37 @@ const std::map<std::string, std::string> kNotInOnnx{
     {"random_bits", "random numbers of a key"},
     {"random_unit", "random numbers of a key"},
     {"random_permutation", "random numbers of a key"},
+    {"scatter_max", "came with opset 18"},
+    {"scatter_min", "came with opset 18"},
+    {"scatter_sum", "of training"},
+    {"gather_dot", "of training"},
+    {"roi_align_max", "here the largest of linear samples, there of their four neighbours"},
+    {"non_max_suppression", "a count that is known beforehand"},
+    {"argsort_rows", "orders by several columns"},
+    {"average_pool", "dilation came with opset 19"},
+    {"max_pool", "places within a window"},
+    {"resample", "a region of the picture"},
+    {"solve", "linear algebra"},
+    {"triangular_solve", "linear algebra"},
+    {"cholesky", "linear algebra"},
+    {"qr", "linear algebra"},
+    {"svd", "linear algebra"},
+    {"singular_values", "linear algebra"},
+    {"eigh", "linear algebra"},
+    {"inverse", "linear algebra"},
+    {"pinv", "linear algebra"},
+    {"slogdet", "linear algebra"},
+    {"matrix_exp", "linear algebra"},
 };
 
+/// The op that could not leave: `ONNX export: fft: there is ...`.
+std::string refused(const std::string& message) {
+  const size_t start = message.find(": ") + 2;
+  return message.substr(start, message.find(':', start) - start);
+}
+
 bool for_training(const std::string& op) {
-  return op.find("gradient") != op.npos || op == "max_pool_gather";
+  return op.find("gradient") != op.npos || op == "max_pool_gather" || op == "resample_transpose";
 }
 
 std::vector<std::string> numbered(const char* stem, size_t count) {
@@ -68,7 +95,7 @@ TEST_P(OnnxExport, ComesBackWithTheSameValues) {
     try {
       bytes = formats::onnx::serialize(onnx::to_onnx(graph, from, to));
     } catch (const UnsupportedError& e) {
-      EXPECT_TRUE(kNotInOnnx.contains(row.op)) << e.what();
+      EXPECT_TRUE(kNotInOnnx.contains(refused(e.message()))) << e.what();
       continue;
     }
     const Tensors expected = run(row, sample, x);

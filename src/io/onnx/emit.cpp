@@ -16,7 +16,7 @@ const ExportRow* find(std::string_view op) {
   static const std::unordered_map<std::string_view, const ExportRow*> rows = [] {
     std::unordered_map<std::string_view, const ExportRow*> all;
     for (auto family : {pointwise_exports, shape_exports, reduction_exports, indexing_exports,
-                        network_exports, control_exports}) {
+                        network_exports, linear_exports, control_exports}) {
       for (const ExportRow& row : family())
         check(all.emplace(row.op, &row).second, "one row an op");
     }

@@ -105,6 +105,7 @@ std::span<const ExportRow> shape_exports();
 std::span<const ExportRow> reduction_exports();
 std::span<const ExportRow> indexing_exports();
 std::span<const ExportRow> network_exports();
+std::span<const ExportRow> linear_exports();
 std::span<const ExportRow> control_exports();
 
 }  // namespace varve::io::onnx

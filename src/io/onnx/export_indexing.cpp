@@ -19,11 +19,11 @@ constexpr char kGather[] = "Gather", kGatherElements[] = "GatherElements";
 
 void gather_nd(const Exported& e) { e.give(e.to.add("GatherND", {e.plain(0), indices(e, 1)})); }
 
-template <bool Add>
+template <const char* Reduction>
 void scatter(const Exported& e) {
   const std::string& form = e.node.attributes.get<std::string>("form");
   std::vector<Attribute> how;
-  if (Add) how.push_back(text("reduction", "add"));
+  if (*Reduction) how.push_back(text("reduction", Reduction));
   const std::string &x = e.plain(0), &updates = e.plain(1), at = indices(e, 2);
   const int64_t axis = e.integer("axis");
   if (form == "along") {
@@ -55,6 +55,8 @@ void scatter(const Exported& e) {
       how);
   e.give(e.to.transpose(made, back));
 }
+
+constexpr char kAdd[] = "add", kMultiply[] = "mul", kNone[] = "";
 
 void one_hot(const Exported& e) {
   const DType d = e.node.outputs[0].dtype;
@@ -107,8 +109,9 @@ std::span<const ExportRow> indexing_exports() {
       {"take", gather<kGather>},
       {"take_along_axis", gather<kGatherElements>},
       {"gather_nd", gather_nd},
-      {"scatter_add", scatter<true>},
-      {"scatter_set", scatter<false>},
+      {"scatter_add", scatter<kAdd>},
+      {"scatter_multiply", scatter<kMultiply>},
+      {"scatter_set", scatter<kNone>},
       {"one_hot", one_hot},
       {"argsort", argsort},
       {"top_k", top_k},

@@ -72,6 +72,7 @@ void transposed_convolution(const Exported& e) {
 }
 
 void max_pool(const Exported& e) {
+  if (e.read[1]) e.refuse("the places of the largest elements are read");
   e.outputs[0].channels_first = e.to.add(
       "MaxPool", {e.to.first(*e.inputs[0])},
       {integers("kernel_shape", e.ints("window")), integers("dilations", e.ints("dilation")),

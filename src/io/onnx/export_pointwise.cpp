@@ -120,6 +120,9 @@ std::string remainder(const Exported& e, const Names& x) {
       e.to.add("And", {e.to.add("Not", {e.to.add("Equal", {r, zero})}), other});
   return e.to.add("Where", {wrong, e.to.add("Add", {r, x[1]}), r});
 }
+std::string fmod(const Exported& e, const Names& x) {
+  return e.to.add("Mod", x, {integer("fmod", 1)});
+}
 std::string floor_divide(const Exported& e, const Names& x) {
   const std::string exact = e.to.add("Div", {e.to.add("Sub", {x[0], remainder(e, x)}), x[1]});
   return floats(e) ? e.to.add("Round", {exact}) : exact;
@@ -190,6 +193,7 @@ std::span<const ExportRow> pointwise_exports() {
       {"divide", row<divide>},
       {"floor_divide", row<floor_divide>},
       {"remainder", row<remainder>},
+      {"fmod", row<fmod>},
       {"power", row<power>},
       {"maximum", row<maximum>},
       {"minimum", row<minimum>},
