@@ -46,7 +46,7 @@ template <class T>
 inline constexpr bool is_float_element =
     std::is_floating_point_v<T> || std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
-/// A row-major copy of a strided array.
+/// A row-major copy of a strided array; defined in runtime.
 Array contiguous_copy(const TensorType& type, const Array& array);
 
 }  // namespace varve::ir

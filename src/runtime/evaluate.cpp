@@ -10,31 +10,33 @@
 #include "ir/frame.h"
 #include "ir/node.h"
 #include "runtime/prepare.h"
+#include "runtime/prepared_nodes.h"
 
 namespace varve::runtime {
 namespace {
 
 thread_local ExecuteOptions options;
 
-std::vector<backend::Layout> layouts(std::span<const ir::TensorType> types,
-                                     std::span<const ir::Array> arrays) {
-  std::vector<backend::Layout> out;
-  for (size_t i = 0; i < types.size(); ++i)
-    out.push_back({types[i].dtype, types[i].shape, arrays[i].strides});
-  return out;
+std::vector<ir::Array> allocated(const ir::Types& types) {
+  std::vector<ir::Array> arrays;
+  for (const ir::TensorType& t : types) arrays.push_back(ir::allocate(t.dtype, t.shape));
+  return arrays;
 }
 
-std::vector<ir::Array> run_decomposition(const ir::GraphNode& node,
-                                         std::span<const ir::TensorType> types,
-                                         std::span<const ir::Array> inputs) {
-  const ir::Types copy(types.begin(), types.end());
-  ir::Graph body;
-  {
-    ir::SiteScope site(node.site);
-    body = ir::trace_body(
-        copy, [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
+std::vector<ir::Array> run_plan(const Plan& plan, const ir::GraphNode& node,
+                                std::span<const ir::TensorType> types,
+                                std::span<const ir::Array> inputs) {
+  std::vector<ir::Array> in(inputs.begin(), inputs.end()), out = allocated(node.outputs);
+  std::vector<const void*> from;
+  std::vector<void*> to;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (!ir::is_contiguous(types[i].shape, in[i].strides))
+      in[i] = ir::contiguous_copy(types[i], in[i]);
+    from.push_back(in[i].data());
   }
-  return run_graph(body, inputs);
+  for (const ir::Array& a : out) to.push_back(a.data());
+  plan.run(from, to);
+  return out;
 }
 
 }  // namespace
@@ -69,14 +71,14 @@ std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::T
       return {{inputs[0].storage, offset, std::move(v->strides)}};
     }
   }
-  std::vector<ir::Array> outputs;
-  for (const ir::TensorType& t : node.outputs) outputs.push_back(ir::allocate(t.dtype, t.shape));
-  const auto in = layouts(types, inputs), out = layouts(node.outputs, outputs);
-  Prepared p = prepare(node, in, out, options.kernels, thread_count());
+  const auto prepared = prepared_node(node, types, inputs, options.kernels, thread_count());
+  const Prepared& p = prepared->kernel;
   if (!p.kernel) {
-    if (node.op->decompose) return run_decomposition(node, types, inputs);
+    if (prepared->plan) return run_plan(*prepared->plan, node, types, inputs);
+    if (node.op->decompose) return run_graph(decomposition_of(node, types), inputs);
     no_kernel(node, p.declined);
   }
+  const std::vector<ir::Array> outputs = allocated(node.outputs);
   std::vector<ir::Array> packed_inputs(inputs.begin(), inputs.end());
   std::vector<void*> from, to;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -201,9 +203,44 @@ Pending collect(std::span<const Tensor> roots) {
   return p;
 }
 
+/// A value whose inputs are all there is computed without a list of what is pending; false: it is
+/// not that simple.
+bool evaluate_alone(const ValueRef& v) {
+  NodeRef node;
+  Types types;
+  std::vector<Array> inputs;
+  {
+    const std::lock_guard lock(values_mutex());
+    if (v->computed()) return true;
+    if (!v->node || v->node->outputs.size() != 1) return false;
+    for (const ValueRef& input : v->node->inputs) {
+      if (!input->computed()) return false;
+      types.push_back(input->type);
+      inputs.push_back(input->array);
+    }
+    node = v->node;
+  }
+  const std::vector<Array> outputs = runtime::run_node(
+      {node->op, {}, node->attributes, node->outputs, node->site}, types, inputs);
+  const bool keep = links_kept();
+  const std::lock_guard lock(values_mutex());
+  // The value that was first made for the node may be another one, which somebody holds.
+  for (const ValueRef& value : {v, node->results[0].lock()}) {
+    if (!value) continue;
+    if (!value->computed()) value->compute(outputs[0]);
+    if (keep) {
+      cut_later(value);
+    } else {
+      value->node.reset();
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 void evaluate(std::span<const Tensor> roots) {
+  if (roots.size() == 1 && evaluate_alone(roots[0].cell())) return;
   Pending p = collect(roots);
   const bool keep = links_kept();
   std::vector<std::pair<ValueRef, Array>> finished;

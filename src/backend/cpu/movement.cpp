@@ -91,6 +91,21 @@ struct Slices {
 
   /// How many positions the indices mean.
   int64_t positions() const { return along ? outer * count * block : count; }
+  /// The position in 0..bound-1 that one index means; -1 where it is out of range.
+  template <class I>
+  int64_t position(I index) const {
+    // Beyond i64 only u64 has values.
+    if (std::is_same_v<I, uint64_t> && index > static_cast<I>(INT64_MAX)) return -1;
+    const auto p = static_cast<int64_t>(index);
+    const int64_t q = p < 0 && negative ? p + bound : p;
+    return static_cast<uint64_t>(q) < static_cast<uint64_t>(bound) ? q : -1;
+  }
+  template <class I>
+  void note(Fault* fault, int which, int64_t at, I index) const {
+    const bool beyond = std::is_same_v<I, uint64_t> && index > static_cast<I>(INT64_MAX);
+    const int64_t p = beyond ? INT64_MAX : static_cast<int64_t>(index);
+    fault->note(which, at, p, p >= 0 || !negative ? 0 : -bound, bound - 1);
+  }
   int64_t position_bytes() const { return positions() * static_cast<int64_t>(sizeof(int64_t)); }
 };
 
@@ -175,14 +190,42 @@ void gather(const Slices& s, const T* x, const int64_t* p, T* y, int threads) {
   split(s.outer * s.count, static_cast<int64_t>(bytes), threads, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const T* slice = x + row / s.count * s.bound * s.block;
-      T* to = y + row * s.block;
-      if (s.along) {
-        for (int64_t b = 0; b < s.block; ++b) to[b] = slice[p[row * s.block + b] * s.block + b];
-      } else {
-        std::memcpy(to, slice + p[row % s.count] * s.block, bytes);
-      }
+      std::memcpy(y + row * s.block, slice + p[row % s.count] * s.block, bytes);
     }
   });
+}
+
+/// Along an axis every element has an index of its own, which is read once, where it is used.
+template <class T, class I>
+void gather_along(const Slices& s, const T* x, const I* indices, T* y, Fault* fault, int threads) {
+  split(s.outer * s.count, s.block * 4 * static_cast<int64_t>(sizeof(T)), threads,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t row = begin; row < end;) {
+            const int64_t o = row / s.count, last = std::min(end, (o + 1) * s.count);
+            const T* slice = x + o * s.bound * s.block;
+            bool bad = false;
+            const int64_t block = s.block;
+            if (block == 1) {
+              for (int64_t e = row; e < last; ++e) {
+                const int64_t p = s.position(indices[e]);
+                bad |= p < 0;
+                y[e] = slice[std::max<int64_t>(p, 0)];
+              }
+            } else {
+              for (int64_t at = row; at < last; ++at) {
+                for (int64_t b = 0; b < block; ++b) {
+                  const int64_t e = at * block + b, p = s.position(indices[e]);
+                  bad |= p < 0;
+                  y[e] = slice[std::max<int64_t>(p, 0) * block + b];
+                }
+              }
+            }
+            for (int64_t e = row * s.block; bad && e < last * s.block; ++e) {
+              if (s.position(indices[e]) < 0) s.note(fault, 1, e, indices[e]);
+            }
+            row = last;
+          }
+        });
 }
 
 template <class F>
@@ -198,9 +241,12 @@ class Gather final : public Kernel {
   Gather(Slices slices, int64_t width, int threads)
       : slices_(std::move(slices)), width_(width), threads_(threads) {}
 
-  int64_t scratch_bytes() const override { return slices_.position_bytes(); }
+  int64_t scratch_bytes() const override {
+    return slices_.along ? 0 : slices_.position_bytes();
+  }
 
   void run(const Arguments& a) const noexcept override {
+    if (slices_.along) return along(a);
     const int64_t* p = positions(slices_, a, 1);
     if (!p) return;
     dispatch_word(width_, [&]<class T>(T) {
@@ -210,6 +256,18 @@ class Gather final : public Kernel {
   }
 
  private:
+  void along(const Arguments& a) const {
+    ir::dispatch(slices_.index_type, [&]<class I>(I) {
+      if constexpr (std::is_integral_v<I>) {
+        dispatch_word(width_, [&]<class T>(T) {
+          gather_along(slices_, static_cast<const T*>(a.inputs[0]),
+                       static_cast<const I*>(a.inputs[1]), static_cast<T*>(a.outputs[0]), a.fault,
+                       threads_);
+        });
+      }
+    });
+  }
+
   Slices slices_;
   int64_t width_;
   int threads_;
@@ -219,6 +277,7 @@ Offer prepare_gather(const Request& r) {
   if (!packed(r)) return Offer::decline("takes packed tensors");
   const Slices s = slices_of(r.attributes, r.inputs[0], r.inputs[1]);
   if (s.tuple.empty()) return Offer::decline("tuples of no indices");
+  if (s.bound == 0) return Offer::decline("nothing to read from");
   return Offer(std::make_unique<Gather>(s, size_of(r.inputs[0].dtype), r.threads));
 }
 
@@ -235,8 +294,10 @@ void scatter(const Slices& s, T* y, const int64_t* p, const T* u, int threads, F
         for (int64_t b = from; b < to; ++b)
           put(slice[p[row * s.block + b] * s.block + b], update[b]);
       } else {
-        T* target = slice + p[i] * s.block;
-        for (int64_t b = from; b < to; ++b) put(target[b], update[b]);
+        T* __restrict target = slice + p[i] * s.block + from;
+        const T* __restrict added = update + from;
+        const int64_t width = to - from;
+        for (int64_t b = 0; b < width; ++b) put(target[b], added[b]);
       }
     }
   };
@@ -250,7 +311,7 @@ void scatter(const Slices& s, T* y, const int64_t* p, const T* u, int threads, F
   // A cache line of columns at least.
   const int64_t width = s.count * static_cast<int64_t>(sizeof(T));
   if (threads > 1 && s.block * width > (256 << 10)) {
-    parallel_for(s.block, std::max<int64_t>(16, ceil_div(64 << 10, width)),
+    parallel_for(s.block, round_up(ceil_div(s.block, threads), 16),
                  [&](int64_t begin, int64_t end) { rows(0, begin, end); });
   } else {
     rows(0, 0, s.block);

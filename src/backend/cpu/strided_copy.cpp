@@ -81,6 +81,9 @@ void StridedCopy::run_units(const T* x, T* y, int64_t begin, int64_t end) const 
       std::memcpy(y + to, x + from, static_cast<size_t>(in.count) * sizeof(T));
     } else if (in.from == 0 && in.to == 1) {
       std::fill_n(y + to, in.count, x[from]);
+    } else if (in.from == -1 && in.to == 1 && last - first == 1) {
+      const T* source = x + from + first * across.from;
+      std::reverse_copy(source - in.count + 1, source + 1, y + to + first * across.to);
     } else if (last - first == 1) {
       const T* source = x + from + first * across.from;
       T* target = y + to + first * across.to;
@@ -118,6 +121,8 @@ void StridedCopy::run_words(const T* x, T* y, int threads) const {
         std::memcpy(y + begin, x + begin, static_cast<size_t>(end - begin) * sizeof(T));
       } else if (in.from == 0 && in.to == 1) {
         std::fill_n(y + begin, end - begin, *x);
+      } else if (in.from == -1 && in.to == 1) {
+        std::reverse_copy(x - end + 1, x - begin + 1, y + begin);
       } else {
         for (int64_t i = begin; i < end; ++i) y[i * in.to] = x[i * in.from];
       }

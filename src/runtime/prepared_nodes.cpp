@@ -1,0 +1,123 @@
+#include "runtime/prepared_nodes.h"
+
+#include <algorithm>
+#include <functional>
+#include <variant>
+#include <vector>
+
+#include "runtime/optimize.h"
+
+namespace varve::runtime {
+namespace {
+
+using backend::Layout;
+
+size_t mix(size_t h, size_t v) { return (h ^ v) * 0x9E3779B97F4A7C15u; }
+
+/// Functions of the user's own may be other ones at the same address, graphs cost much to compare.
+bool plain(const ir::Attributes& attributes) {
+  return std::none_of(attributes.begin(), attributes.end(), [](const auto& a) {
+    return std::holds_alternative<ir::GraphRef>(a.second) ||
+           std::holds_alternative<ir::Opaque>(a.second) ||
+           std::holds_alternative<ir::Literal>(a.second);
+  });
+}
+
+struct Remembered {
+  const ir::OpDef* op = nullptr;
+  ir::Attributes attributes;
+  std::vector<Layout> inputs;
+  backend::KernelSet set = backend::KernelSet::all;
+  int threads = 0;
+  std::shared_ptr<PreparedNode> prepared;
+  bool met_again = false;
+
+  bool fits(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+            std::span<const ir::Array> arrays, backend::KernelSet from, int count) const {
+    if (op != node.op || set != from || threads != count || inputs.size() != types.size())
+      return false;
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (inputs[i].dtype != types[i].dtype || inputs[i].shape != types[i].shape ||
+          inputs[i].strides != arrays[i].strides) {
+        return false;
+      }
+    }
+    return ir::same(attributes, node.attributes);
+  }
+};
+
+size_t hash_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+               std::span<const ir::Array> arrays) {
+  size_t h = mix(std::hash<const void*>()(node.op), ir::hash(node.attributes));
+  for (size_t i = 0; i < types.size(); ++i) {
+    h = mix(h, static_cast<size_t>(types[i].dtype));
+    for (int64_t d : types[i].shape) h = mix(h, static_cast<size_t>(d));
+    for (int64_t s : arrays[i].strides) h = mix(h, static_cast<size_t>(s));
+  }
+  return h;
+}
+
+constexpr size_t kRemembered = 256;
+thread_local std::vector<Remembered> table;  // by hash: the last one that fell there
+
+std::shared_ptr<PreparedNode> prepare_anew(const ir::GraphNode& node,
+                                           std::span<const Layout> inputs, backend::KernelSet set,
+                                           int threads) {
+  std::vector<Layout> outputs;
+  for (const ir::TensorType& t : node.outputs) outputs.push_back(packed(t));
+  auto made = std::make_shared<PreparedNode>();
+  made->kernel = prepare(node, inputs, outputs, set, threads);
+  return made;
+}
+
+/// A plan costs as much as many runs node by node: it is made for what comes a second time, and
+/// kept where it holds little memory.
+std::unique_ptr<const Plan> plan_of(const ir::GraphNode& node,
+                                    std::span<const ir::TensorType> types, backend::KernelSet set,
+                                    int threads) {
+  constexpr int64_t kMostArena = int64_t{16} << 20;
+  PlanRoles roles;
+  roles.results = static_cast<int>(node.outputs.size());
+  ir::Graph graph = optimize(decomposition_of(node, types), roles, set, threads);
+  auto plan = std::make_unique<const Plan>(std::move(graph), std::move(roles), set, threads);
+  return plan->arena_bytes() <= kMostArena ? std::move(plan) : nullptr;
+}
+
+}  // namespace
+
+ir::Graph decomposition_of(const ir::GraphNode& node, std::span<const ir::TensorType> types) {
+  const ir::SiteScope site(node.site);
+  return ir::trace_body(
+      ir::Types(types.begin(), types.end()),
+      [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
+}
+
+std::shared_ptr<const PreparedNode> prepared_node(const ir::GraphNode& node,
+                                                  std::span<const ir::TensorType> types,
+                                                  std::span<const ir::Array> inputs,
+                                                  backend::KernelSet set, int threads) {
+  const auto layouts = [&] {
+    std::vector<Layout> out;
+    for (size_t i = 0; i < types.size(); ++i)
+      out.push_back({types[i].dtype, types[i].shape, inputs[i].strides});
+    return out;
+  };
+  if (!plain(node.attributes)) return prepare_anew(node, layouts(), set, threads);
+  if (table.empty()) table.resize(kRemembered);
+  const size_t place = hash_of(node, types, inputs) >> 32 & (kRemembered - 1);
+  if (Remembered& slot = table[place]; slot.fits(node, types, inputs, set, threads)) {
+    std::shared_ptr<PreparedNode> found = slot.prepared;
+    if (!slot.met_again && !found->kernel.kernel && node.op->decompose) {
+      slot.met_again = true;
+      // Planning may run nodes of its own, which may take the slot.
+      found->plan = plan_of(node, types, set, threads);
+    }
+    return found;
+  }
+  std::vector<Layout> in = layouts();
+  auto made = prepare_anew(node, in, set, threads);
+  table[place] = {node.op, node.attributes, std::move(in), set, threads, made, false};
+  return made;
+}
+
+}  // namespace varve::runtime
