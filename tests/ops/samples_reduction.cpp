@@ -295,8 +295,8 @@ double deviation(const std::vector<double>& v) { return std::sqrt(variance<0>(v)
 std::vector<Row> moment_rows() {
   // The mean is rounded before it is subtracted: an error of the elements' size, not of theirs
   // around the mean.
-  const Tolerance of_variance{.ulp = 16, .largest = 16, .inputs = 16, .input_power = 2},
-      of_deviation{.ulp = 16, .largest = 16, .inputs = 16};
+  const Tolerance of_variance{.ulp = 16, .largest = 16, .inputs = 8192, .input_power = 2},
+      of_deviation{.ulp = 16, .largest = 16, .inputs = 128};
   std::vector<Row> rows = {
       {.op = "var",
        .dtypes = kAll,

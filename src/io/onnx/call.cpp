@@ -1,3 +1,4 @@
+#include <charconv>
 #include "io/onnx/call.h"
 
 #include <cmath>
@@ -114,10 +115,25 @@ int64_t Call::integer(const char* name, int64_t fallback) const {
   const Attribute* a = checked(name, Attribute::Kind::integer);
   return a ? a->integer : fallback;
 }
-double Call::real(const char* name) const { return require(name, Attribute::Kind::real).real; }
+namespace {
+
+/// The number that was meant: the shortest decimal that the file's f32 stands for, 0.8 for 0.8f.
+double as_written(float v) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, v).ptr;
+  double meant = v;
+  std::from_chars(digits, end, meant);
+  return meant;
+}
+
+}  // namespace
+
+double Call::real(const char* name) const {
+  return as_written(require(name, Attribute::Kind::real).real);
+}
 double Call::real(const char* name, double fallback) const {
   const Attribute* a = checked(name, Attribute::Kind::real);
-  return a ? a->real : fallback;
+  return a ? as_written(a->real) : fallback;
 }
 std::string Call::text(const char* name) const {
   return require(name, Attribute::Kind::string).string;
