@@ -79,12 +79,18 @@ const std::vector<Op>& table() {
       {"add", two, [](const Inputs& x) { return x[0] + x[1]; }},
       {"multiply", two, [](const Inputs& x) { return x[0] * x[1]; }},
       {"divide", two, [](const Inputs& x) { return x[0] / x[1]; }},
-      {"power", [](int64_t n) -> Inputs { return {positive({n}), normal({n}, 2)}; },
+      {"power",
+       [](int64_t n) -> Inputs {
+         return {positive({n}), normal({n}, 2)};
+       },
        [](const Inputs& x) { return power(x[0], x[1]); }},
       {"maximum", two, [](const Inputs& x) { return maximum(x[0], x[1]); }},
       {"greater", two, [](const Inputs& x) { return x[0] > x[1]; }},
       {"where", two, [](const Inputs& x) { return where(x[0] > 0, x[0], x[1]); }},
-      {"add_row", [](int64_t n) -> Inputs { return {normal({rows(n), 100}), normal({100}, 2)}; },
+      {"add_row",
+       [](int64_t n) -> Inputs {
+         return {normal({rows(n), 100}), normal({100}, 2)};
+       },
        [](const Inputs& x) { return x[0] + x[1]; }},
       {"cast_f64", one, [](const Inputs& x) { return cast(x[0], f64); }},
       {"cast_i64", one, [](const Inputs& x) { return cast(x[0], i64); }},
@@ -100,17 +106,29 @@ const std::vector<Op>& table() {
       {"softmax_rows", matrix, [](const Inputs& x) { return softmax(x[0]); }},
       {"log_softmax_rows", matrix, [](const Inputs& x) { return log_softmax(x[0]); }},
       {"layer_norm", matrix, [](const Inputs& x) { return layer_norm(x[0]); }},
-      {"transpose", square,
-       [](const Inputs& x) { return transpose(x[0]); }},
-      {"concat", two, [](const Inputs& x) { return concat({x[0], x[1]}, 0); }},
-      {"pad", one, [](const Inputs& x) { return pad(x[0], {{8, 8}}); }},
+      {"transpose", square, [](const Inputs& x) { return transpose(x[0]); }},
+      {"concat", two,
+       [](const Inputs& x) {
+         return concat({x[0], x[1]}, 0);
+       }},
+      {"pad", one,
+       [](const Inputs& x) {
+         return pad(x[0], {{8, 8}});
+       }},
       {"slice_step", one,
-       [](const Inputs& x) { return slice(x[0], {Slice{{}, {}, 2}}); }},
+       [](const Inputs& x) {
+         return slice(x[0], {Slice{{}, {}, 2}});
+       }},
       {"flip", one, [](const Inputs& x) { return flip(x[0]); }},
-      {"take_rows", [](int64_t n) -> Inputs { return {normal({1000, 100}), ids(1000, {rows(n)})}; },
+      {"take_rows",
+       [](int64_t n) -> Inputs {
+         return {normal({1000, 100}), ids(1000, {rows(n)})};
+       },
        [](const Inputs& x) { return take(x[0], x[1], 0); }},
       {"take_along_axis",
-       [](int64_t n) -> Inputs { return {normal({rows(n), 100}), ids(100, {rows(n), 100})}; },
+       [](int64_t n) -> Inputs {
+         return {normal({rows(n), 100}), ids(100, {rows(n), 100})};
+       },
        [](const Inputs& x) { return take_along_axis(x[0], x[1], 1); }},
       {"scatter_add_rows",
        [](int64_t n) -> Inputs {
@@ -140,7 +158,9 @@ const std::vector<Op>& table() {
       {"average_pool2d", pictures, [](const Inputs& x) { return average_pool2d(x[0]); }},
       {"batch_norm", pictures, [](const Inputs& x) { return batch_norm(x[0]).output; }},
       {"cross_entropy",
-       [](int64_t n) -> Inputs { return {normal({rows(n), 100}), ids(100, {rows(n)})}; },
+       [](int64_t n) -> Inputs {
+         return {normal({rows(n), 100}), ids(100, {rows(n)})};
+       },
        [](const Inputs& x) { return cross_entropy(x[0], x[1]); }},
       {"random_uniform", [](int64_t n) -> Inputs { return {normal({n})}; },
        [](const Inputs& x) { return random::uniform(Key(7), x[0].shape()); }},

@@ -220,8 +220,8 @@ bool evaluate_alone(const ValueRef& v) {
     }
     node = v->node;
   }
-  const std::vector<Array> outputs = runtime::run_node(
-      {node->op, {}, node->attributes, node->outputs, node->site}, types, inputs);
+  const std::vector<Array> outputs =
+      runtime::run_node({node->op, {}, node->attributes, node->outputs, node->site}, types, inputs);
   const bool keep = links_kept();
   const std::lock_guard lock(values_mutex());
   // The value that was first made for the node may be another one, which somebody holds.

@@ -87,9 +87,9 @@ std::unique_ptr<const Plan> plan_of(const ir::GraphNode& node,
 
 ir::Graph decomposition_of(const ir::GraphNode& node, std::span<const ir::TensorType> types) {
   const ir::SiteScope site(node.site);
-  return ir::trace_body(
-      ir::Types(types.begin(), types.end()),
-      [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
+  return ir::trace_body(ir::Types(types.begin(), types.end()), [&](std::span<const Tensor> x) {
+    return node.op->decompose(x, node.attributes);
+  });
 }
 
 std::shared_ptr<const PreparedNode> prepared_node(const ir::GraphNode& node,

@@ -246,8 +246,8 @@ std::string difference(const Tensors& got, const Expected& expected, const Toler
         if (tolerance.sums) {
           allowed += 2 * std::sqrt(expected.terms) * p.epsilon * expected.magnitudes[o][i];
         }
-        allowed += tolerance.inputs *
-                   std::pow(p.epsilon * expected.largest_input, tolerance.input_power);
+        allowed +=
+            tolerance.inputs * std::pow(p.epsilon * expected.largest_input, tolerance.input_power);
         allowed = factor * allowed + p.least;
       }
       if (std::abs(have[i] - want[i]) <= allowed) continue;

@@ -1,5 +1,5 @@
-// Ops that work lane by lane along an axis (orders, running sums, places of extremes, one-hot rows):
-// lanes are shared among the threads.
+// Ops that work lane by lane along an axis (orders, running sums, places of extremes, one-hot
+// rows): lanes are shared among the threads.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -32,14 +32,13 @@ Lanes lanes_of(const Layout& x, int64_t axis) {
   return l;
 }
 
-bool packed(const Request& r) {
-  return r.inputs[0].contiguous() && r.outputs[0].contiguous();
-}
+bool packed(const Request& r) { return r.inputs[0].contiguous() && r.outputs[0].contiguous(); }
 
 /// About 30 microseconds of work a part, at so many nanoseconds an element.
 int64_t lanes_a_part(const Lanes& l, double nanoseconds) {
   return std::max<int64_t>(
-      1, static_cast<int64_t>(3e4 / (nanoseconds * static_cast<double>(std::max<int64_t>(l.length, 1)))));
+      1, static_cast<int64_t>(3e4 /
+                              (nanoseconds * static_cast<double>(std::max<int64_t>(l.length, 1)))));
 }
 
 // Orders: the element as an unsigned key that rises with it, NaN the highest and -0 as 0, above the
@@ -148,9 +147,7 @@ Offer prepare_argsort(const Request& r) {
   const int64_t n = r.inputs[0].shape[static_cast<int>(r.attributes.integer("axis"))];
   return prepare_order(r, n, r.attributes.flag("descending"));
 }
-Offer prepare_top_k(const Request& r) {
-  return prepare_order(r, r.attributes.integer("k"), true);
-}
+Offer prepare_top_k(const Request& r) { return prepare_order(r, r.attributes.integer("k"), true); }
 
 /// Running sums in double, of integers in 64 bits, as the reference's.
 Offer prepare_cumsum(const Request& r) {
@@ -278,12 +275,10 @@ Offer prepare_one_hot(const Request& r) {
 }  // namespace
 
 std::vector<KernelRow> lane_kernels() {
-  return {{"argsort", "cpu order", prepare_argsort},
-          {"top_k", "cpu order", prepare_top_k},
-          {"cumsum", "cpu cumsum", prepare_cumsum},
-          {"argmax", "cpu argmax", prepare_arg<true>},
-          {"argmin", "cpu argmin", prepare_arg<false>},
-          {"one_hot", "cpu one_hot", prepare_one_hot}};
+  return {
+      {"argsort", "cpu order", prepare_argsort},    {"top_k", "cpu order", prepare_top_k},
+      {"cumsum", "cpu cumsum", prepare_cumsum},     {"argmax", "cpu argmax", prepare_arg<true>},
+      {"argmin", "cpu argmin", prepare_arg<false>}, {"one_hot", "cpu one_hot", prepare_one_hot}};
 }
 
 }  // namespace varve::backend::cpu

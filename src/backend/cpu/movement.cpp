@@ -241,9 +241,7 @@ class Gather final : public Kernel {
   Gather(Slices slices, int64_t width, int threads)
       : slices_(std::move(slices)), width_(width), threads_(threads) {}
 
-  int64_t scratch_bytes() const override {
-    return slices_.along ? 0 : slices_.position_bytes();
-  }
+  int64_t scratch_bytes() const override { return slices_.along ? 0 : slices_.position_bytes(); }
 
   void run(const Arguments& a) const noexcept override {
     if (slices_.along) return along(a);

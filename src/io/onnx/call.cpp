@@ -1,6 +1,6 @@
-#include <charconv>
 #include "io/onnx/call.h"
 
+#include <charconv>
 #include <cmath>
 
 #include "base/error.h"

@@ -1,5 +1,5 @@
-// Resampling, transforms, windows and sparse products as ONNX operators: linear maps of an axis become
-// products with the matrix that the op makes of unit vectors.
+// Resampling, transforms, windows and sparse products as ONNX operators: linear maps of an axis
+// become products with the matrix that the op makes of unit vectors.
 #include <algorithm>
 
 #include "io/onnx/emit.h"
@@ -28,9 +28,7 @@ std::vector<int64_t> undone(const std::vector<int64_t>& order) {
   return back;
 }
 
-Tensor identity(int64_t n) {
-  return one_hot(arange(n), n, {.dtype = f64});
-}
+Tensor identity(int64_t n) { return one_hot(arange(n), n, {.dtype = f64}); }
 
 std::string matrix(const Exported& e, const Tensor& m) {
   const Tensor t = cast(m, e.type(0).dtype);
@@ -60,16 +58,15 @@ void resample(const Exported& e) {
   behind.set("axis", int64_t{1});
   const Tensor m = ir::apply(*e.node.op, std::vector{identity(n)}, behind)[0];
   const std::vector<int64_t> order = axes_without(static_cast<int>(rank), {axis});
-  const std::string y =
-      e.to.add("MatMul", {e.to.transpose(e.plain(0), order), matrix(e, m)});
+  const std::string y = e.to.add("MatMul", {e.to.transpose(e.plain(0), order), matrix(e, m)});
   e.give(e.to.transpose(y, undone(order)));
 }
 
 void fft(const Exported& e) {
   const int64_t axis = e.integer("axis"), n = e.type(0).shape[static_cast<int>(axis)];
   const bool inverse = e.node.attributes.flag("inverse");
-  const std::string y = e.to.add(
-      "DFT", {e.plain(0)}, {integer("axis", axis), integer("inverse", inverse)});
+  const std::string y =
+      e.to.add("DFT", {e.plain(0)}, {integer("axis", axis), integer("inverse", inverse)});
   const double scale = static_cast<double>(n);  // ONNX divides by it
   e.give(inverse ? e.to.add("Mul", {y, e.to.number(scale, e.type(0).dtype)}) : y);
 }
@@ -134,11 +131,13 @@ void overlap_add(const Exported& e) {
   const auto rank = static_cast<int64_t>(shape.size() - axes.size());
   std::string x = e.plain(0);
   for (size_t i = axes.size(); i-- > 0;) {
-    const int64_t taps = rank + static_cast<int64_t>(i), positions = shape[static_cast<size_t>(axes[i])];
+    const int64_t taps = rank + static_cast<int64_t>(i),
+                  positions = shape[static_cast<size_t>(axes[i])];
     const std::vector<int64_t> order =
         axes_without(static_cast<int>(shape.size()), {axes[i], taps});
     std::vector<int64_t> flat;
-    for (size_t k = 0; k + 2 < order.size(); ++k) flat.push_back(shape[static_cast<size_t>(order[k])]);
+    for (size_t k = 0; k + 2 < order.size(); ++k)
+      flat.push_back(shape[static_cast<size_t>(order[k])]);
     flat.push_back(positions * e.ints("window")[i]);
     x = e.to.reshape(e.to.transpose(x, order), flat);
     const Tensor to = reshape(window_places(e, i, positions), {-1});
@@ -175,11 +174,10 @@ void sparse_matmul(const Exported& e) {
       {e.to.add("Slice", {e.plain(3), e.to.ints({1}), e.to.ints({rows + 1}), e.to.ints({0})})},
       {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
   const std::string ones = e.to.add("Expand", {e.to.number(1, i64), e.to.ints({rows})});
-  const std::string ended = e.to.add("ScatterElements", {places(e, none), ends, ones},
-                                     {text("reduction", "add")});
-  const std::string row =
-      e.to.add("Slice", {e.to.add("CumSum", {ended, e.to.number(0, i64)}), e.to.ints({0}),
-                         e.to.ints({entries}), e.to.ints({0})});
+  const std::string ended =
+      e.to.add("ScatterElements", {places(e, none), ends, ones}, {text("reduction", "add")});
+  const std::string row = e.to.add("Slice", {e.to.add("CumSum", {ended, e.to.number(0, i64)}),
+                                             e.to.ints({0}), e.to.ints({entries}), e.to.ints({0})});
   const bool transposed = e.node.attributes.flag("transpose");
   const std::string &from = transposed ? row : e.plain(2), &to = transposed ? e.plain(2) : row;
   const std::string terms =
@@ -187,9 +185,9 @@ void sparse_matmul(const Exported& e) {
                        e.to.reshape(e.plain(0), std::vector<int64_t>{entries, 1})});
   const std::string zeros = e.to.add(
       "Expand", {e.to.number(0, d), e.to.ints({transposed ? e.integer("width") : rows, columns})});
-  const std::string at = e.to.add(
-      "Cast", {e.to.reshape(to, std::vector<int64_t>{entries, 1})},
-      {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
+  const std::string at =
+      e.to.add("Cast", {e.to.reshape(to, std::vector<int64_t>{entries, 1})},
+               {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
   e.give(e.to.add("ScatterND", {zeros, at, terms}, {text("reduction", "add")}));
 }
 
@@ -202,23 +200,29 @@ void roi_align(const Exported& e) {
   const std::string regions = e.to.add("Cast", {e.plain(1)}, {integer("to", to)});
   const std::string batches = e.to.add(
       "Cast", {e.plain(2)}, {integer("to", static_cast<int64_t>(formats::onnx::Type::int64))});
-  e.outputs[0].channels_first = e.to.add(
-      "RoiAlign", {e.to.first(*e.inputs[0]), regions, batches},
-      {text("coordinate_transformation_mode", half ? "half_pixel" : "output_half_pixel"),
-       text("mode", "avg"), integer("output_height", e.ints("size")[0]),
-       integer("output_width", e.ints("size")[1]),
-       integer("sampling_ratio", e.integer("sampling_ratio")),
-       real("spatial_scale", e.node.attributes.real("scale"))});
+  e.outputs[0].channels_first =
+      e.to.add("RoiAlign", {e.to.first(*e.inputs[0]), regions, batches},
+               {text("coordinate_transformation_mode", half ? "half_pixel" : "output_half_pixel"),
+                text("mode", "avg"), integer("output_height", e.ints("size")[0]),
+                integer("output_width", e.ints("size")[1]),
+                integer("sampling_ratio", e.integer("sampling_ratio")),
+                real("spatial_scale", e.node.attributes.real("scale"))});
 }
 
 }  // namespace
 
 std::span<const ExportRow> linear_exports() {
   static constexpr ExportRow rows[] = {
-      {"resample", resample},     {"fft", fft},           {"rfft", rfft},
-      {"irfft", irfft},           {"windows", windows},   {"overlap_add", overlap_add},
-      {"gather_sum", gather_sum}, {"sparse_matmul", sparse_matmul},
-      {"det", det},               {"roi_align", roi_align},
+      {"resample", resample},
+      {"fft", fft},
+      {"rfft", rfft},
+      {"irfft", irfft},
+      {"windows", windows},
+      {"overlap_add", overlap_add},
+      {"gather_sum", gather_sum},
+      {"sparse_matmul", sparse_matmul},
+      {"det", det},
+      {"roi_align", roi_align},
   };
   return rows;
 }
