@@ -95,7 +95,7 @@ void gate_order_must_be_keras_pytorch_cudnn_or_onnx();
 /// In which order a library keeps the gates of a cell. LSTM: keras, pytorch and cudnn i, f, g, o;
 /// onnx i, o, f, g. GRU: keras and onnx z, r, n; pytorch and cudnn r, z, n.
 struct GateOrder {
-  enum class Library { keras, pytorch, cudnn, onnx } library;
+  enum class Library { keras, pytorch, cudnn, onnx } library;  ///< whose order it is
   consteval GateOrder(const char* name) : library(read(name)) {}
 
  private:

@@ -9,7 +9,6 @@ const std::vector<KernelRow>& cpu_kernels() {
     varve::cpu::instruction_set();  // capped before the first kernel is made
     std::vector<KernelRow> all;
     for (auto family : {cpu::onednn_kernels, cpu::openblas_kernels, cpu::simd_kernels,
-    for (auto family : {cpu::onednn_kernels, cpu::openblas_kernels, cpu::simd_kernels,
                         cpu::movement_kernels, cpu::rows_kernels, cpu::pool3d_kernels,
                         cpu::tile_kernels, cpu::pooled_convolution_kernels, cpu::lane_kernels,
                         cpu::lapack_kernels, cpu::sparse_kernels, cpu::recurrent_kernels,
