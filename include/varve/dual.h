@@ -211,6 +211,7 @@ struct Dual {
 
   friend Dual floor_divide(const Dual& a, const Dual& b) { return floor(a / b); }
   friend Dual remainder(const Dual& a, const Dual& b) { return a - floor_divide(a, b) * b; }
+  friend Dual fmod(const Dual& a, const Dual& b) { return a - trunc(a / b) * b; }
   /// a to the power b. By a: b a^(b - 1), 0 where b is 0; by b: a^b log(a), 0 where a is 0.
   friend Dual power(const Dual& a, const Dual& b) {
     using std::pow, std::log;

@@ -36,3 +36,35 @@ class Model {
 
   /// What a caller gives; inputs with a default in the file are left out.
   std::vector<Port> inputs() const;
+  std::vector<Port> outputs() const;  ///< in the order of the file
+  /// Computes the outputs by name. Throws FormatError for inputs that are missing or not as the
+  /// model says, IndexError for a name that it does not have, UnsupportedError where an output is
+  /// no tensor.
+  std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;
+
+  /// The model as a layer: called on its inputs in order, it replays the graph as Varve's own
+  /// operations, so it differentiates, compiles, trains and is saved like any other. Floating
+  /// initializers are its variables, under their names; running statistics and scales of
+  /// quantization are not trained, and what ops need to know beforehand (sizes of a resize) stays a
+  /// constant. A model written for batches of one size takes others, too.
+  ///     varve::Model model(onnx::load("m.onnx").layer());
+  Layer layer(LayerOptions options = {}) const;
+
+  /// For Varve itself.
+  struct State;
+  explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+ private:
+  std::shared_ptr<const State> state_;
+};
+
+/// Model::load.
+Model load(std::string_view path);
+
+/// Writes a built model in inference mode as an ONNX file: opset 17, IR version 8, weights inside
+/// under their paths; inputs and outputs keep names and layout, and the batch is left open. Atomic.
+/// Throws IoError; ValueError where the model was not built; UnsupportedError, naming the operation
+/// and its place, for what ONNX cannot say (or where the file would have 2 GiB or more).
+void save(const Layer& model, std::string_view path);
+
+}  // namespace varve::onnx

@@ -64,6 +64,7 @@ std::string row(const std::string& name, const std::vector<std::string>& setting
   constexpr size_t kIndent = 26;
   std::string out = fmt::format("  {:<{}}", name, kIndent - 2);
   size_t column = kIndent;
+  if (name.size() + 2 >= kIndent) out += "\n" + std::string(kIndent, ' ');
   for (size_t i = 0; i < settings.size(); ++i) {
     const std::string part = settings[i] + (i + 1 < settings.size() ? ", " : "");
     if (column > kIndent && column + part.size() > kWidth) {

@@ -126,9 +126,9 @@ TEST(Usage, HelpTeachesEveryCommand) {
     EXPECT_EQ(varve(flagged).out, help.out) << name;
     commands.push_back(name);
   }
-  EXPECT_THAT(commands, ::testing::UnorderedElementsAre("run", "train", "evaluate", "predict",
-                                                        "summary", "plot", "profile", "onnx test",
-                                                        "onnx run", "onnx import", "doctor"));
+  EXPECT_THAT(commands, ::testing::UnorderedElementsAre(
+                            "run", "train", "evaluate", "predict", "summary", "plot", "profile",
+                            "onnx test", "onnx run", "onnx import", "onnx export", "doctor"));
 }
 
 TEST(Usage, TheFirstWordOfACommandAloneIsAQuestion) {

@@ -78,6 +78,7 @@ void write_layers(std::ostream& out) {
   out << "\n## Layers\n\n`nn::Dense{.units = 10}` in code, `{ type = \"dense\", units = 10 }` in "
          "job files. What each computes stands\nin the headers `include/varve/nn/*_layers.h`.\n";
   for (const std::string& type : nn::layer_types()) {
+    if (type == "onnx") continue;  // what an import makes; known once a model file was read
     const std::unique_ptr<detail::Spec> spec = nn::make_spec(type);
     // Networks are lists of layers, and not written member by member.
     if (type == "model" || type == "sequential" || !spec) continue;

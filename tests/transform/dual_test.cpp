@@ -97,8 +97,9 @@ const Binary kBinary[] = {
     {VARVE_TEST_OPERATOR(add, +)},        {VARVE_TEST_OPERATOR(subtract, -)},
     {VARVE_TEST_OPERATOR(multiply, *)},   {VARVE_TEST_OPERATOR(divide, /)},
     {VARVE_TEST_FUNCTION2(floor_divide)}, {VARVE_TEST_FUNCTION2(remainder)},
-    {VARVE_TEST_FUNCTION2(power), 0.1},   {VARVE_TEST_FUNCTION2(maximum)},
-    {VARVE_TEST_FUNCTION2(minimum)},      {VARVE_TEST_FUNCTION2(atan2)},
+    {VARVE_TEST_FUNCTION2(fmod)},         {VARVE_TEST_FUNCTION2(power), 0.1},
+    {VARVE_TEST_FUNCTION2(maximum)},      {VARVE_TEST_FUNCTION2(minimum)},
+    {VARVE_TEST_FUNCTION2(atan2)},
 };
 
 double value_of(const Tensor& t) { return t.to_double(); }
