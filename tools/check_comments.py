@@ -17,7 +17,7 @@ import re
 import sys
 
 # Members that every spec of a kind has; the concept they belong to says what they do.
-PROTOCOL = {"call", "fields", "make", "activate", "penalty", "statistics", "result", "update", "slots", "config",
+PROTOCOL = {"call", "fields", "make", "activate", "penalty", "project", "statistics", "result", "update", "slots", "config",
             "from_config", "begin", "end", "state", "set_state", "to_string", "Kind", "requires"}
 # Members whose name says all there is to say.
 PLAIN = {"size", "shape", "dtype", "rank", "name", "names", "has", "defined", "span"}

@@ -20,6 +20,8 @@ struct VariableState {
   // Where set, a read outside traces takes the value from it, unless that is empty (no change). An
   // assignment ends it.
   std::function<Tensor()> follow;
+  // What an optimizer makes of a new value before it assigns it; empty: nothing.
+  std::function<Tensor(const Tensor&)> constraint;
 };
 
 }  // namespace varve::detail

@@ -8,13 +8,14 @@ namespace varve {
 Variable::Variable(const Tensor& initial, VariableMade made)
     : state_(std::make_shared<detail::VariableState>()) {
   initial.evaluate();
-  *state_ = {std::move(made.name), ir::type_of(initial), made.trainable, initial, {}, 0, {}};
+  *state_ = {std::move(made.name), ir::type_of(initial), made.trainable, initial, {}, 0, {}, {}};
 }
 
 Variable::Variable(const Shape& shape, DType dtype, std::function<Tensor()> initial,
                    VariableMade made)
     : state_(std::make_shared<detail::VariableState>()) {
-  *state_ = {std::move(made.name), {dtype, shape}, made.trainable, {}, std::move(initial), 0, {}};
+  *state_ = {
+      std::move(made.name), {dtype, shape}, made.trainable, {}, std::move(initial), 0, {}, {}};
 }
 
 namespace {

@@ -209,6 +209,7 @@ Tensor Scope::variable(std::string_view name, const Shape& shape, VariableOption
                   dtype = options.dtype] { return initializer(key, shape, dtype); };
   Variable made(shape, options.dtype, std::move(initial),
                 {detail::join(path_, name), options.trainable && !layer_.frozen});
+  made.state()->constraint = options.constraint.function();
   layer_.variables.push_back({std::string(name), made, options.trainable});
   const Tensor value = made.value();
   call_.regularize(options.regularizer, made, value);

@@ -72,13 +72,17 @@ Tensor Dense::call(const Tensor& x, Scope& s) const {
   const DType dtype = weight_type(x);
   const int64_t features = x.shape()[-1];
   MatmulOptions options;
-  const Tensor kernel = fitted(
-      s, "kernel", {features, units}, 0, 1,
-      {.initializer = kernel_initializer, .dtype = dtype, .regularizer = kernel_regularizer});
+  const Tensor kernel = fitted(s, "kernel", {features, units}, 0, 1,
+                               {.initializer = kernel_initializer,
+                                .dtype = dtype,
+                                .regularizer = kernel_regularizer,
+                                .constraint = kernel_constraint});
   if (use_bias) {
-    options.bias = s.variable(
-        "bias", {units},
-        {.initializer = bias_initializer, .dtype = dtype, .regularizer = bias_regularizer});
+    options.bias = s.variable("bias", {units},
+                              {.initializer = bias_initializer,
+                               .dtype = dtype,
+                               .regularizer = bias_regularizer,
+                               .constraint = bias_constraint});
   }
   return activation(matmul(is_floating(x.dtype()) ? x : cast(x, dtype), kernel, options));
 }
@@ -93,6 +97,8 @@ void Dense::fields(Fields& f) {
   f("bias_initializer", bias_initializer, "How the bias begins.");
   f("kernel_regularizer", kernel_regularizer, "Penalty on the kernel.");
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
+  f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
+  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
   f("name", name, kName);
 }
 
@@ -191,9 +197,10 @@ void Lambda::fields(Fields& f) {
 // ---- Embedding ----
 
 Tensors Embedding::call(const Tensor& x, Scope& s) const {
-  const Tensor table =
-      s.variable("embeddings", {input_dim, output_dim},
-                 {.initializer = embeddings_initializer, .regularizer = embeddings_regularizer});
+  const Tensor table = s.variable("embeddings", {input_dim, output_dim},
+                                  {.initializer = embeddings_initializer,
+                                   .regularizer = embeddings_regularizer,
+                                   .constraint = embeddings_constraint});
   const Tensor ids = is_floating(x.dtype()) ? cast(x, i64) : x;
   const Tensor rows = embedding(table, ids);
   if (mask_zero) return {rows, ids != 0};
@@ -207,6 +214,7 @@ void Embedding::fields(Fields& f) {
   f("output_dim", output_dim, "Size of a row.", {.min = 1});
   f("embeddings_initializer", embeddings_initializer, "How the table begins.");
   f("embeddings_regularizer", embeddings_regularizer, "Penalty on the table.");
+  f("embeddings_constraint", embeddings_constraint, "What the table is brought back to.");
   f("mask_zero", mask_zero, "Whether index 0 stands for nothing, and the mask is given, too.");
   f("name", name, kName);
 }

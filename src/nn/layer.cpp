@@ -136,8 +136,10 @@ class Cloner {
   static Variable clone(const Variable& v) {
     const VariableMade made{v.name(), v.trainable()};
     const auto& state = v.state();
-    return state->value.defined() ? Variable(v.value(), made)
-                                  : Variable(v.shape(), v.dtype(), state->initial, made);
+    Variable copy = state->value.defined() ? Variable(v.value(), made)
+                                           : Variable(v.shape(), v.dtype(), state->initial, made);
+    copy.state()->constraint = state->constraint;
+    return copy;
   }
   std::unordered_map<const LayerState*, std::shared_ptr<LayerState>> layers_;
 };

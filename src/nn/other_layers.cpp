@@ -20,7 +20,8 @@ Tensor Bias::call(const Tensor& x, Scope& s) const {
   return real(x) + fitted(s, "bias", {x.shape()[-1]}, 0, 1,
                           {.initializer = bias_initializer,
                            .dtype = weight_type(x),
-                           .regularizer = bias_regularizer});
+                           .regularizer = bias_regularizer,
+                           .constraint = bias_constraint});
 }
 Tensor Bias::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -28,6 +29,7 @@ Tensor Bias::operator()(const Tensor& x, CallOptions options, Where where) && {
 void Bias::fields(Fields& f) {
   f("bias_initializer", bias_initializer, "How the bias begins.");
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
+  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
   f("name", name, kName);
 }
 

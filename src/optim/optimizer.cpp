@@ -92,6 +92,16 @@ void check_updated(const std::string& name, const optim::Updated& u,
   for (size_t i = 0; i < u.slots.size(); ++i) check_one(u.slots[i], a.slots[i], "a slot");
 }
 
+/// As the variable's constraint wants it.
+Tensor constrained(const Variable& v, const Tensor& value) {
+  const auto& constraint = v.state()->constraint;
+  if (!constraint) return value;
+  const Tensor y = constraint(value);
+  if (ir::type_of(y) == ir::type_of(value)) return y;
+  throw ShapeError("the constraint of " + v.name() + " gives " + ir::type_of(y).to_string() +
+                   ", expected " + ir::type_of(value).to_string());
+}
+
 }  // namespace
 
 std::vector<std::string> optim::names() { return table().names(); }
@@ -163,7 +173,7 @@ void Optimizer::update(const Grads& gradients) {
     const optim::Updated u = state_->rule->apply(arguments);
     check_updated(name(), u, arguments);
     changed.push_back(entry.variable);
-    values.push_back(u.parameter);
+    values.push_back(constrained(entry.variable, u.parameter));
     changed.insert(changed.end(), entry.slots.begin(), entry.slots.end());
     values.insert(values.end(), u.slots.begin(), u.slots.end());
   }

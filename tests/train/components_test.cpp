@@ -111,6 +111,10 @@ void write_choices(std::ostream& out) {
   write(out, "l1", nn::L1{});
   write(out, "l2", nn::L2{});
   write(out, "l1_l2", nn::L1L2{});
+  out << "\n## Constraints\n\nBy name: " << list_of(nn::constraint_names());
+  write(out, "max_norm", nn::MaxNorm{});
+  write(out, "min_max_norm", nn::MinMaxNorm{});
+  write(out, "unit_norm", nn::UnitLength{});
 }
 
 void write_training(std::ostream& out) {

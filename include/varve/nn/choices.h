@@ -1,6 +1,6 @@
 // room: nn
-// Choices with open ends: activations, initializers, regularizers. Each is a name (checked at
-// once), a spec or a function of one's own.
+// Choices with open ends: activations, initializers, regularizers, constraints. Each is a name
+// (checked at once), a spec or a function of one's own.
 #pragma once
 #include <concepts>
 #include <functional>
@@ -44,6 +44,7 @@ struct Rule {
 using ActivationRule = Rule<Tensor, const Tensor&>;
 using InitializerRule = Rule<Tensor, const Key&, const Shape&, DType>;
 using RegularizerRule = Rule<Tensor, const Tensor&>;
+using ConstraintRule = Rule<Tensor, const Tensor&>;
 
 template <class S>
 struct ActivationOf final : ActivationRule {
@@ -68,6 +69,15 @@ struct RegularizerOf final : RegularizerRule {
   S spec;
   explicit RegularizerOf(S s) : spec(std::move(s)) {}
   Tensor apply(const Tensor& x) const override { return spec.penalty(x); }
+  void fields(Fields& f) override { visit_fields(spec, f); }
+  std::string_view spelling() const override { return spelled<S>(); }
+};
+
+template <class S>
+struct ConstraintOf final : ConstraintRule {
+  S spec;
+  explicit ConstraintOf(S s) : spec(std::move(s)) {}
+  Tensor apply(const Tensor& x) const override { return spec.project(x); }
   void fields(Fields& f) override { visit_fields(spec, f); }
   std::string_view spelling() const override { return spelled<S>(); }
 };
@@ -180,6 +190,40 @@ class Regularizer {
   std::function<Tensor(const Tensor&)> function_;
 };
 
+/// What a variable's value is brought back to after each update of an optimizer. Names: max_norm,
+/// min_max_norm, unit_norm, non_negative. Specs: nn::MaxNorm{.max_value = 3} and those beside it. A
+/// function of the tensor that keeps its type may be one's own.
+class Constraint {
+ public:
+  /// None.
+  Constraint() = default;
+  Constraint(const char* name, Where where = Where::here());
+  Constraint(const std::string& name, Where where = Where::here());
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, const F&, const Tensor&> Constraint(F f)
+      : function_(std::move(f)) {}
+  template <class S>
+  requires requires(const S& s, const Tensor& x) {
+    { s.project(x) } -> std::convertible_to<Tensor>;
+  }
+  Constraint(S spec, Where where = Where::here())
+      : Constraint(std::make_shared<detail::ConstraintOf<S>>(std::move(spec)), where) {}
+
+  explicit operator bool() const { return static_cast<bool>(function_); }
+  /// The nearest value that is allowed. Needs: not empty.
+  Tensor operator()(const Tensor& x) const { return function_(x); }
+  /// The function itself; empty where there is none.
+  const std::function<Tensor(const Tensor&)>& function() const { return function_; }
+  std::string config() const;
+  static Constraint from_config(std::string_view json);
+
+ private:
+  Constraint(std::shared_ptr<detail::ConstraintRule> spec, Where where);
+  std::string name_;
+  std::shared_ptr<detail::ConstraintRule> spec_;
+  std::function<Tensor(const Tensor&)> function_;
+};
+
 namespace nn {
 
 /// What a weight's shape says of a unit's inputs and outputs. [in, out]: these; convolution kernels
@@ -249,10 +293,38 @@ struct L1L2 {
   void fields(Fields& f);
 };
 
-/// The names that `Activation`, `Initializer` and `Regularizer` know, sorted.
+/// Weights of each unit (along `axis`, the inputs of a dense kernel) are scaled down to a length of
+/// max_value where they are longer. For kernels of convolutions: axes = {0, 1, 2}. Srebro &
+/// Shraibman 2005, Srivastava et al. 2014.
+struct MaxNorm {
+  Real max_value = 2;
+  std::vector<int> axes = {0};
+  Tensor project(const Tensor& x) const;
+  void fields(Fields& f);
+};
+/// Lengths are brought to min_value..max_value, by the share `rate` of the way.
+struct MinMaxNorm {
+  Real min_value = 0, max_value = 1, rate = 1;
+  std::vector<int> axes = {0};
+  Tensor project(const Tensor& x) const;
+  void fields(Fields& f);
+};
+/// Every length is 1.
+struct UnitLength {
+  std::vector<int> axes = {0};
+  Tensor project(const Tensor& x) const;
+  void fields(Fields& f);
+};
+/// Negative weights become 0.
+struct NonNegative {
+  Tensor project(const Tensor& x) const;
+};
+
+/// The names that `Activation`, `Initializer`, `Regularizer` and `Constraint` know, sorted.
 std::vector<std::string> activation_names();
 std::vector<std::string> initializer_names();  ///< see activation_names
 std::vector<std::string> regularizer_names();  ///< see activation_names
+std::vector<std::string> constraint_names();   ///< see activation_names
 
 }  // namespace nn
 }  // namespace varve

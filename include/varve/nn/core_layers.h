@@ -32,6 +32,7 @@ struct Dense {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -196,6 +197,7 @@ struct Embedding {
   Dim input_dim = 0, output_dim = 0;
   Initializer embeddings_initializer = "random_uniform";
   Regularizer embeddings_regularizer = {};
+  Constraint embeddings_constraint = {};
   bool mask_zero = false;
   std::string name = {};
   Tensors call(const Tensor& x, Scope& s) const;

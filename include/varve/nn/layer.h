@@ -209,6 +209,7 @@ struct VariableOptions {
   bool trainable = true;
   DType dtype = f32;
   Regularizer regularizer = {};
+  Constraint constraint = {};
 };
 
 namespace detail {

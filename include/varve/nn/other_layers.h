@@ -11,6 +11,7 @@ namespace varve::nn {
 struct Bias {
   Initializer bias_initializer = "zeros";
   Regularizer bias_regularizer = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
