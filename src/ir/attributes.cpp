@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/mix.h"
 #include "ir/graph.h"
 
 namespace varve::ir {
@@ -53,10 +54,6 @@ bool same_literal(const Literal& a, const Literal& b) {
 // As the hash has it: NaN is itself, 0 and -0 differ.
 bool same_bits(double a, double b) {
   return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
-}
-
-size_t mix(size_t seed, size_t value) {
-  return seed ^ (value + 0x9e3779b97f4a7c15ull + (seed << 6) + (seed >> 2));
 }
 
 size_t hash_one(const Attribute& a) {

@@ -5,14 +5,13 @@
 #include <variant>
 #include <vector>
 
+#include "base/mix.h"
 #include "runtime/optimize.h"
 
 namespace varve::runtime {
 namespace {
 
 using backend::Layout;
-
-size_t mix(size_t h, size_t v) { return (h ^ v) * 0x9E3779B97F4A7C15u; }
 
 /// Functions of the user's own may be other ones at the same address, graphs cost much to compare.
 bool plain(const ir::Attributes& attributes) {
@@ -104,7 +103,7 @@ std::shared_ptr<const PreparedNode> prepared_node(const ir::GraphNode& node,
   };
   if (!plain(node.attributes)) return prepare_anew(node, layouts(), set, threads);
   if (table.empty()) table.resize(kRemembered);
-  const size_t place = hash_of(node, types, inputs) >> 32 & (kRemembered - 1);
+  const size_t place = hash_of(node, types, inputs) % kRemembered;
   if (Remembered& slot = table[place]; slot.fits(node, types, inputs, set, threads)) {
     std::shared_ptr<PreparedNode> found = slot.prepared;
     if (!slot.met_again && !found->kernel.kernel && node.op->decompose) {

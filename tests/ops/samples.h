@@ -109,14 +109,10 @@ struct Sample {
 ///   ulp * epsilon * |y|  +  largest * epsilon * max |y|
 ///   + where sums: 2 sqrt(K) epsilon * the call on absolute values, K = elements of the largest
 ///   input
-///   + inputs * (epsilon * max |input|)^input_power: a mean that was rounded before it is
-///   subtracted
 struct Tolerance {
   double ulp = 4;
   double largest = 0;
   bool sums = false;
-  double inputs = 0;
-  int input_power = 1;
 };
 
 /// `text` is the whole text, hint line included, but for the line with the place.

@@ -178,12 +178,7 @@ Expected expect(const Row& row, const Sample& sample, const Tensors& inputs) {
     const runtime::ExecuteScope scope({.kernels = backend::KernelSet::ref});
     return plain(run(row, sample, Tensors(wide)));
   };
-  Expected e{values(x), {}, 0, 0};
-  for (const Plain& p : x) {
-    for (double v : p.v) {
-      if (std::isfinite(v)) e.largest_input = std::max(e.largest_input, std::abs(v));
-    }
-  }
+  Expected e{values(x), {}, 0};
   if (row.tolerance.sums) {
     Plains sizes = x;
     for (size_t i = 0; i < sizes.size(); ++i) {
@@ -246,8 +241,6 @@ std::string difference(const Tensors& got, const Expected& expected, const Toler
         if (tolerance.sums) {
           allowed += 2 * std::sqrt(expected.terms) * p.epsilon * expected.magnitudes[o][i];
         }
-        allowed +=
-            tolerance.inputs * std::pow(p.epsilon * expected.largest_input, tolerance.input_power);
         allowed = factor * allowed + p.least;
       }
       if (std::abs(have[i] - want[i]) <= allowed) continue;

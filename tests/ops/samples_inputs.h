@@ -35,7 +35,6 @@ struct Expected {
   Plains values;
   std::vector<std::vector<double>> magnitudes;  ///< the formula on absolute values, where sums
   double terms = 0;
-  double largest_input = 0;
 };
 /// By the row's formula; without one by the call itself in f64 on the reference kernels.
 Expected expect(const Row& row, const Sample& sample, const Tensors& inputs);

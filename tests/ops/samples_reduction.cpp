@@ -295,16 +295,15 @@ double deviation(const std::vector<double>& v) { return std::sqrt(variance<0>(v)
 std::vector<Row> moment_rows() {
   // The mean is rounded before it is subtracted: an error of the elements' size, not of theirs
   // around the mean.
-  const Tolerance of_variance{.ulp = 16, .largest = 16, .inputs = 8192, .input_power = 2},
-      of_deviation{.ulp = 16, .largest = 16, .inputs = 128};
+  const Tolerance t{.ulp = 16, .largest = 16};
   std::vector<Row> rows = {
       {.op = "var",
        .dtypes = kAll,
-       .tolerance = of_variance,
+       .tolerance = t,
        .samples = fixed_where_nan(reductions(var, variance<0>))},
       {.op = "std",
        .dtypes = kAll,
-       .tolerance = of_deviation,
+       .tolerance = t,
        .samples = fixed_where_nan(reductions(std, deviation))},
   };
   for (Sample s : fixed_where_nan(

@@ -25,7 +25,7 @@ TEST(PlanText, TellsKernelsNodesAndPlaces) {
   Variable w(ones({3, 4}), {.name = "w"});
   auto step = jit([&](const Tensor& x) {
     const Tensor y = matmul(x, w);
-    w.assign(w + sum(y));
+    w.assign(w + mean(y));
     return transpose(exp(y));
   });
   EXPECT_EQ(step.info().plan(), "not traced yet");
@@ -36,7 +36,7 @@ TEST(PlanText, TellsKernelsNodesAndPlaces) {
                 "   0        ref matmul: %2 = matmul %0, %1 {transpose_a = false, transpose_b = "
                 "false} : f32[2, 4] -> arena+0",
                 "   1        ref pointwise: %3 = exp %2 : f32[2, 4] -> arena+64",
-                "   2 commit ref sum: %5 = sum %2 {axes = [0, 1], keep_dims = false} : f32[] -> "
+                "   2 commit ref mean: %5 = mean %2 {axes = [0, 1], keep_dims = false} : f32[] -> "
                 "arena+128",
                 "   3 commit ref pointwise: %7 = add %1, %6 : f32[3, 4] -> output 1",
                 "   4 commit copy -> output 0",

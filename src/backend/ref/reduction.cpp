@@ -85,6 +85,13 @@ struct Sum {
   }
 };
 template <class T>
+struct Mean : Sum<T> {
+  template <class Out>
+  Out result(int64_t count) const {
+    return convert<Out>(static_cast<double>(this->total) / static_cast<double>(count));
+  }
+};
+template <class T>
 struct Prod {
   Wide<T> total{1};
   void add(T v) {
@@ -162,6 +169,16 @@ Offer prepare_sum(const Request& r) {
   });
 }
 
+Offer prepare_mean(const Request& r) {
+  const Plan p = plan_of(r, r.attributes.ints("axes"), r.attributes.flag("keep_dims"));
+  const DType d = r.inputs[0].dtype;
+  return kernel([=](const Arguments& a) {
+    ir::dispatch(d, [&]<class T>(T) {
+      if constexpr (ir::is_float_element<T>) reduce<T, T, Mean<T>>(p, a);
+    });
+  });
+}
+
 template <bool kLargest>
 Offer prepare_extremum(const Request& r) {
   const Plan p = plan_of(r, r.attributes.ints("axes"), r.attributes.flag("keep_dims"));
@@ -222,6 +239,7 @@ Offer prepare_logsumexp(const Request& r) {
 std::vector<KernelRow> reduction_kernels() {
   return {{"sum", "ref sum", prepare_sum<Sum>},
           {"prod", "ref prod", prepare_sum<Prod>},
+          {"mean", "ref mean", prepare_mean},
           {"max", "ref max", prepare_extremum<true>},
           {"min", "ref min", prepare_extremum<false>},
           {"argmax", "ref argmax", prepare_arg<true>},

@@ -74,6 +74,20 @@ Attribute text(std::string name, std::string value) {
   return a;
 }
 
+formats::onnx::ValueInfo info(const std::string& name, const ir::TensorType& t) {
+  formats::onnx::ValueInfo v;
+  v.name = name;
+  v.type.kind = formats::onnx::ValueType::Kind::tensor;
+  v.type.element = formats::onnx::type_of(t.dtype);
+  v.type.has_shape = true;
+  for (int64_t n : t.shape) {
+    v.type.dims.emplace_back();
+    if (batches_in(n) == 0) v.type.dims.back().value = n;
+    if (batches_in(n) == 1) v.type.dims.back().parameter = "batch";
+  }
+  return v;
+}
+
 void Exported::refuse(const std::string& why) const {
   throw UnsupportedError("ONNX export: " + std::string(node.op->name) + ": " + why, "",
                          node.site.to_string());

@@ -28,6 +28,8 @@ Attribute integer(std::string name, int64_t value);
 Attribute integers(std::string name, std::vector<int64_t> values);
 Attribute real(std::string name, double value);
 Attribute text(std::string name, std::string value);
+/// An input or output of a graph; sizes that hold one batch are called so.
+formats::onnx::ValueInfo info(const std::string& name, const ir::TensorType& type);
 
 /// Writes into one graph; bodies of control flow have emitters of their own inside.
 class Emitter {

@@ -14,30 +14,12 @@
 namespace varve::io::onnx {
 namespace {
 
-using formats::onnx::ValueInfo;
-using formats::onnx::ValueType;
-
 ir::TensorType with_any_batch(const nn::OpenType& t) {
   std::vector<int64_t> dims = t.shape.dims();
   for (int64_t& d : dims) {
     if (d < 0) d = kAnyBatch;
   }
   return {t.dtype, Shape(std::move(dims))};
-}
-
-ValueInfo info(const std::string& name, const ir::TensorType& t) {
-  ValueInfo v;
-  v.name = name;
-  v.type.kind = ValueType::Kind::tensor;
-  v.type.element = formats::onnx::type_of(t.dtype);
-  v.type.has_shape = true;
-  for (int64_t n : t.shape) {
-    ValueType::Dim d;
-    if (batches_in(n) == 0) d.value = n;
-    if (batches_in(n) == 1) d.parameter = "batch";
-    v.type.dims.push_back(d);
-  }
-  return v;
 }
 
 /// The model's computation for any batch: inputs first, then the variables that it reads.

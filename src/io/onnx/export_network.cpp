@@ -119,20 +119,6 @@ void batch_norm_inference(const Exported& e) {
 
 // Control flow: bodies see the values around them by name.
 
-formats::onnx::ValueInfo info(const std::string& name, const ir::TensorType& t) {
-  formats::onnx::ValueInfo v;
-  v.name = name;
-  v.type.kind = formats::onnx::ValueType::Kind::tensor;
-  v.type.element = formats::onnx::type_of(t.dtype);
-  v.type.has_shape = true;
-  for (int64_t n : t.shape) {
-    v.type.dims.emplace_back();
-    if (batches_in(n) == 0) v.type.dims.back().value = n;
-    if (batches_in(n) == 1) v.type.dims.back().parameter = "batch";
-  }
-  return v;
-}
-
 /// Puts values out of a body's graph, each under a name that the body makes.
 void put_out(Emitter& body, std::vector<Emitted>& values) {
   for (Emitted& v : values) {
