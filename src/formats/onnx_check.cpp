@@ -1,6 +1,7 @@
 // What must hold between the parts of a model: names, order, opsets, functions.
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -133,12 +134,15 @@ class GraphCheck {
   Names defined_;
 };
 
-using FunctionKey = std::pair<std::string, std::string>;  // domain, name
+using FunctionKey = std::tuple<std::string, std::string, std::string>;  // domain, name, overload
 
 class FunctionCheck {
  public:
   explicit FunctionCheck(const Model& model) : model_(model) {
-    for (const Function& f : model.functions) functions_[{f.domain, f.name}] = &f;
+    for (const Function& f : model.functions) {
+      if (functions_.emplace(FunctionKey(f.domain, f.name, f.overload), &f).second) continue;
+      throw FormatError(model.file + ": function \"" + escaped(f.name) + "\" is defined twice");
+    }
   }
 
   void check() {
@@ -151,17 +155,30 @@ class FunctionCheck {
       for (const std::string& o : f.outputs) names.output(o, scopes);
     }
     if (functions_.empty()) return;
-    size_of_nodes(model_.graph.nodes, 0);
+    int height = 0;
+    size_of_nodes(model_.graph.nodes, height);
   }
 
  private:
-  int64_t size_of_nodes(const std::vector<Node>& nodes, int depth) {
+  /// What a function comes to when it is written out.
+  struct Written {
+    int64_t size = 0;  ///< nodes, and one for the function itself: one without nodes is work, too
+    int height = 0;    ///< functions inside functions
+  };
+
+  int64_t size_of_nodes(const std::vector<Node>& nodes, int& height) {
     int64_t size = 0;
     for (const Node& n : nodes) {
-      const auto at = functions_.find({n.domain, n.op});
-      size += at == functions_.end() ? 1 : size_of(*at->second, depth + 1);
+      const auto at = functions_.find({n.domain, n.op, n.overload});
+      if (at == functions_.end()) {
+        ++size;
+      } else {
+        const Written inner = written(*at->second);
+        size += inner.size;
+        height = std::max(height, inner.height);
+      }
       for (const Attribute& a : n.attributes) {
-        for (const auto& g : a.graphs) size += size_of_nodes(g->nodes, depth);
+        for (const auto& g : a.graphs) size += size_of_nodes(g->nodes, height);
       }
       if (size > kMaxInlined) {
         throw FormatError(model_.file + ": functions written out are more than " +
@@ -171,23 +188,26 @@ class FunctionCheck {
     return size;
   }
 
-  int64_t size_of(const Function& f, int depth) {
-    if (const auto known = sizes_.find(&f); known != sizes_.end()) return known->second;
+  Written written(const Function& f) {
+    if (const auto known = written_.find(&f); known != written_.end()) return known->second;
     if (!open_.insert(&f).second) {
       throw FormatError(model_.file + ": function \"" + escaped(f.name) + "\" calls itself");
     }
-    if (depth > kMaxFunctionDepth) {
+    const auto too_deep = [&] {
       throw FormatError(model_.file + ": functions inside functions deeper than " +
                         std::to_string(kMaxFunctionDepth));
-    }
-    const int64_t size = size_of_nodes(f.nodes, depth);
+    };
+    if (open_.size() > static_cast<size_t>(kMaxFunctionDepth)) too_deep();
+    Written w;
+    w.size = 1 + size_of_nodes(f.nodes, w.height);
+    if (++w.height > kMaxFunctionDepth) too_deep();
     open_.erase(&f);
-    return sizes_[&f] = size;
+    return written_[&f] = w;
   }
 
   const Model& model_;
   std::map<FunctionKey, const Function*> functions_;
-  std::map<const Function*, int64_t> sizes_;
+  std::map<const Function*, Written> written_;
   std::set<const Function*> open_;
 };
 

@@ -114,7 +114,12 @@ class Decoder {
     return out_.array;
   }
 
-  int64_t raw_size() const { return (elements_ * bits_of(out_.type) + 7) / 8; }
+  int64_t raw_size() const {
+    int64_t bits = 0;
+    if (__builtin_mul_overflow(elements_, int64_t{bits_of(out_.type)}, &bits))
+      fail("dims: more elements than memory has");
+    return bits / 8 + (bits % 8 != 0);
+  }
 
   void from_raw(std::span<const std::byte> raw) {
     if (out_.type == Type::string) fail("strings cannot be raw data");

@@ -62,6 +62,10 @@ void write_shape(pbf_writer& w, const ValueType& type) {
   }
   pbf_writer shape(w, 2);
   for (const ValueType::Dim& d : type.dims) {
+    if (d.value < 0 && d.parameter.empty()) {  // not known: as above
+      shape.add_message(1, std::string());
+      continue;
+    }
     pbf_writer dim(shape, 1);
     if (d.value >= 0) {
       dim.add_int64(1, d.value);

@@ -111,11 +111,15 @@ class Reader {
     for (size_t i = n; i-- > 0;) list[i] = pop();
     push_items(Items::Kind::tuple, std::move(list));
   }
-  /// Appends an item. Depth only grows by what was finished before, so there are no cycles.
+  /// Appends an item. What is inside another value is finished, so there are no cycles, and depths
+  /// are final.
   void add(Value& to, Ref item) {
     auto* items = std::get_if<Items>(&to.v);
     if (!items) fail("adds to what is no list");
     if (item.get() == &to) fail("holds itself");
+    if (to.held) fail("adds to what another value holds");
+    if (++made_ > kMaxItems) fail("too many values");
+    item->held = true;
     to.depth = std::max(to.depth, item->depth + 1);
     if (to.depth > kMaxDepth) fail("is nested too deeply");
     items->list.push_back(std::move(item));
@@ -130,6 +134,7 @@ class Reader {
   }
   static std::vector<int64_t> integers(const Ref& r) {
     std::vector<int64_t> out;
+    if (as<Items>(r, "a tuple").list.size() > 64) fail("a tensor of more than 64 axes");
     for (const Ref& i : as<Items>(r, "a tuple").list) out.push_back(as<int64_t>(i, "an integer"));
     return out;
   }
@@ -141,7 +146,10 @@ class Reader {
   void global(bool in_text);
   void reduce();
   void persistent();
-  void remember(uint64_t at) { memo_[at] = top(); }
+  void remember(uint64_t at) {
+    if (++made_ > kMaxItems) fail("too many values");
+    memo_[at] = top();
+  }
   void recall(uint64_t at) {
     const auto found = memo_.find(at);
     if (found == memo_.end()) fail("recalls what was not remembered");

@@ -39,6 +39,7 @@ struct None {};
 struct Value {
   std::variant<None, bool, int64_t, double, std::string, Global, Storage, TensorView, Items> v;
   int depth = 0;
+  mutable bool held = false;  ///< inside another value: nothing more is added to it
 };
 
 /// Reads one pickle from `bytes` at `at`, which moves behind it. Throws FormatError, "pickle: ...",

@@ -31,6 +31,7 @@ struct TorchFile::Content {
   std::map<std::string, Place> places;
   std::vector<Entry> entries;
   std::vector<TensorView> views;
+  int64_t visits = 0;
 
   explicit Content(Source s) : source(std::move(s)) {}
   void collect(const pickle::Ref& value, const std::string& name);
@@ -67,6 +68,9 @@ void TorchFile::Content::check(const TensorView& v, const std::string& name) con
 }
 
 void TorchFile::Content::collect(const pickle::Ref& value, const std::string& name) {
+  // A value may stand in many places: a small file could name more of them than there are atoms.
+  constexpr int64_t kMostVisits = int64_t{1} << 20;
+  if (++visits > kMostVisits) source.fail("more than 1048576 values");
   if (const auto* view = std::get_if<TensorView>(&value->v)) {
     entries.push_back({name, view->storage.dtype, Shape(view->sizes)});
     views.push_back(*view);

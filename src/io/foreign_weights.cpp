@@ -38,8 +38,9 @@ bool is_torch_save(const std::string& path) {
   if (file.size() < 4) return false;
   const formats::Buffer start = file.read(0, 4);
   const std::string_view s = start.text();
-  // A zip archive, or a pickle of version 2: safetensors begin with a length below 2^27.
-  return s == std::string_view("PK\3\4", 4) || s.starts_with("\x80\x02");
+  // A zip archive, or a pickle of version 2 that begins with the magic number: as lengths both are
+  // beyond the 2^27 of safetensors.
+  return s == std::string_view("PK\3\4", 4) || s == std::string_view("\x80\x02\x8a\x0a", 4);
 }
 
 Source open_source(const std::string& path) {
@@ -234,7 +235,13 @@ class Loader {
     for (size_t i = 0; i < source_.entries.size(); ++i) {
       const std::string& name = source_.entries[i].name;
       if (!name.starts_with(options.prefix)) continue;
-      by_key_[plain(renamed(name.substr(options.prefix.size()), options))] = i;
+      const std::string key = plain(renamed(name.substr(options.prefix.size()), options));
+      const auto [at, fresh] = by_key_.emplace(key, i);
+      if (!fresh) {
+        throw FormatError(source_.name + ": tensors \"" +
+                          escaped(source_.entries[at->second].name) + "\" and \"" + escaped(name) +
+                          "\" both are \"" + escaped(key) + "\"");
+      }
     }
     detail::walk(*model.state(), [&](const std::string& path, LayerState& layer) {
       for (detail::Owned& v : layer.variables) find(path, layer.type, v);
