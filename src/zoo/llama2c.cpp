@@ -51,7 +51,8 @@ Model load_llama2c(std::string_view path) {
   for (int64_t n : {units, hidden, layers, heads, key_heads, context, vocabulary}) {
     if (n < 1 || n > kMost) w.source().fail("a size of " + std::to_string(n));
   }
-  if (units % heads != 0 || heads % key_heads != 0 || units / heads % 2 != 0 || layers > 1000) {
+  if (layers > 1000) w.source().fail("expected at most 1000 layers, got " + std::to_string(layers));
+  if (units % heads != 0 || heads % key_heads != 0 || units / heads % 2 != 0) {
     w.source().fail("heads that do not divide");
   }
   const int64_t key_units = units / heads * key_heads;

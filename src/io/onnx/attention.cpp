@@ -162,6 +162,7 @@ Values linear_attention(Call& c) {
   }
   const Tensor& query = c.tensor(0);
   const int64_t heads = c.integer("kv_num_heads");
+  if (heads < 1) c.fail("kv_num_heads: expected at least 1, got " + std::to_string(heads));
   const DType inner = query.dtype() == f64 ? f64 : f32;
   const Tensor q = as(with_heads(c, query, "q_num_heads"), inner),
                k = as(with_heads(c, c.tensor(1), "kv_num_heads"), inner),

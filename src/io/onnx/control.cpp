@@ -202,6 +202,7 @@ Values scan_over(const Call& c, const Graph& body, const ScanPlan& plan, Values 
   const auto open = [](const Value& v) { return traced(v); };
   const bool structured = std::any_of(states.begin(), states.end(), open) ||
                           std::any_of(inputs.begin(), inputs.end(), open);
+  if (body.outputs.size() < states.size()) c.fail("attribute body: too few outputs");
   if (structured) return traced_scan(c, body, plan, states, inputs);
   int64_t steps = -1;
   std::vector<int> axes;
@@ -214,7 +215,6 @@ Values scan_over(const Call& c, const Graph& body, const ScanPlan& plan, Values 
       c.fail("scan inputs of " + std::to_string(steps) + " and " + std::to_string(n) + " steps");
     steps = n;
   }
-  if (body.outputs.size() < states.size()) c.fail("attribute body: too few outputs");
   std::vector<Values> scans(body.outputs.size() - states.size());
   for (int64_t i = 0; i < steps; ++i) {
     Values arguments = states;
@@ -277,9 +277,11 @@ Values scan(Call& c) {
 // Opset 8: a batch in front of everything, each sample with steps of its own (sequence_lens).
 Values scan_batched(Call& c) {
   const Graph& body = c.graph("body");
-  const auto n = static_cast<size_t>(c.integer("num_scan_inputs"));
+  const int64_t asked = c.integer("num_scan_inputs");
+  if (asked < 1 || asked > c.inputs() - 1)
+    c.fail("num_scan_inputs: expected 1.." + std::to_string(c.inputs() - 1));
+  const auto n = static_cast<size_t>(asked);
   const int first = c.inputs() - static_cast<int>(n);
-  if (n < 1 || first < 1) c.fail("num_scan_inputs: expected 1.." + std::to_string(c.inputs() - 1));
   const auto states = static_cast<size_t>(first - 1);
   const std::vector<int64_t> directions = c.integers("directions", std::vector<int64_t>(n, 0));
   const size_t outputs = body.outputs.size() - std::min(states, body.outputs.size());

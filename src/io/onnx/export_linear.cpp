@@ -155,12 +155,13 @@ void gather_sum(const Exported& e) {
   const std::string inside = e.to.add("GreaterOrEqual", {at, none});
   const std::string rows =
       e.to.add("Gather", {e.plain(0), e.to.add("Max", {at, none})}, {integer("axis", 0)});
-  const std::string weights = e.to.add("Where", {inside, e.plain(2), e.to.number(0, d)});
   std::vector<int64_t> column = e.type(1).shape.dims();
   column.push_back(1);
-  e.give(e.to.add("ReduceSum",
-                  {e.to.add("Mul", {rows, e.to.reshape(weights, column)}), e.to.ints({1})},
-                  {integer("keepdims", 0)}));
+  // What is left out must not be multiplied: 0 times an infinite row is NaN.
+  const std::string terms = e.to.add("Mul", {rows, e.to.reshape(e.plain(2), column)});
+  const std::string kept =
+      e.to.add("Where", {e.to.reshape(inside, column), terms, e.to.number(0, d)});
+  e.give(e.to.add("ReduceSum", {kept, e.to.ints({1})}, {integer("keepdims", 0)}));
 }
 
 /// Entries by entry: the row of each is how many rows ended before it.

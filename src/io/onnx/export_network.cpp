@@ -64,6 +64,8 @@ void transposed_convolution(const Exported& e) {
     const int64_t in = e.type(0).shape.dims()[i + 1], taps = e.type(1).shape.dims()[i];
     more.push_back(size[i] - ((in - 1) * stride[i] + (taps - 1) * dilation[i] + 1 - pads[i] -
                               pads[i + size.size()]));
+    if (more.back() < 0 || more.back() >= std::max(stride[i], dilation[i]))
+      e.refuse("an output padding of " + std::to_string(more.back()));
   }
   e.outputs[0].channels_first = e.to.add(
       "ConvTranspose", {e.to.first(*e.inputs[0]), kernel_in_front(e, true)},
@@ -106,6 +108,11 @@ void batch_norm_inference(const Exported& e) {
   if (last) {
     e.outputs[0].channels_first =
         e.to.add("BatchNormalization", operands(e.to.first(*e.inputs[0])), how);
+  } else if (rank == 1) {
+    const int64_t channels = e.type(0).shape[0];
+    const std::string row = e.to.reshape(e.plain(0), std::vector<int64_t>{1, channels});
+    e.give(e.to.reshape(e.to.add("BatchNormalization", operands(row), how),
+                        std::vector<int64_t>{channels}));
   } else if (axis == 1) {
     e.give(e.to.add("BatchNormalization", operands(e.plain(0)), how));
   } else {

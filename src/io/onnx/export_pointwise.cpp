@@ -54,8 +54,6 @@ VARVE_ONE(softplus, "Softplus")
 VARVE_ONE(softsign, "Softsign")
 VARVE_ONE(relu, "Relu")
 VARVE_ONE(select, "Where")
-VARVE_ONE(is_nan, "IsNaN")
-VARVE_ONE(is_inf, "IsInf")
 VARVE_ONE(equal, "Equal")
 VARVE_ONE(less, "Less")
 VARVE_ONE(less_equal, "LessOrEqual")
@@ -80,9 +78,10 @@ std::string rsqrt(const Exported& e, const Names& x) {
 std::string log2(const Exported& e, const Names& x) {
   return e.to.add("Div", {e.to.add("Log", x), like(e, std::numbers::ln2)});
 }
-/// e^x - 1 = 2 sinh(x / 2) e^(x / 2), exact near 0.
+/// e^x - 1 = 2 sinh(x / 2) e^(x / 2), exact near 0; far below 0 it is -1, where sinh overflows.
 std::string expm1(const Exported& e, const Names& x) {
-  const std::string half = e.to.add("Mul", {x[0], like(e, 0.5)});
+  const std::string above = e.to.add("Max", {x[0], like(e, e.type(0).dtype == f16 ? -16 : -40)});
+  const std::string half = e.to.add("Mul", {above, like(e, 0.5)});
   const std::string sinh = e.to.add("Mul", {e.to.add("Sinh", {half}), like(e, 2)});
   return e.to.add("Mul", {sinh, e.to.add("Exp", {half})});
 }
@@ -139,8 +138,16 @@ std::string atan2(const Exported& e, const Names& v) {
   const std::string axis = e.to.add("Mul", {e.to.add("Sign", {y}), like(e, std::numbers::pi / 2)});
   return e.to.add("Where", {none, axis, turned});
 }
+/// IsNaN and IsInf know f32 and f64 at opset 17; halves are exact in f32.
+std::string is(const char* op, const Exported& e, const std::string& x) {
+  const DType d = e.type(0).dtype;
+  const auto single = static_cast<int64_t>(formats::onnx::Type::float32);
+  return e.to.add(op, {d == f32 || d == f64 ? x : e.to.add("Cast", {x}, {integer("to", single)})});
+}
+std::string is_nan(const Exported& e, const Names& x) { return is("IsNaN", e, x[0]); }
+std::string is_inf(const Exported& e, const Names& x) { return is("IsInf", e, x[0]); }
 std::string is_finite(const Exported& e, const Names& x) {
-  return e.to.add("Not", {e.to.add("Or", {e.to.add("IsNaN", x), e.to.add("IsInf", x)})});
+  return e.to.add("Not", {e.to.add("Or", {is("IsNaN", e, x[0]), is("IsInf", e, x[0])})});
 }
 std::string clip(const Exported& e, const Names& x) {
   return e.to.add("Min", {e.to.add("Max", {x[0], x[1]}), x[2]});

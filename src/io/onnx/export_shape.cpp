@@ -30,14 +30,20 @@ void slice(const Exported& e) {
   for (int i = 0; i < shape.rank(); ++i) {
     const auto k = static_cast<size_t>(i);
     if (start[k] == 0 && size[k] == shape[i] && (step[k] == 1 || size[k] < 2)) continue;
-    if (batches_in(shape[i]) > 0 && !(size[k] == shape[i] && step[k] == -1) && size[k] != 0) {
-      if (batches_in(size[k]) > 0) e.refuse("part of the batch is taken");
-    }
     axes.push_back(i);
-    const bool back = step[k] < 0;
-    // Of a whole axis of open size the ends are not known.
-    const bool open = batches_in(start[k] + 1) > 0 || batches_in(size[k]) > 0;
-    starts.push_back(open && back ? std::numeric_limits<int64_t>::max() : start[k]);
+    const bool back = step[k]<0, open = batches_in(shape[i])> 0;
+    const bool whole = size[k] == shape[i] && (step[k] == 1 || step[k] == -1);
+    // Of an axis of open size all is taken, or what lies at its beginning.
+    if (open && !whole && std::max(start[k], start[k] + size[k] * step[k]) > shape[i] / 2)
+      e.refuse("a part that ends with the batch");
+    if (open && whole) {
+      starts.push_back(back ? std::numeric_limits<int64_t>::max() : 0);
+      ends.push_back(back ? std::numeric_limits<int64_t>::min()
+                          : std::numeric_limits<int64_t>::max());
+      steps.push_back(step[k]);
+      continue;
+    }
+    starts.push_back(start[k]);
     const int64_t end = start[k] + size[k] * step[k];
     ends.push_back(back && end < 0 ? std::numeric_limits<int64_t>::min() : end);
     steps.push_back(size[k] < 2 ? 1 : step[k]);
@@ -186,9 +192,10 @@ void truths(const Exported& e) {
   if (e.type(0).dtype != DType::bool_) x = e.to.add("Cast", {x}, {to(Type::boolean)});
   if (Any) x = e.to.add("Not", {x});
   x = e.to.add("Cast", {x}, {to(Type::int32)});
-  x = e.to.add(
-      "ReduceMin", {x},
-      {integers("axes", e.ints("axes")), integer("keepdims", e.node.attributes.flag("keep_dims"))});
+  if (!e.ints("axes").empty())
+    x = e.to.add("ReduceMin", {x},
+                 {integers("axes", e.ints("axes")),
+                  integer("keepdims", e.node.attributes.flag("keep_dims"))});
   x = e.to.add("Cast", {x}, {to(Type::boolean)});
   e.give(Any ? e.to.add("Not", {x}) : x);
 }

@@ -111,7 +111,8 @@ Values resize_(Call& c) {
               rounding = c.text("nearest_mode", "round_prefer_floor");
   if (coordinates == "tf_half_pixel_for_nn") {
     // (i + 1/2) / scale, cut off: what half_pixel gives where halves go up.
-    if (rounding != "floor") c.unsupported("tf_half_pixel_for_nn with " + rounding);
+    if (rounding != "floor" || c.text("mode", "nearest") != "nearest")
+      c.unsupported("tf_half_pixel_for_nn beside nearest and floor");
     coordinates = "half_pixel";
     rounding = "round_prefer_ceil";
   }

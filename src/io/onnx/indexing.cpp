@@ -113,7 +113,7 @@ Tensor scatter_by(const Tensor& x, const Tensor& tuples, const Tensor& updates,
                   const T u = with[i * static_cast<size_t>(inner) + static_cast<size_t>(j)];
                   if (how == "mul") {
                     t = static_cast<T>(t * u);
-                  } else if (how == "max" ? u > t : u < t) {
+                  } else if (u != u || (how == "max" ? u > t : u < t)) {
                     t = u;
                   }
                 }
@@ -130,6 +130,18 @@ Tensor scatter_tuples(const Call& c, const Tensor& x, const Tensor& tuples, cons
   if (how == "add") return scatter_nd_add(x, tuples, updates);
   if (how != "mul" && how != "max" && how != "min") {
     c.fail("attribute reduction: expected none, add, mul, max or min, got \"" + how + "\"");
+  }
+  const int64_t k = tuples.rank() ? tuples.shape()[-1] : -1;
+  if (k < 0 || k > x.rank()) {
+    c.fail("indices " + tuples.shape().to_string() + ": expected a last axis of 0.." +
+           std::to_string(x.rank()) + " positions in " + x.shape().to_string());
+  }
+  std::vector<int64_t> expected(tuples.shape().begin(), tuples.shape().end() - 1);
+  expected.insert(expected.end(), x.shape().begin() + k, x.shape().end());
+  if (updates.shape() != Shape(expected) || updates.dtype() != x.dtype()) {
+    c.fail("updates: expected " + std::string(varve::name_of(x.dtype())) +
+           Shape(expected).to_string() + ", got " + varve::name_of(updates.dtype()) +
+           updates.shape().to_string());
   }
   return scatter_by(x, as(tuples, i64), updates, how);
 }

@@ -22,8 +22,7 @@ Values div(Call& c) {
 Values mod(Call& c) {
   const Tensor &a = c.tensor(0), &b = c.tensor(1);
   if (c.integer("fmod", 0) == 0 || !is_signed(a.dtype())) return {remainder(a, b)};
-  const Tensor r = remainder(abs(a), abs(b));
-  return {where(less(a, 0), negative(r), r)};
+  return {varve::fmod(a, b)};
 }
 
 // The result has the base's type, whatever the exponent's.

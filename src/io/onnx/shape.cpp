@@ -110,7 +110,10 @@ Values split_(Call& c) {
     sizes = *given;
   } else {
     const int64_t parts = c.integer("num_outputs", c.outputs());
-    if (parts < 1) c.fail("num_outputs: expected integer >= 1, got " + std::to_string(parts));
+    if (parts < 1 || parts != c.outputs()) {
+      c.fail("num_outputs: expected the " + std::to_string(c.outputs()) + " outputs, got " +
+             std::to_string(parts));
+    }
     const int64_t each = (size + parts - 1) / parts;
     for (int64_t left = size, i = 0; i < parts; ++i) {
       sizes.push_back(std::min(each, left));
@@ -247,13 +250,16 @@ Values pad_(Call& c) {
   return {pad(x, widths, options)};
 }
 
+// Its square times a size stays far below 2^63.
+constexpr int64_t kMostBlock = int64_t{1} << 15;
+
 // Blocks of channels become blocks of positions; DCR takes the depth first, CRD the column.
 Values depth_to_space(Call& c) {
   const Tensor& x = c.tensor(0);
   const int64_t b = c.integer("blocksize");
   if (x.rank() != 4) c.fail("expected 4 axes, got " + x.shape().to_string());
   const int64_t n = x.shape()[0], d = x.shape()[1], h = x.shape()[2], w = x.shape()[3];
-  if (b < 1 || d % (b * b) != 0)
+  if (b < 1 || b > kMostBlock || d % (b * b) != 0)
     c.fail("blocksize " + std::to_string(b) + " does not fit " + x.shape().to_string());
   const bool crd = c.text("mode", "DCR") == "CRD";
   const int64_t depth = d / (b * b);
@@ -269,7 +275,7 @@ Values space_to_depth(Call& c) {
   const int64_t b = c.integer("blocksize");
   if (x.rank() != 4) c.fail("expected 4 axes, got " + x.shape().to_string());
   const int64_t n = x.shape()[0], d = x.shape()[1], h = x.shape()[2], w = x.shape()[3];
-  if (b < 1 || h % b != 0 || w % b != 0)
+  if (b < 1 || b > kMostBlock || h % b != 0 || w % b != 0)
     c.fail("blocksize " + std::to_string(b) + " does not fit " + x.shape().to_string());
   const Tensor parts = reshape(x, {n, d, h / b, b, w / b, b});
   const std::string mode = c.text("mode", "DCR");
