@@ -42,6 +42,24 @@ template <class T>
 constexpr auto plain(const Dual<T>& x) {
   return plain(x.value);
 }
+/// 0 with all its derivatives.
+template <class T>
+constexpr bool vanishes(const T& x) {
+  if constexpr (std::floating_point<T>) {
+    return x == 0;
+  } else {
+    return vanishes(x.value) && vanishes(x.derivative);
+  }
+}
+/// Half of both, in each part.
+template <class T>
+constexpr T middle(const T& a, const T& b) {
+  if constexpr (std::floating_point<T>) {
+    return a == b ? a : (a + b) * T(0.5);
+  } else {
+    return {middle(a.value, b.value), middle(a.derivative, b.derivative)};
+  }
+}
 
 }  // namespace detail
 
@@ -217,9 +235,12 @@ struct Dual {
     using std::pow, std::log;
     const T y = pow(a.value, b.value);
     T slope = T(0);
-    if (b.plain() != 0) slope = b.value * pow(a.value, b.value - T(1)) * a.derivative;
+    // At 0 to the power 0 the slope by a is 0; elsewhere b's own derivatives count, too.
+    if (!detail::vanishes(b.value) && (a.plain() != 0 || b.plain() != 0))
+      slope = b.value * pow(a.value, b.value - T(1)) * a.derivative;
     // A constant exponent must not ask for the logarithm of a negative number.
-    if (a.plain() != 0 && b.derivative != T(0)) slope = slope + y * log(a.value) * b.derivative;
+    if (a.plain() != 0 && !detail::vanishes(b.derivative))
+      slope = slope + y * log(a.value) * b.derivative;
     return {y, slope};
   }
   friend Dual pow(const Dual& a, const Dual& b) { return power(a, b); }
@@ -248,7 +269,7 @@ struct Dual {
   /// a where it wins, this number otherwise, half of both where they are equal; NaN goes through.
   constexpr Dual extremum(const Dual& a, bool a_wins) const {
     if (a.plain() != a.plain()) return a;
-    if (a.plain() == plain()) return {value, (a.derivative + derivative) * T(0.5)};
+    if (a.plain() == plain()) return detail::middle(a, *this);
     return a_wins ? a : *this;
   }
 };

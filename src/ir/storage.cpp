@@ -12,6 +12,14 @@
 #include "base/error.h"
 #include "base/math.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define VARVE_ADDRESS_SANITIZER 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define VARVE_ADDRESS_SANITIZER 1
+#endif
+
 namespace varve::ir {
 namespace {
 constexpr int64_t kAlignment = 64;
@@ -55,7 +63,7 @@ class Kept {
  private:
   static constexpr int64_t kLeast = int64_t{64} << 10, kLargest = int64_t{32} << 20,
                            kMost = int64_t{128} << 20;
-#if defined(__SANITIZE_ADDRESS__)
+#if VARVE_ADDRESS_SANITIZER
   static bool worth(int64_t) { return false; }  // what is freed must look freed
 #else
   static bool worth(int64_t size) { return size >= kLeast && size <= kLargest; }

@@ -107,11 +107,12 @@ Tensor mel_filter_bank(Dim fft_length, Real sample_rate, const MelOptions& o) {
 
 Tensor mel_weight_matrix(Dim mels, Dim dft_length, Dim sample_rate, Real low, Real high,
                          DType dtype) {
-  if (mels < 1 || dft_length < 1 || sample_rate < 1 || !(low >= 0 && low < high)) {
-    throw ValueError("mel_weight_matrix: expected positive counts and 0 <= low < high, got mels " +
-                     std::to_string(mels) + ", dft_length " + std::to_string(dft_length) +
-                     ", sample_rate " + std::to_string(sample_rate) + ", low " +
-                     std::to_string(low) + ", high " + std::to_string(high));
+  if (mels < 1 || dft_length < 1 || sample_rate < 1 || !(low >= 0 && low < high && high <= 1e9)) {
+    throw ValueError(
+        "mel_weight_matrix: expected positive counts and 0 <= low < high <= 1e9, got mels " +
+        std::to_string(mels) + ", dft_length " + std::to_string(dft_length) + ", sample_rate " +
+        std::to_string(sample_rate) + ", low " + std::to_string(low) + ", high " +
+        std::to_string(high));
   }
   const MelScale scale = "htk";
   const int64_t bins = dft_length / 2 + 1;

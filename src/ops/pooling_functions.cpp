@@ -1,5 +1,6 @@
 // The pooling functions that users call.
 #include <algorithm>
+#include <cmath>
 
 #include "base/count.h"
 #include "base/error.h"
@@ -158,9 +159,9 @@ Tensor average_pool(const char* name, const Operand& x, const AveragePoolOptions
 template <int N>
 Tensor lp_pool(const char* name, const Operand& x, const LpPoolOptions<N>& o) {
   const double order = o.order;
-  if (!(order > 0)) {
+  if (!(order > 0) || !std::isfinite(order)) {
     throw ValueError(
-        text_of(name, "order: expected a number above 0, got " + std::to_string(order)), "",
+        text_of(name, "order: expected a finite number above 0, got " + std::to_string(order)), "",
         x.where().to_string());
   }
   Pool p = prepare<N>(name, floating(x), o, x.where());

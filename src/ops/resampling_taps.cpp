@@ -52,6 +52,9 @@ double cubic(double x, double a) {
 }
 
 int64_t nearest(double at, const std::string& rounding) {
+  // A scale is a rounded quotient: what should be an element's place may lie just beside it.
+  const double whole = std::round(at);
+  if (std::abs(at - whole) <= 1e-9 * std::max(1., std::abs(at))) return static_cast<int64_t>(whole);
   const double low = std::floor(at);
   if (rounding == "floor") return static_cast<int64_t>(low);
   if (rounding == "ceil") return static_cast<int64_t>(std::ceil(at));
@@ -85,14 +88,15 @@ double source_of(const Attributes& a, int64_t i, int64_t input) {
   const auto& coordinates = a.get<std::string>("coordinates");
   const auto size = static_cast<double>(a.integer("size")), n = static_cast<double>(input);
   const double at = static_cast<double>(i), scale = a.real("scale"), length = scale * n;
+  const bool single = std::abs(length - 1) <= 1e-9;
   if (coordinates == "asymmetric") return at / scale;
-  if (coordinates == "align_corners") return length == 1 ? 0 : at * (n - 1) / (length - 1);
+  if (coordinates == "align_corners") return single ? 0 : at * (n - 1) / (length - 1);
   if (coordinates == "tf_crop_and_resize") {
     const double start = a.real("start"), end = a.real("end");
-    const double step = length == 1 ? 0.5 : at / (length - 1);
+    const double step = single ? 0.5 : at / (length - 1);
     return start * (n - 1) + step * (end - start) * (n - 1);
   }
-  if (coordinates == "pytorch_half_pixel" && length == 1) return -0.5;
+  if (coordinates == "pytorch_half_pixel" && single) return -0.5;
   const double half = (at + 0.5) / scale - 0.5;
   return coordinates == "half_pixel_symmetric" ? half + n / 2 * (1 - size / length) : half;
 }

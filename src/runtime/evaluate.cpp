@@ -35,7 +35,12 @@ std::vector<ir::Array> run_plan(const Plan& plan, const ir::GraphNode& node,
     from.push_back(in[i].data());
   }
   for (const ir::Array& a : out) to.push_back(a.data());
-  plan.run(from, to);
+  try {
+    plan.run(from, to);
+  } catch (const IndexError& e) {
+    // The plan was made for a node of another line.
+    throw IndexError(e.message(), e.hint(), node.site.to_string());
+  }
   return out;
 }
 

@@ -74,7 +74,7 @@ std::shared_ptr<PreparedNode> prepare_anew(const ir::GraphNode& node,
 std::unique_ptr<const Plan> plan_of(const ir::GraphNode& node,
                                     std::span<const ir::TensorType> types, backend::KernelSet set,
                                     int threads) {
-  constexpr int64_t kMostArena = int64_t{16} << 20;
+  constexpr int64_t kMostArena = int64_t{1} << 20;  // of each that is remembered
   PlanRoles roles;
   roles.results = static_cast<int>(node.outputs.size());
   ir::Graph graph = optimize(decomposition_of(node, types), roles, set, threads);
