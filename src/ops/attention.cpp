@@ -1,11 +1,13 @@
-// Attention as one node, with the logarithm of each query's sum of exponentials as residual, from
-// which the backward node finds the weights again.
+// Attention as one node. Its residuals are each query's largest score and the sum of exponentials
+// of what all scores are below it, from which the backward node finds the weights again. Two
+// numbers, since their one logarithm would lose the sum where scores are large.
 #include "ops/attention.h"
 
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
+#include "ops/build.h"
 #include "ops/checks.h"
 #include "ops/shape.h"
 #include "varve/ops/matmul.h"
@@ -121,10 +123,11 @@ void check_mask(const InferArguments& a, size_t i) {
   }
 }
 
-/// The types of output and logsumexp.
+/// The types of output, largest scores and sums.
 Types result_types(const InferArguments& a) {
   const Shape &q = a[0].shape, &v = a[2].shape;
-  return {{a[0].dtype, Shape{q[0], q[1], q[2], v[3]}}, {a[0].dtype, Shape{q[0], q[2], q[1]}}};
+  const TensorType of_query{a[0].dtype, Shape{q[0], q[2], q[1]}};
+  return {{a[0].dtype, Shape{q[0], q[1], q[2], v[3]}}, of_query, of_query};
 }
 
 Types attention_type(const InferArguments& a) {
@@ -137,29 +140,39 @@ Types attention_type(const InferArguments& a) {
 Types gradient_type(const InferArguments& a) {
   check_operands(a);
   check_options(a);
-  check_mask(a, 6);
+  check_mask(a, 7);
   const Types made = result_types(a);
-  if (a[3] != made[0] || a[4] != made[1] || a[5] != made[0]) {
+  if (a[3] != made[0] || a[4] != made[1] || a[5] != made[2] || a[6] != made[0]) {
     throw ShapeError(
-        text_of(a.op.name, "output, logsumexp and gradient are not those of the attention"));
+        text_of(a.op.name, "output, residuals and gradient are not those of the attention"));
   }
   return {a[0], a[1], a[2]};
 }
 
 // --- decompositions ------------------------------------------------------------------------------
 
+/// exp(scores - largest); 0 where nothing is seen, where all of these are -inf. The largest scores
+/// are constants to a derivative: the weights do not depend on what is taken from all alike.
+Tensor exponentials(const Tensor& scores, const Tensor& largest) {
+  const Tensor top = make("stop_gradient", {largest});
+  return exp(scores - where(top == -kInfinity, 0, top));
+}
+
 std::vector<Tensor> attention_parts(std::span<const Tensor> in, const Attributes& a) {
   const Tensor &q = in[0], &k = in[1], &v = in[2];
   const HeadSizes n = head_sizes(q.shape(), k.shape());
   if (n.empty()) {
+    const Shape each{n.batch, n.heads, n.queries};
     return {full(0, q.dtype(), Shape{n.batch, n.queries, n.heads, v.shape()[3]}),
-            full(-kInfinity, q.dtype(), Shape{n.batch, n.heads, n.queries})};
+            full(-kInfinity, q.dtype(), each), full(0, q.dtype(), each)};
   }
   const ScoreOptions o = ScoreOptions::of(a, in.size() > 3 ? in[3] : Tensor());
   const Tensor scores = masked(capped(score_product(q, k, n, o.scale), o.softcap), o, n);
   const Tensor y = matmul(softmax(scores, -1), grouped_keys(v));
-  return {ungrouped_queries(y, n),
-          reshaped(logsumexp(scores, {.axes = {-1}}), Shape{n.batch, n.heads, n.queries})};
+  const Shape each{n.batch, n.heads, n.queries};
+  const Tensor largest = max(scores, {.axes = {-1}, .keep_dims = true});
+  return {ungrouped_queries(y, n), reshaped(largest, each),
+          reshaped(sum(exponentials(scores, largest), {.axes = {-1}}), each)};
 }
 
 /// What flows back to the scores.
@@ -170,18 +183,18 @@ struct Backward {
   Tensor masked, products;  // gradients by the scores after the mask and before the cap
 };
 
-/// Of q, k, v, output, logsumexp, gradient, mask.
+/// Of q, k, v, output, largest scores, sums, gradient, mask.
 Backward backward(std::span<const Tensor> in, const Attributes& a) {
   Backward b{head_sizes(in[0].shape(), in[1].shape()), {}, {}, {}, {}, {}};
   const HeadSizes& n = b.n;
-  const ScoreOptions o = ScoreOptions::of(a, in.size() > 6 ? in[6] : Tensor());
+  const ScoreOptions o = ScoreOptions::of(a, in.size() > 7 ? in[7] : Tensor());
   b.q = grouped_queries(in[0], n);
-  b.dy = grouped_queries(in[5], n);
+  b.dy = grouped_queries(in[6], n);
   const Tensor product = score_product(in[0], in[1], n, o.scale);
   const Tensor scores = masked(capped(product, o.softcap), o, n);
-  const Tensor norm = reshaped(in[4], Shape{n.batch, n.key_heads, n.group(), n.queries, 1});
-  // Where nothing is seen all scores are -inf.
-  b.weights = exp(scores - where(norm == -kInfinity, 0, norm));
+  const Shape each{n.batch, n.key_heads, n.group(), n.queries, 1};
+  const Tensor total = reshaped(in[5], each);
+  b.weights = exponentials(scores, reshaped(in[4], each)) / where(total == 0, 1, total);
   const Tensor of_weights = matmul(b.dy, grouped_keys(in[2]), {.transpose_b = true});
   const Tensor mean = sum(b.dy * grouped_queries(in[3], n), {.axes = {-1}, .keep_dims = true});
   b.masked = b.weights * (of_weights - mean);
@@ -204,7 +217,7 @@ std::vector<Tensor> gradient_parts(std::span<const Tensor> in, const Attributes&
 }
 
 Slots attention_vjp(const Local& at, std::span<const Tensor> ct) {
-  std::vector<Tensor> in{at.x(0), at.x(1), at.x(2), at.y(0), at.y(1), ct[0]};
+  std::vector<Tensor> in{at.x(0), at.x(1), at.x(2), at.y(0), at.y(1), at.y(2), ct[0]};
   Slots slots(at.inputs.size());
   const bool has_mask = at.inputs.size() > 3;
   if (has_mask) in.push_back(at.x(3));
@@ -241,20 +254,20 @@ std::span<const ir::OpDef> attention_rows() {
               "scale; softcap (0: none, else c tanh(score / c) before the mask); causal: query i "
               "sees keys up to i + offset. Key heads serve several heads in a row. Zeros where a "
               "query sees no key. Outputs y [batch, queries, heads, value size] and, for the "
-              "derivative, the logarithm of the sum of exponentials [batch, heads, queries]. "
-              "Vaswani et al. 2017.",
+              "derivative, [batch, heads, queries] each: the largest score, and the sum of the "
+              "exponentials of what the scores are below it. Vaswani et al. 2017.",
        .min_inputs = 3,
        .max_inputs = 4,
        .infer = attention_type,
        .derivative = ir::Custom{attention_vjp, nullptr},
        .decompose = attention_parts,
-       .traits = {.residuals = 1, .precision = ir::PrecisionTrait::f32},
+       .traits = {.residuals = 2, .precision = ir::PrecisionTrait::f32},
        .flops = [](const InferArguments& a, const Types&) { return product_flops(a, 2); }},
       {.name = "attention_gradient",
        .doc = "The gradients of attention by queries, keys and values. Inputs these three, the "
-              "output, its logsumexp, the gradient by the output, maybe the mask.",
-       .min_inputs = 6,
-       .max_inputs = 7,
+              "output, its two residuals, the gradient by the output, maybe the mask.",
+       .min_inputs = 7,
+       .max_inputs = 8,
        .infer = gradient_type,
        .derivative = ir::FromDecomposition{},
        .decompose = gradient_parts,

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "ops/shape.h"
 #include "runtime/evaluate.h"
 #include "support/errors.h"
 #include "support/tensors.h"
@@ -25,14 +26,10 @@ using test::expect_near;
 using test::message_of;
 using test::noise;
 
-/// f in f32 by the kernels against f in f64 by the decomposition, with the derivatives by all.
-void expect_kernel_right(const TensorsFunction& f, const std::vector<Shape>& shapes,
-                         double spread) {
-  std::vector<Tensor> x, wide;
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    x.push_back(noise(shapes[i], 40 + i, f32) * spread);
-    wide.push_back(cast(x.back(), f64));
-  }
+/// f of x in f32 by the kernels against f in f64 by the decomposition, with the derivatives by all.
+void expect_kernel_right_at(const TensorsFunction& f, const std::vector<Tensor>& x) {
+  std::vector<Tensor> wide;
+  for (const Tensor& t : x) wide.push_back(cast(t, f64));
   const auto made = [&](const Tensors& at) {
     std::vector<Tensor> ones_list;
     const Tensors y = f(at);
@@ -58,6 +55,13 @@ void expect_kernel_right(const TensorsFunction& f, const std::vector<Shape>& sha
     // Some hundreds of roundings one after another.
     EXPECT_LT(distance(cast(got[i], f64), expected[i]), 2e-5 * (largest + 1e-3)) << "result " << i;
   }
+}
+
+void expect_kernel_right(const TensorsFunction& f, const std::vector<Shape>& shapes,
+                         double spread) {
+  std::vector<Tensor> x;
+  for (size_t i = 0; i < shapes.size(); ++i) x.push_back(noise(shapes[i], 40 + i, f32) * spread);
+  expect_kernel_right_at(f, x);
 }
 
 // Sizes around the widths of vectors (4, 8, 16 lanes), of panels and of tiles.
@@ -150,6 +154,29 @@ TEST(AttentionKernels, AgreeWithTheDecompositionAtEverySize) {
                            {.causal = c.causal, .mask = x[3], .offset = c.offset});
         },
         with_bias, 1);
+  }
+}
+
+// A float next to 1e9 is 64 away: beside such a score the logarithm of a sum is nothing.
+TEST(AttentionKernels, KeepTheSumOfWeightsBesideHugeScores) {
+  for (int64_t queries : {2, 50}) {  // few, and several tiles' rows
+    SCOPED_TRACE(std::to_string(queries) + " queries");
+    const Shape shape{1, queries, 2, 8}, keys{1, 150, 2, 8};
+    // Queries of zeros: the scores of a row are all alike, in both types.
+    const Tensor masked_row = where(ops::counted(queries, i64) == 1, -1e9, 0);
+    expect_kernel_right_at(
+        [&](const Tensors& x) -> Tensors {
+          return attention(x[0], x[1], x[2], {.mask = reshape(masked_row, {queries, 1})});
+        },
+        {zeros(shape), noise(keys, 2, f32), noise(keys, 3, f32)});
+    // Powers of two: scores up to 2^27, of which three are alike in each row, are exact.
+    const Tensor step = cast(remainder(ops::counted(150, i64), 50), f32) / 64;
+    const Tensor first = concat({reshape(step, {1, 150, 1, 1}), zeros({1, 150, 1, 7})}, 3);
+    const Tensor rest = noise(keys, 2, f32) * tensor({0.f, 1.f, 1.f, 1.f, 1.f, 1.f, 1.f, 1.f});
+    const Tensor query = tensor({0x1p27f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f});
+    expect_kernel_right_at(
+        [&](const Tensors& x) -> Tensors { return attention(x[0], x[1], x[2], {.scale = 1}); },
+        {ones(shape) * query, first + rest, noise(keys, 3, f32)});
   }
 }
 

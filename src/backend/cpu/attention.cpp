@@ -74,7 +74,8 @@ class Forward final : public Kernel {
     f.mask = mask_;
     if (has_mask_) set_mask(f.mask, &layout_, a.inputs[3]);
     f.y = static_cast<float*>(a.outputs[0]);
-    f.logsumexp = static_cast<float*>(a.outputs[1]);
+    f.largest = static_cast<float*>(a.outputs[1]);
+    f.total = static_cast<float*>(a.outputs[2]);
     f.scratch = reinterpret_cast<float*>(a.scratch);
     varve::cpu::attention_forward(s_, f);
   }
@@ -94,18 +95,10 @@ class Backward final : public Kernel {
   void run(const Arguments& a) const noexcept override {
     const auto in = [&](size_t i) { return static_cast<const float*>(a.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(a.outputs[i]); };
-    varve::cpu::AttentionBackward b{in(0),
-                                    in(1),
-                                    in(2),
-                                    in(3),
-                                    in(4),
-                                    in(5),
-                                    mask_,
-                                    out(0),
-                                    out(1),
-                                    out(2),
-                                    reinterpret_cast<float*>(a.scratch)};
-    if (has_mask_) set_mask(b.mask, &layout_, a.inputs[6]);
+    varve::cpu::AttentionBackward b{in(0),  in(1),  in(2),  in(3),
+                                    in(4),  in(5),  in(6),  mask_,
+                                    out(0), out(1), out(2), reinterpret_cast<float*>(a.scratch)};
+    if (has_mask_) set_mask(b.mask, &layout_, a.inputs[7]);
     varve::cpu::attention_backward(s_, b);
   }
 
@@ -129,7 +122,7 @@ Offer prepare(const Request& r, size_t mask) {
 std::vector<KernelRow> attention_kernels() {
   return {{"attention", "simd attention", [](const Request& r) { return prepare<Forward>(r, 3); }},
           {"attention_gradient", "simd attention",
-           [](const Request& r) { return prepare<Backward>(r, 6); }}};
+           [](const Request& r) { return prepare<Backward>(r, 7); }}};
 }
 
 }  // namespace varve::backend::cpu

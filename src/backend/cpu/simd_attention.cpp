@@ -1,6 +1,6 @@
 // Keys and values are packed once a head; a block of queries then meets them block by block, and
-// its scores never leave the cache. Backwards the weights are found again from the logarithm of
-// each query's sum (Dao et al. 2022). Work is shared among threads by blocks of queries (backwards:
+// its scores never leave the cache. Backwards the weights are found again from each query's largest
+// score and sum (Dao et al. 2022). Work is shared among threads by blocks of queries (backwards:
 // by heads of keys), so that results do not depend on how many there are.
 #include "backend/cpu/simd_attention.h"
 
@@ -186,8 +186,9 @@ HWY_INLINE void finish_block(const AttentionShape& s, const AttentionForward& f,
   for (int64_t r = 0; r < queries; ++r) {
     const float total = run.total[r];
     if (total != 0) scale_row(f.y + head.at(s, q0 + r, s.value_size), s.value_size, 1 / total);
-    f.logsumexp[(head.batch * s.heads + head.head) * s.queries + q0 + r] =
-        total == 0 ? -kInfinity : run.top[r] + std::log(total);
+    const int64_t at = (head.batch * s.heads + head.head) * s.queries + q0 + r;
+    f.largest[at] = run.top[r];
+    f.total[at] = total;
   }
 }
 
@@ -360,13 +361,15 @@ void backward_block(const AttentionShape& s, const AttentionBackward& b, Head he
                 first_key = head.batch * s.keys * s.key_heads + key_head;
   const int64_t k_step = s.key_heads * s.size, v_step = s.key_heads * s.value_size;
   const float *q = b.q + head.at(s, q0, s.size), *dy = b.dy + head.at(s, q0, s.value_size);
-  const float* norm = b.logsumexp + (head.batch * s.heads + head.head) * s.queries + q0;
+  const int64_t residual = (head.batch * s.heads + head.head) * s.queries + q0;
   float *dq = b.dq + head.at(s, q0, s.size), *dk = b.dk + first_key * s.size,
         *dv = b.dv + first_key * s.value_size;
-  float mean[kQueries], shift[kQueries];
+  float mean[kQueries], shift[kQueries], share[kQueries];
   row_products(s, b.y + head.at(s, q0, s.value_size), dy, queries, mean);
   for (int64_t r = 0; r < queries; ++r) {
-    shift[r] = norm[r] == -kInfinity ? 0.f : norm[r];
+    const float top = b.largest[residual + r], total = b.total[residual + r];
+    shift[r] = top == -kInfinity ? 0.f : top;
+    share[r] = total == 0 ? 0.f : 1 / total;
     std::fill_n(dq + r * q_step, s.size, 0.f);
   }
   pack_panels(q, q_step, queries, s.size, own + packed.queries);
@@ -383,7 +386,8 @@ void backward_block(const AttentionShape& s, const AttentionBackward& b, Head he
             [&](int64_t r, int64_t c, size_t n, VF sum) HWY_ATTR {
               VF slope = constant(1.f);
               const VF x = score.of(sum, r, c, n, &slope);
-              store_part(exp_below(hn::Sub(x, constant(shift[r]))), weights + r * kKeys + c, n);
+              const VF e = exp_below(hn::Sub(x, constant(shift[r])));
+              store_part(hn::Mul(e, constant(share[r])), weights + r * kKeys + c, n);
               if (s.softcap > 0) store_part(slope, change + r * kKeys + c, n);
             });
     product(Rows{dy, y_step, 1}, queries, s.value_size,

@@ -29,13 +29,14 @@ int64_t attention_gradient_scratch(const AttentionShape& s);
 struct AttentionForward {
   const float *q, *k, *v;
   AttentionMask mask;
-  float *y, *logsumexp;  // [batch, queries, heads, value size], [batch, heads, queries]
+  float* y;                // [batch, queries, heads, value size]
+  float *largest, *total;  // [batch, heads, queries]
   float* scratch;
 };
 void attention_forward(const AttentionShape& s, const AttentionForward& f) noexcept;
 
 struct AttentionBackward {
-  const float *q, *k, *v, *y, *logsumexp, *dy;
+  const float *q, *k, *v, *y, *largest, *total, *dy;
   AttentionMask mask;
   float *dq, *dk, *dv;
   float* scratch;
