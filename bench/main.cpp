@@ -18,6 +18,7 @@
 #include "check.h"
 #include "kernel_costs.h"
 #include "ops.h"
+#include "ratios.h"
 #include "varve/error.h"
 #include "varve/jit.h"
 #include "varve/losses.h"
@@ -196,7 +197,15 @@ int main(int argc, char** argv) {
   app.add_option("--ops", ops, "Time single ops instead of cases: \"all\" or one by name");
   app.add_option("--ops-max-size", ops_max_size, "The largest number of elements")
       ->capture_default_str();
+  std::string ratio;
+  app.add_option("--ratio", ratio, "Time kernels beside the products that they contain instead")
+      ->check(CLI::IsMember({"attention"}));
   CLI11_PARSE(app, argc, argv);
+  if (!ratio.empty()) {
+    set_thread_count(threads);
+    print_ratios(ratio, threads, wishes.min_time);
+    return 0;
+  }
   if (!ops.empty()) {
     set_thread_count(threads);
     print_op_times(ops == "all" ? "" : ops, ops_max_size);
