@@ -28,12 +28,12 @@ constexpr int64_t kFew = 4;
 
 /// exp(x) for x up to some units above 0; 0 below -87, where floats become denormal.
 HWY_INLINE VF exp_below(VF x) {
-  const auto [n, r] = reduce_exp(x);
+  const ExpReduction e = reduce_exp(x);
   // (exp(r) - 1 - r) / r^2 on [-0.3475, 0.3475].
-  const VF q =
-      polynomial(r, 0x1.fffff4p-2f, 0x1.55548cp-3f, 0x1.555dd2p-5f, 0x1.123d6p-7f, 0x1.6721e8p-10f);
-  const VF p = hn::MulAdd(hn::Mul(r, r), q, hn::Add(r, constant(1.f)));
-  const VF y = hn::Mul(p, power_of_two(n));
+  const VF q = polynomial(e.r, 0x1.fffff4p-2f, 0x1.55548cp-3f, 0x1.555dd2p-5f, 0x1.123d6p-7f,
+                          0x1.6721e8p-10f);
+  const VF p = hn::MulAdd(hn::Mul(e.r, e.r), q, hn::Add(e.r, constant(1.f)));
+  const VF y = hn::Mul(p, power_of_two(e.whole()));
   return hn::IfThenZeroElse(hn::Lt(x, constant(-87.f)), y);
 }
 

@@ -67,8 +67,9 @@ HWY_INLINE VF clamp(VF x, float low, float high) {
 
 /// x = n ln 2 + r with n whole and |r| <= ln(2) / 2 (and a rounding error more).
 struct ExpReduction {
-  VI n;
+  VF shifted, n;  // n + 1.5 * 2^23, which has n in its low bits
   VF r;
+  VI whole() const { return hn::Sub(bits_of(shifted), bits_of(constant(12582912.f))); }
 };
 HWY_INLINE ExpReduction reduce_exp(VF x) {
   // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
@@ -78,36 +79,47 @@ HWY_INLINE ExpReduction reduce_exp(VF x) {
   // ln 2 in two parts; the first has 17 bits, so that n times it is exact without FMA too.
   VF r = hn::NegMulAdd(n, constant(0x1.62e4p-1f), x);
   r = hn::NegMulAdd(n, constant(0x1.7f7d1cp-20f), r);
-  return {hn::Sub(bits_of(t), bits_of(magic)), r};
+  return {t, n, r};
 }
 /// 2^n for -126 <= n <= 127.
 HWY_INLINE VF power_of_two(VI n) {
   return from_bits(hn::ShiftLeft<23>(hn::Add(n, hn::Set(I32(), 127))));
+}
+/// p 2^(n - halvings) for p near 1, rounded once: denormal or infinite where that is.
+template <int halvings>
+HWY_INLINE VF scale_by_power(VF p, const ExpReduction& e) {
+#if HWY_TARGET <= HWY_AVX3
+  const VF n = halvings == 0 ? e.n : hn::Sub(e.n, constant(static_cast<float>(halvings)));
+  return VF{_mm512_scalef_ps(p.raw, n.raw)};
+#else
+  // In two steps, since 2^n alone may be denormal or infinite where the result is not.
+  const VI n = hn::Sub(e.whole(), hn::Set(I32(), halvings));
+  const VI half = hn::ShiftRight<1>(n);
+  return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+#endif
 }
 
 /// exp(x) / 2^halvings.
 template <int halvings = 0>
 HWY_INLINE VF simd_exp(VF x) {
   // Beyond these the result is infinite or rounds to 0.
-  const auto [whole, r] = reduce_exp(clamp(x, -104.5f, 89.f + static_cast<float>(halvings)));
-  const VI n = hn::Sub(whole, hn::Set(I32(), halvings));
+  const ExpReduction e = reduce_exp(clamp(x, -104.5f, 89.f + static_cast<float>(halvings)));
   // (exp(r) - 1 - r) / r^2 on [-0.3475, 0.3475].
-  const VF q =
-      polynomial(r, 0x1.fffff4p-2f, 0x1.55548cp-3f, 0x1.555dd2p-5f, 0x1.123d6p-7f, 0x1.6721e8p-10f);
-  const VF p = hn::MulAdd(hn::Mul(r, r), q, hn::Add(r, constant(1.f)));
-  // In two steps, since 2^n alone may be denormal or infinite where the result is not.
-  const VI half = hn::ShiftRight<1>(n);
-  return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+  const VF q = polynomial(e.r, 0x1.fffff4p-2f, 0x1.55548cp-3f, 0x1.555dd2p-5f, 0x1.123d6p-7f,
+                          0x1.6721e8p-10f);
+  const VF p = hn::MulAdd(hn::Mul(e.r, e.r), q, hn::Add(e.r, constant(1.f)));
+  return scale_by_power<halvings>(p, e);
 }
 
 HWY_INLINE VF simd_expm1(VF x) {
-  const auto [n, r] = reduce_exp(clamp(x, -18.f, 89.f));
+  const ExpReduction reduction = reduce_exp(clamp(x, -18.f, 89.f));
+  const VF r = reduction.r;
   // (expm1(r) - r) / r^2 on [-0.3475, 0.3475].
   const VF q =
       polynomial(r, 0x1p-1f, 0x1.5554dcp-3f, 0x1.55556ap-5f, 0x1.120c86p-7f, 0x1.6cad1cp-10f);
   const VF e = hn::MulAdd(hn::Mul(r, r), q, r);
   // 2^n e + (2^n - 1), halved on the way because 2^128 is no float.
-  const VF half = power_of_two(hn::Sub(n, hn::Set(I32(), 1)));
+  const VF half = power_of_two(hn::Sub(reduction.whole(), hn::Set(I32(), 1)));
   const VF y = hn::MulAdd(half, e, hn::Sub(half, constant(0.5f)));
   return hn::CopySign(hn::Add(y, y), x);
 }
@@ -174,19 +186,24 @@ HWY_INLINE VF simd_log1p(VF x) {
   return hn::IfThenElse(is_ordinary(u), hn::CopySign(y, x), log_of_special(u));
 }
 
-/// erf: x times a polynomial of x^2 below 0.93, 1 - exp(log(erfc(|x|))) from there on.
+/// erf(t) = 1 - 2^(t g) of t = |x|, with g = log2(erfc(t)) / t.
 HWY_INLINE VF simd_erf(VF x) {
-  const VF s = hn::Mul(x, x);
-  // erf(x) / x - 1 on [0, 0.93].
-  const VF p = polynomial(s, 0x1.06eba8p-3f, -0x1.812742p-2f, 0x1.ce2e16p-4f, -0x1.b81346p-6f,
-                          0x1.550d8p-8f, -0x1.ad3956p-11f, 0x1.67f63cp-14f);
-  const VF small = hn::MulAdd(x, p, x);
-  // log(erfc(t)) + t on [0.92, 4]; erf rounds to 1 from there on.
+  // erf rounds to 1 from 4 on; Min gives its second operand where one is NaN.
   const VF t = hn::Min(constant(4.f), hn::Abs(x));
-  const VF g = polynomial(t, -0x1.07fdep-3f, -0x1.44af8cp-1f, -0x1.b9bf02p-4f, 0x1.9bc3cap-6f,
-                          -0x1.19cab4p-8f, 0x1.04e7dcp-11f, -0x1.1eed9ap-15f, 0x1.15b088p-20f);
-  const VF large = hn::Sub(constant(1.f), simd_exp(hn::Sub(hn::Mul(g, t), t)));
-  return hn::CopySign(hn::IfThenElse(hn::Lt(hn::Abs(x), constant(0.93f)), small, large), x);
+  // On [0, 4], weighted by what an error of g does to erf.
+  const VF g = polynomial(t, -0x1.a0be84p+0f, -0x1.d63ec4p-1f, -0x1.2fabe2p-3f, 0x1.c4b918p-6f,
+                          0x1.e552e8p-13f, -0x1.3b3b62p-9f, 0x1.deacbp-11f, -0x1.63ef3cp-13f,
+                          0x1.c017dap-17f);
+  const VF u = hn::Mul(t, g);
+  // Adding 1.5 * 2^23 leaves the nearest integer in the low bits, which alone outlive the shift.
+  const VF magic = constant(12582912.f), shifted = hn::Add(u, magic);
+  const VF r = hn::Sub(u, hn::Sub(shifted, magic));
+  const VF power = from_bits(hn::Add(hn::ShiftLeft<23>(bits_of(shifted)), bits_of(constant(1.f))));
+  // (2^r - 1) / r on [-0.5, 0.5].
+  const VF e = hn::Mul(r, polynomial(r, 0x1.62e43p-1f, 0x1.ebfbdep-3f, 0x1.c6af6ep-5f,
+                                     0x1.3b2bap-7f, 0x1.5f07dcp-10f, 0x1.4308fap-13f));
+  const VF one = constant(1.f);
+  return hn::CopySign(hn::NegMulAdd(power, e, hn::Sub(one, power)), x);
 }
 
 /// log2 of positive normal doubles to 2^-38, enough for a float's power.

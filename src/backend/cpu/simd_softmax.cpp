@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "backend/cpu/simd_targets.h"
 #include "base/threads.h"
@@ -100,14 +101,94 @@ HWY_INLINE RowSum row_sum(const float* x, size_t n, float* e) {
   return {top, row_exp(x, n, top == -kInfinity ? 0 : top, e)};
 }
 
+/// Vectors that a short row fills at most: it is read once and stays in registers.
+constexpr size_t kShort = 8;
+
+/// Calls f with the number of vectors of a short row as a constant.
+template <size_t vectors = 1, class F>
+HWY_INLINE void with_vectors(size_t n, F f) {
+  if constexpr (vectors == kShort) {
+    f(std::integral_constant<size_t, vectors>());
+  } else {
+    if (n <= vectors * hn::Lanes(F32())) return f(std::integral_constant<size_t, vectors>());
+    with_vectors<vectors + 1>(n, f);
+  }
+}
+
+/// A row of `count` vectors, the last of which may have fewer elements.
+template <size_t count>
+struct ShortRow {
+  VF v[count];
+  size_t rest;  // elements of the last vector
+
+  HWY_INLINE ShortRow(const float* x, size_t n) : rest(n - (count - 1) * hn::Lanes(F32())) {
+    const F32 d;
+    for (size_t k = 0; k + 1 < count; ++k) v[k] = hn::LoadU(d, x + k * hn::Lanes(d));
+    v[count - 1] = load_some(d, x + n - rest, rest, -kInfinity);
+  }
+  HWY_INLINE void store(float* y) const {
+    const F32 d;
+    for (size_t k = 0; k + 1 < count; ++k) hn::StoreU(v[k], d, y + k * hn::Lanes(d));
+    store_some(d, v[count - 1], y + (count - 1) * hn::Lanes(d), rest);
+  }
+  /// The largest element, where none is NaN.
+  HWY_INLINE float top() const {
+    VF m = v[0];
+    for (size_t k = 1; k < count; ++k) m = hn::Max(m, v[k]);
+    return hn::GetLane(hn::MaxOfLanes(F32(), m));
+  }
+  HWY_INLINE float total() const {
+    VF s = v[0];
+    for (size_t k = 1; k < count; ++k) s = hn::Add(s, v[k]);
+    return hn::GetLane(hn::SumOfLanes(F32(), s));
+  }
+};
+
+template <size_t count>
+HWY_INLINE void short_softmax(const float* x, float* y, size_t n) {
+  ShortRow<count> row(x, n);
+  const float top = row.top();
+  const VF shift = constant(top == -kInfinity ? 0 : top);
+  for (VF& v : row.v) v = simd_exp(hn::Sub(v, shift));
+  const float sum = row.total();  // NaN where an element is, and so then is all of the row
+  const VF factor = constant(sum == 0 ? 1 : 1 / sum);
+  for (VF& v : row.v) v = hn::Mul(v, factor);
+  row.store(y);
+}
+
+template <size_t count>
+HWY_INLINE void short_log_softmax(const float* x, float* y, size_t n) {
+  ShortRow<count> row(x, n);
+  const float top = row.top();
+  if (top == -kInfinity && !std::isnan(row.total())) {
+    row.store(y);
+    return;
+  }
+  const VF shift = constant(top);
+  ShortRow<count> exponentials = row;
+  for (size_t k = 0; k < count; ++k) {
+    row.v[k] = hn::Sub(row.v[k], shift);
+    exponentials.v[k] = simd_exp(row.v[k]);
+  }
+  const VF log_sum = constant(std::log(exponentials.total()));
+  for (VF& v : row.v) v = hn::Sub(v, log_sum);
+  row.store(y);
+}
+
 }  // namespace
 
 void softmax_row(const float* x, float* y, size_t n) {
+  if (n <= kShort * hn::Lanes(F32())) {
+    return with_vectors(n, [&](auto count) HWY_ATTR { short_softmax<count>(x, y, n); });
+  }
   const RowSum r = row_sum(x, n, y);
   row_affine(y, n, r.sum == 0 ? 1 : static_cast<float>(1 / r.sum), 0, y);
 }
 
 void log_softmax_row(const float* x, float* y, size_t n) {
+  if (n <= kShort * hn::Lanes(F32())) {
+    return with_vectors(n, [&](auto count) HWY_ATTR { short_log_softmax<count>(x, y, n); });
+  }
   const RowSum r = row_sum(x, n, nullptr);
   if (r.top == -kInfinity) {
     std::copy_n(x, n, y);

@@ -23,7 +23,9 @@ template <Pointwise F, int arity, class T>
   const T* z = static_cast<const T*>(a.in[arity > 2 ? 2 : 0]);
   const size_t mx = a.mask[0], my = a.mask[1], mz = a.mask[2];
   T* out = static_cast<T*>(a.out);
-  for (size_t i = 0; i < a.n; i += hn::Lanes(d)) {
+  const size_t n = a.n;
+#pragma GCC unroll 4
+  for (size_t i = 0; i < n; i += hn::Lanes(d)) {
     const L p{hn::LoadU(d, x + (i & mx))};
     const L q = arity > 1 ? L{hn::LoadU(d, y + (i & my))} : p;
     const L r = arity > 2 ? L{hn::LoadU(d, z + (i & mz))} : p;
