@@ -129,12 +129,11 @@ struct Normalized {
 
 std::vector<Tensor> normalize_parts(std::span<const Tensor> x, const Attributes& a) {
   const std::vector<int> axes = ints(a.ints("axes"));
-  const Tensor mean = varve::mean(x[0], {.axes = axes, .keep_dims = true});
-  const Tensor variance = varve::mean(square(x[0] - mean), {.axes = axes, .keep_dims = true});
-  const Normalized n(x[0], mean, variance, a);
+  const Moments m = moments(x[0], {.axes = axes, .keep_dims = true});
+  const Normalized n(x[0], m.mean, m.variance, a);
   Tensor y = n.standard();
   if (x.size() == 3) y = y * n.beside(x[1]) + n.beside(x[2]);
-  return {y, mean, variance};
+  return {y, m.mean, m.variance};
 }
 
 Slots normalize_vjp(const Local& at, std::span<const Tensor> ct) {

@@ -201,29 +201,14 @@ Tensor softplus(const Operand& x) { return real_unary("softplus", x); }
 Tensor softsign(const Operand& x) { return real_unary("softsign", x); }
 Tensor silu(const Operand& x) { return real_unary("silu", x); }
 
-Tensor gelu(const Operand& x) {
-  const ir::CallerScope caller(x.where());
-  const Tensor t = ops::floating(x);
-  return 0.5 * t * (1 + erf(t * (1 / std::numbers::sqrt2)));
-}
-
-Tensor gelu_tanh(const Operand& x) {
-  const ir::CallerScope caller(x.where());
-  const Tensor t = ops::floating(x);
-  return 0.5 * t *
-         (1 +
-          tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (t + 0.044715 * t * square(t))));
-}
+Tensor gelu(const Operand& x) { return real_unary("gelu", x); }
+Tensor gelu_tanh(const Operand& x) { return real_unary("gelu_tanh", x); }
 
 Tensor hard_sigmoid(const Operand& x) {
   const ir::CallerScope caller(x.where());
   return clip(ops::floating(x) * (1. / 6) + 0.5, 0, 1);
 }
 
-Tensor mish(const Operand& x) {
-  const ir::CallerScope caller(x.where());
-  const Tensor t = ops::floating(x);
-  return t * tanh(softplus(t));
-}
+Tensor mish(const Operand& x) { return real_unary("mish", x); }
 
 }  // namespace varve

@@ -151,6 +151,19 @@ std::vector<Tensor> logsumexp_decomposition(std::span<const Tensor> inputs, cons
   return {a.flag("keep_dims") ? y : squeezed(y, axes)};
 }
 
+Types moments_type(const InferArguments& a) {
+  const Types mean = mean_type(a);
+  return {mean[0], mean[0]};
+}
+
+std::vector<Tensor> moments_decomposition(std::span<const Tensor> inputs, const Attributes& a) {
+  const Attributes kept{{"axes", a.ints("axes")}, {"keep_dims", true}};
+  const Tensor mean = make("mean", {inputs[0]}, kept);
+  const Tensor variance = make("mean", {square(inputs[0] - mean)}, kept);
+  if (a.flag("keep_dims")) return {mean, variance};
+  return {squeezed(mean, a.ints("axes")), squeezed(variance, a.ints("axes"))};
+}
+
 ir::OpDef row(const char* name, const char* doc, Types (*infer)(const InferArguments&),
               ir::Derivative derivative) {
   return {.name = name,
@@ -169,6 +182,11 @@ std::vector<ir::OpDef> sum_rows() {
         return {stretched(ct[0] / full_like(ct[0], static_cast<double>(reduced_count(at))), at)};
       }});
   mean.decompose = mean_decomposition;
+  ir::OpDef moments = row(
+      "moments", "Mean m and mean((x - m)^2) over attribute axes, two outputs; of nothing: NaN.",
+      moments_type, ir::FromDecomposition{});
+  moments.decompose = moments_decomposition;
+  moments.traits.precision = ir::PrecisionTrait::f32;
   ir::OpDef prod = row("prod", "Product over attribute axes; of nothing: 1. Types as sum.",
                        sum_type, ir::FromDecomposition{});
   prod.decompose = prod_decomposition;
@@ -189,7 +207,7 @@ std::vector<ir::OpDef> sum_rows() {
               sum_type, ir::Linear{[](const Local& at, Cotangents ct) -> Slots {
                 return {stretched(ct[0], at)};
               }}),
-          mean, prod, logsumexp};
+          mean, moments, prod, logsumexp};
 }
 
 std::vector<ir::OpDef> extremum_rows() {

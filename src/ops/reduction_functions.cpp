@@ -81,15 +81,21 @@ Tensor variance(const char* name, const Operand& x, const MomentOptions& o) {
   double count = 1;
   for (int64_t a : axes) count *= static_cast<double>(t.shape()[static_cast<int>(a)]);
   const double divisor = count - o.correction.value;
-  const Tensor centred =
-      t - ops::make("mean", {t}, {{"axes", axes}, {"keep_dims", true}}, x.where());
-  const Tensor total =
-      ops::make("sum", {square(centred)}, {{"axes", axes}, {"keep_dims", o.keep_dims}}, x.where());
-  return divisor > 0 ? total / divisor : total * std::nan("");
+  const Tensor v = ir::apply(ops::get("moments"), {{t}},
+                             {{"axes", axes}, {"keep_dims", o.keep_dims}}, x.where())[1];
+  if (divisor == count) return v;
+  return v * (divisor > 0 ? count / divisor : std::nan(""));
 }
 
 }  // namespace
 
+Moments moments(const Operand& x, const ReduceOptions& o) {
+  const Tensor t = ops::floating(x);
+  const std::vector<Tensor> y = ir::apply(
+      ops::get("moments"), {{t}},
+      {{"axes", axes_of("moments", x, t, o.axes)}, {"keep_dims", o.keep_dims}}, x.where());
+  return {y[0], y[1]};
+}
 Tensor var(const Operand& x, const MomentOptions& o) { return variance("var", x, o); }
 Tensor std(const Operand& x, const MomentOptions& o) {
   const ir::CallerScope caller(x.where());

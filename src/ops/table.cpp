@@ -13,6 +13,7 @@ const std::vector<const ir::OpDef*>& all() {
     // clang-format off
     for (auto family : {
              pointwise_rows,
+             activation_rows,
              reduction_rows,
              shape_rows,
              indexing_rows,

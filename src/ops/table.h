@@ -10,6 +10,7 @@ namespace varve::ops {
 
 /// Rows of one family; each family's file defines its own.
 std::span<const ir::OpDef> pointwise_rows();
+std::span<const ir::OpDef> activation_rows();
 std::span<const ir::OpDef> reduction_rows();
 std::span<const ir::OpDef> matmul_rows();
 std::span<const ir::OpDef> shape_rows();

@@ -25,6 +25,7 @@ struct Section {
   Family rows;
 };
 constexpr Section kSections[] = {{"Elementwise", ops::pointwise_rows},
+                                 {"Activations of several steps", ops::activation_rows},
                                  {"Reductions", ops::reduction_rows},
                                  {"Shapes", ops::shape_rows},
                                  {"Choosing elements by position", ops::indexing_rows},

@@ -137,6 +137,21 @@ std::vector<ErrorCase> extremum_errors(const std::string& op, Reduction f) {
   return e;
 }
 
+Tensor mean_of(const Operand& x, const ReduceOptions& o) { return moments(x, o).mean; }
+Tensor variance_of(const Operand& x, const ReduceOptions& o) { return moments(x, o).variance; }
+double population_variance(const std::vector<double>& v) {
+  return squares_from_mean(v) / static_cast<double>(v.size());
+}
+/// Samples of the mean, then of the variance.
+std::vector<Sample> moments_samples() {
+  std::vector<Sample> all = fixed_where_nan(reductions(mean_of, average));
+  for (Sample& s : fixed_where_nan(reductions(variance_of, population_variance))) {
+    s.name += ", variance";
+    all.push_back(std::move(s));
+  }
+  return all;
+}
+
 std::vector<Row> sum_rows() {
   return {
       {.op = "sum",
@@ -149,6 +164,11 @@ std::vector<Row> sum_rows() {
        .tolerance = {.sums = true},
        .samples = fixed_where_nan(reductions(mean, average)),
        .errors = axis_errors("mean", mean)},
+      {.op = "moments",
+       .dtypes = kAll,
+       .tolerance = {.sums = true},
+       .samples = moments_samples(),
+       .errors = axis_errors("moments", mean_of)},
       {.op = "prod",
        .dtypes = kAll,
        .tolerance = {.ulp = 40},

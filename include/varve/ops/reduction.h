@@ -36,12 +36,22 @@ Tensor all(const Operand& x, const ReduceOptions& options = {});
 /// How many elements are not 0, as i64.
 Tensor count_nonzero(const Operand& x, const ReduceOptions& options = {});
 
+/// What moments returns.
+struct Moments {
+  Tensor mean, variance;
+};
+/// mean(x) and mean((x - mean(x))^2) over the axes, both in one pass over memory: f32 is summed in
+/// blocks about their own means, so a large mean costs no digits, and equal numbers have no
+/// variance. bool and integers give f32; of nothing: NaN. Throws IndexError for an axis outside the
+/// rank. Source: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance".
+Moments moments(const Operand& x, const ReduceOptions& options = {});
+
 struct MomentOptions {
   std::vector<int> axes = {};
   bool keep_dims = false;
   Real correction = 0;  ///< divides by count - correction: 1 for the unbiased variance
 };
-/// sum((x - mean(x))^2) / (count - correction), in two passes. bool and integers give f32. NaN
+/// sum((x - mean(x))^2) / (count - correction). bool and integers give f32. NaN
 /// where count - correction is not positive.
 Tensor var(const Operand& x, const MomentOptions& options = {});
 /// sqrt(var(x)); where the variance is 0 the gradient is 0.

@@ -14,6 +14,7 @@ std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> rows_kernels();
 std::vector<KernelRow> pool3d_kernels();
 std::vector<KernelRow> lane_kernels();
+std::vector<KernelRow> moment_kernels();
 std::vector<KernelRow> tile_kernels();
 std::vector<KernelRow> lapack_kernels();
 std::vector<KernelRow> sparse_kernels();

@@ -243,88 +243,6 @@ Offer prepare_arg(const Request& r) {
   });
 }
 
-/// The sum of a dense run in double: eight chains, put together in a fixed order.
-double sum_of(const float* x, int64_t n) {
-  constexpr int64_t kChains = 8;
-  double chains[kChains] = {};
-  int64_t i = 0;
-  for (; i + kChains <= n; i += kChains) {
-    for (int64_t j = 0; j < kChains; ++j) chains[j] += static_cast<double>(x[i + j]);
-  }
-  for (; i < n; ++i) chains[0] += static_cast<double>(x[i]);
-  for (int64_t j = 1; j < kChains; ++j) chains[0] += chains[j];
-  return chains[0];
-}
-
-/// Means of f32 as the reference's, summed in double: equal numbers have exactly that mean, and no
-/// variance. Over the last axes (rows) or the first ones (columns).
-class Mean final : public Kernel {
- public:
-  Mean(int64_t rows, int64_t columns, bool of_rows)
-      : rows_(rows), columns_(columns), of_rows_(of_rows) {}
-  int64_t scratch_bytes() const override {
-    const int64_t sums = of_rows_ ? blocks() : columns_;
-    return sums * static_cast<int64_t>(sizeof(double));
-  }
-  void run(const Arguments& a) const noexcept override {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
-    auto* y = static_cast<float*>(a.outputs[0]);
-    auto* sums = reinterpret_cast<double*>(a.scratch);
-    if (!of_rows_) return columns(x, y, sums);
-    // Blocks of a fixed size, whatever the threads: the same bits.
-    const int64_t each = ceil_div(columns_, kBlock);
-    parallel_for(blocks(), std::max<int64_t>(1, kGrain / std::min(columns_, kBlock)),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t b = begin; b < end; ++b) {
-                     const int64_t first = b % each * kBlock;
-                     sums[b] = sum_of(x + b / each * columns_ + first,
-                                      std::min(kBlock, columns_ - first));
-                   }
-                 });
-    for (int64_t r = 0; r < rows_; ++r) {
-      double total = 0;
-      for (int64_t b = 0; b < each; ++b) total += sums[r * each + b];
-      y[r] = static_cast<float>(total / static_cast<double>(columns_));
-    }
-  }
-
- private:
-  static constexpr int64_t kBlock = int64_t{1} << 16, kGrain = int64_t{1} << 15;
-  int64_t blocks() const { return rows_ * ceil_div(columns_, kBlock); }
-  void columns(const float* x, float* y, double* sums) const {
-    // A cache line of columns at least.
-    const int64_t least = std::max<int64_t>(16, kGrain / std::max<int64_t>(rows_, 1));
-    parallel_for(columns_, round_up(least, 16), [&](int64_t begin, int64_t end) {
-      std::fill(sums + begin, sums + end, 0.0);
-      for (int64_t r = 0; r < rows_; ++r) {
-        const float* row = x + r * columns_;
-        for (int64_t c = begin; c < end; ++c) sums[c] += static_cast<double>(row[c]);
-      }
-      for (int64_t c = begin; c < end; ++c)
-        y[c] = static_cast<float>(sums[c] / static_cast<double>(rows_));
-    });
-  }
-
-  int64_t rows_, columns_;
-  bool of_rows_;
-};
-
-Offer prepare_mean(const Request& r) {
-  if (!packed(r)) return Offer::decline("takes packed tensors");
-  if (r.inputs[0].dtype != f32) return Offer::decline("takes f32");
-  if (r.inputs[0].shape.size() == 0) return Offer::decline("no elements");
-  const Shape& shape = r.inputs[0].shape;
-  const ir::Ints& axes = r.attributes.ints("axes");
-  const auto reduced = static_cast<int>(axes.size());
-  if (reduced == 0) return Offer::decline("nothing to reduce");
-  // Axes are sorted: they are the last ones or the first ones where they begin or end so.
-  const bool last = axes.front() == shape.rank() - reduced;
-  if (!last && axes.back() != reduced - 1) return Offer::decline("axes in the middle");
-  int64_t before = 1;
-  for (int i = 0; i < (last ? shape.rank() - reduced : reduced); ++i) before *= shape[i];
-  return Offer(std::make_unique<Mean>(before, shape.size() / before, last));
-}
-
 Offer prepare_one_hot(const Request& r) {
   if (!packed(r)) return Offer::decline("takes packed tensors");
   const DType index_type = r.inputs[0].dtype, dtype = r.outputs[0].dtype;
@@ -357,10 +275,10 @@ Offer prepare_one_hot(const Request& r) {
 }  // namespace
 
 std::vector<KernelRow> lane_kernels() {
-  return {{"argsort", "cpu order", prepare_argsort},    {"top_k", "cpu order", prepare_top_k},
-          {"cumsum", "cpu cumsum", prepare_cumsum},     {"argmax", "cpu argmax", prepare_arg<true>},
-          {"argmin", "cpu argmin", prepare_arg<false>}, {"mean", "cpu mean", prepare_mean},
-          {"one_hot", "cpu one_hot", prepare_one_hot}};
+  return {
+      {"argsort", "cpu order", prepare_argsort},    {"top_k", "cpu order", prepare_top_k},
+      {"cumsum", "cpu cumsum", prepare_cumsum},     {"argmax", "cpu argmax", prepare_arg<true>},
+      {"argmin", "cpu argmin", prepare_arg<false>}, {"one_hot", "cpu one_hot", prepare_one_hot}};
 }
 
 }  // namespace varve::backend::cpu

@@ -1,0 +1,128 @@
+// Means and variances of runs and columns against sums in long double, on every instruction set.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "backend/cpu/simd_moments.h"
+#include "backend/targets.h"
+
+namespace varve::cpu {
+namespace {
+
+struct Exact {
+  double mean, variance;
+};
+Exact exact(const std::vector<float>& x, size_t first, size_t step, size_t n) {
+  long double sum = 0, squares = 0;
+  for (size_t i = 0; i < n; ++i) sum += static_cast<long double>(x[first + i * step]);
+  const long double mean = sum / static_cast<long double>(n);
+  for (size_t i = 0; i < n; ++i) {
+    const long double d = static_cast<long double>(x[first + i * step]) - mean;
+    squares += d * d;
+  }
+  return {static_cast<double>(mean), static_cast<double>(squares / static_cast<long double>(n))};
+}
+
+std::vector<float> normal(size_t n, double mean, double deviation) {
+  std::mt19937 random(static_cast<uint32_t>(n));
+  std::normal_distribution<double> of(mean, deviation);
+  std::vector<float> x(n);
+  for (float& v : x) v = static_cast<float>(of(random));
+  return x;
+}
+
+void expect_near(double sum, double squares, double n, const Exact& e, double deviation) {
+  EXPECT_NEAR(sum / n, e.mean, 1e-7 * deviation + 1e-12 * std::fabs(e.mean));
+  EXPECT_NEAR(squares / n, e.variance, 2e-6 * e.variance);
+}
+
+TEST(Moments, OfRunsAgreeWithLongDoubles) {
+  for_each_target([] {
+    for (const size_t n : {1, 2, 3, 15, 16, 17, 63, 64, 65, 100, 1023, 1024, 1025, 5000, 70000}) {
+      for (const double mean : {0., 3., 1e4, -1e6}) {
+        const std::vector<float> x = normal(n, mean, 2);
+        const auto count = static_cast<int64_t>(n);
+        const Moments m = run_moments(x.data(), count);
+        const Exact e = exact(x, 0, 1, n);
+        EXPECT_EQ(m.count, static_cast<double>(n));
+        expect_near(m.sum, m.squares, m.count, e, 2);
+        EXPECT_NEAR(run_sum(x.data(), count) / m.count, e.mean, 1e-12 * (2 + std::fabs(mean)));
+      }
+    }
+  });
+}
+
+TEST(Moments, OfColumnsAgreeWithLongDoubles) {
+  for_each_target([] {
+    for (const int64_t columns : {1, 3, 15, 16, 17, 64, 67, 131}) {
+      for (const int64_t rows : {1, 2, 5, 63, 64, 65, 200}) {
+        const auto n = static_cast<size_t>(rows), step = static_cast<size_t>(columns);
+        const std::vector<float> x = normal(n * step, 1e3, 5);
+        // Only some of the columns are asked for; what is beside them stays.
+        const int64_t first = columns / 5, last = columns - columns / 7;
+        std::vector<double> sums(step, -7), squares(step, -7), alone(step, -7);
+        column_moments({x.data(), rows, columns, first, last}, sums.data(), squares.data());
+        column_moments({x.data(), rows, columns, first, last}, alone.data(), nullptr);
+        for (int64_t c = 0; c < columns; ++c) {
+          const auto i = static_cast<size_t>(c);
+          if (c < first || c >= last) {
+            EXPECT_EQ(sums[i], -7);
+            EXPECT_EQ(squares[i], -7);
+            EXPECT_EQ(alone[i], -7);
+            continue;
+          }
+          const Exact e = exact(x, i, step, n);
+          expect_near(sums[i], squares[i], static_cast<double>(rows), e, 5);
+          EXPECT_NEAR(alone[i] / static_cast<double>(rows), e.mean, 1e-9);
+        }
+      }
+    }
+  });
+}
+
+TEST(Moments, EqualNumbersHaveExactlyThatMeanAndNoVariance) {
+  for_each_target([] {
+    for (const float value : {0.1f, -3.3f, 1e-40f, 1e30f, 16777216.f}) {
+      const std::vector<float> x(5000, value);
+      const Moments m = run_moments(x.data(), 5000);
+      EXPECT_EQ(m.sum / m.count, static_cast<double>(value));
+      EXPECT_EQ(m.squares, 0);
+      std::vector<double> sums(50), squares(50);
+      column_moments({x.data(), 100, 50, 0, 50}, sums.data(), squares.data());
+      for (size_t c = 0; c < 50; ++c) {
+        EXPECT_EQ(sums[c] / 100, static_cast<double>(value));
+        EXPECT_EQ(squares[c], 0);
+      }
+    }
+  });
+}
+
+TEST(Moments, InfinitiesAndNaNGoThrough) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for_each_target([] {
+    for (const float special : {kInfinity, -kInfinity, std::nanf("")}) {
+      std::vector<float> x(3000, 1);
+      x[100] = special;
+      const Moments m = run_moments(x.data(), 3000);
+      std::vector<double> sums(30), squares(30);
+      column_moments({x.data(), 100, 30, 0, 30}, sums.data(), squares.data());
+      for (const double sum : {m.sum, sums[10], run_sum(x.data(), 3000)}) {
+        if (std::isnan(special)) {
+          EXPECT_TRUE(std::isnan(sum));
+        } else {
+          EXPECT_EQ(sum, static_cast<double>(special));
+        }
+      }
+      EXPECT_TRUE(std::isnan(m.squares));
+      EXPECT_TRUE(std::isnan(squares[10]));
+      EXPECT_EQ(sums[11], 100);
+      EXPECT_EQ(squares[11], 0);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace varve::cpu
