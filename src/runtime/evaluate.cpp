@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -67,15 +68,18 @@ void raise_fault(const ir::GraphNode& node, const backend::Fault& fault) {
                    "", node.site.to_string());
 }
 
+std::optional<ir::Array> view_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+                                 std::span<const ir::Array> inputs) {
+  if (!node.op->view) return std::nullopt;
+  auto v = node.op->view({*node.op, types, node.attributes}, node.outputs[0], inputs[0].strides);
+  if (!v) return std::nullopt;
+  const int64_t offset = inputs[0].offset + v->offset * size_of(types[0].dtype);
+  return ir::Array{inputs[0].storage, offset, std::move(v->strides)};
+}
+
 std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::TensorType> types,
                                 std::span<const ir::Array> inputs) {
-  if (node.op->view) {
-    if (auto v =
-            node.op->view({*node.op, types, node.attributes}, node.outputs[0], inputs[0].strides)) {
-      const int64_t offset = inputs[0].offset + v->offset * size_of(types[0].dtype);
-      return {{inputs[0].storage, offset, std::move(v->strides)}};
-    }
-  }
+  if (auto view = view_of(node, types, inputs)) return {std::move(*view)};
   const auto prepared = prepared_node(node, types, inputs, options.kernels, thread_count());
   const Prepared& p = prepared->kernel;
   if (!p.kernel) {
@@ -208,9 +212,26 @@ Pending collect(std::span<const Tensor> roots) {
   return p;
 }
 
+GraphNode flat(const Node& node) { return {node.op, {}, node.attributes, node.outputs, node.site}; }
+
+/// The elements of a value that is there, or a view of what is there: a row beside a matrix, say.
+std::optional<Array> at_hand(const Value& v) {
+  if (v.computed()) return v.array;
+  if (!v.node || !v.node->op->view) return std::nullopt;
+  Types types;
+  std::vector<Array> inputs;
+  for (const ValueRef& input : v.node->inputs) {
+    if (!input->computed()) return std::nullopt;
+    types.push_back(input->type);
+    inputs.push_back(input->array);
+  }
+  return runtime::view_of(flat(*v.node), types, inputs);
+}
+
 /// A value whose inputs are all there is computed without a list of what is pending; false: it is
 /// not that simple.
 bool evaluate_alone(const ValueRef& v) {
+  const bool keep = links_kept();
   NodeRef node;
   Types types;
   std::vector<Array> inputs;
@@ -219,15 +240,16 @@ bool evaluate_alone(const ValueRef& v) {
     if (v->computed()) return true;
     if (!v->node || v->node->outputs.size() != 1) return false;
     for (const ValueRef& input : v->node->inputs) {
-      if (!input->computed()) return false;
+      // What is kept to be differentiated is computed with all that it was made of.
+      if (keep && !input->computed()) return false;
+      std::optional<Array> array = at_hand(*input);
+      if (!array) return false;
       types.push_back(input->type);
-      inputs.push_back(input->array);
+      inputs.push_back(std::move(*array));
     }
     node = v->node;
   }
-  const std::vector<Array> outputs =
-      runtime::run_node({node->op, {}, node->attributes, node->outputs, node->site}, types, inputs);
-  const bool keep = links_kept();
+  const std::vector<Array> outputs = runtime::run_node(flat(*node), types, inputs);
   const std::lock_guard lock(values_mutex());
   // The value that was first made for the node may be another one, which somebody holds.
   for (const ValueRef& value : {v, node->results[0].lock()}) {
@@ -251,12 +273,11 @@ void evaluate(std::span<const Tensor> roots) {
   std::vector<std::pair<ValueRef, Array>> finished;
   for (size_t i = 0; i < p.nodes.size(); ++i) {
     const Node& node = *p.nodes[i];
-    GraphNode flat{node.op, {}, node.attributes, node.outputs, node.site};
     Types types;
     std::vector<Array> inputs;
     for (const ValueRef& v : node.inputs) types.push_back(v->type);
     for (const Source& s : p.inputs[i]) inputs.push_back(p.elements(s));
-    std::vector<Array> outputs = runtime::run_node(flat, types, inputs);
+    std::vector<Array> outputs = runtime::run_node(flat(node), types, inputs);
     for (size_t o = 0; o < outputs.size(); ++o) {
       ValueRef v = node.results[o].lock();
       // Held by a user, or needed again when what is kept is differentiated.

@@ -1,6 +1,7 @@
 // Evaluation node by node, without a plan: what uncompiled reading does, and the oracle of the
 // rest.
 #pragma once
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,6 +26,10 @@ class ExecuteScope {
   ExecuteOptions before_;
 };
 ExecuteOptions execute_options();
+
+/// The output of a node that only views its input; none where it has to be computed.
+std::optional<ir::Array> view_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+                                 std::span<const ir::Array> inputs);
 
 /// Runs a node on given elements; views where the op allows it. Outputs come in the op's order.
 std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::TensorType> types,

@@ -24,7 +24,6 @@ template <Pointwise F, int arity, class T>
   const size_t mx = a.mask[0], my = a.mask[1], mz = a.mask[2];
   T* out = static_cast<T*>(a.out);
   const size_t n = a.n;
-#pragma GCC unroll 4
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
     const L p{hn::LoadU(d, x + (i & mx))};
     const L q = arity > 1 ? L{hn::LoadU(d, y + (i & my))} : p;
