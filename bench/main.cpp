@@ -198,8 +198,9 @@ int main(int argc, char** argv) {
   app.add_option("--ops-max-size", ops_max_size, "The largest number of elements")
       ->capture_default_str();
   std::string ratio;
-  app.add_option("--ratio", ratio, "Time kernels beside the products that they contain instead")
-      ->check(CLI::IsMember({"attention"}));
+  app.add_option("--ratio", ratio,
+                 "Time kernels beside the least that others need for the same instead")
+      ->check(CLI::IsMember({"attention", "recurrent"}));
   CLI11_PARSE(app, argc, argv);
   if (!ratio.empty()) {
     set_thread_count(threads);

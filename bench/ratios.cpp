@@ -44,32 +44,17 @@ class Job {
   std::unique_ptr<ir::Storage> scratch_;
 };
 
-double microseconds(std::vector<Job>& jobs) {
+double microseconds(const std::function<void()>& f) {
   const auto start = Clock::now();
-  for (Job& j : jobs) j.run();
+  f();
   return std::chrono::duration<double>(Clock::now() - start).count() * 1e6;
 }
 
-void print_ratio(const std::string& name, std::vector<Job> kernel, std::vector<Job> products,
-                 int threads, double min_time) {
-  double least[2] = {1e300, 1e300};
-  std::vector<double> ratios;
-  microseconds(kernel), microseconds(products);
-  const auto begin = Clock::now();
-  while (std::chrono::duration<double>(Clock::now() - begin).count() < min_time ||
-         ratios.size() < 5) {
-    const double a = microseconds(kernel), b = microseconds(products);
-    least[0] = std::min(least[0], a);
-    least[1] = std::min(least[1], b);
-    ratios.push_back(a / b);
-  }
-  std::nth_element(ratios.begin(), ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2),
-                   ratios.end());
-  std::printf(
-      "{\"name\": \"%s\", \"threads\": %d, \"kernel_us\": %.1f, \"products_us\": %.1f, "
-      "\"ratio\": %.3f}\n",
-      name.c_str(), threads, least[0], least[1], ratios[ratios.size() / 2]);
-  std::fflush(stdout);
+/// All of them, one after the other.
+std::function<void()> each(std::vector<Job> jobs) {
+  return [list = std::make_shared<std::vector<Job>>(std::move(jobs))] {
+    for (Job& j : *list) j.run();
+  };
 }
 
 // --- attention -----------------------------------------------------------------------------------
@@ -154,17 +139,40 @@ void print_attention(int threads, double min_time) {
     for (const auto& [pass, forward, backward] :
          {std::tuple("forward", true, false), std::tuple("backward", false, true)}) {
       for (Job& j : o.kernel(true, false, threads)) j.run();  // what the gradient reads
-      print_ratio(name + pass, o.kernel(forward, backward, threads),
-                  o.products(forward, backward, threads), threads, min_time);
+      print_ratio(name + pass, each(o.kernel(forward, backward, threads)),
+                  each(o.products(forward, backward, threads)), threads, min_time);
     }
   }
 }
 
 }  // namespace
 
+void print_ratio(const std::string& name, const std::function<void()>& one,
+                 const std::function<void()>& other, int threads, double min_time) {
+  double least[2] = {1e300, 1e300};
+  std::vector<double> ratios;
+  microseconds(one), microseconds(other);
+  const auto begin = Clock::now();
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < min_time ||
+         ratios.size() < 5) {
+    const double a = microseconds(one), b = microseconds(other);
+    least[0] = std::min(least[0], a);
+    least[1] = std::min(least[1], b);
+    ratios.push_back(a / b);
+  }
+  std::nth_element(ratios.begin(), ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2),
+                   ratios.end());
+  std::printf(
+      "{\"name\": \"%s\", \"threads\": %d, \"us\": %.1f, \"other_us\": %.1f, "
+      "\"ratio\": %.3f}\n",
+      name.c_str(), threads, least[0], least[1], ratios[ratios.size() / 2]);
+  std::fflush(stdout);
+}
+
 void print_ratios(const std::string& what, int threads, double min_time) {
-  if (what != "attention") throw ValueError("ratio: expected attention, got " + what);
-  print_attention(threads, min_time);
+  if (what == "attention") return print_attention(threads, min_time);
+  if (what == "recurrent") return print_recurrent(threads, min_time);
+  throw ValueError("ratio: expected attention or recurrent, got " + what);
 }
 
 }  // namespace varve::bench

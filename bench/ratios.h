@@ -1,13 +1,22 @@
-// Times kernels beside the products of matrices that they contain.
+// Times kernels beside the least that others need for the same.
 #pragma once
+#include <functional>
 #include <string>
 
 namespace varve::bench {
 
-/// `what`: "attention". For each of its shapes and passes a JSON line: {"name", "threads",
-/// "kernel_us", "products_us", "ratio"}: the fused kernel beside nothing but its products of
-/// matrices, heads in front, by the kernels that matmul would take. Both are timed in turns; the
-/// ratio is the median of that of neighbours, the times are the least.
+/// `what`: "attention", the fused kernel beside nothing but its products of matrices, heads in
+/// front, by the kernels that matmul would take; or "recurrent", LSTM and GRU beside oneDNN's
+/// primitives. One line for each of its shapes and passes, as print_ratio has it.
 void print_ratios(const std::string& what, int threads, double min_time);
+
+/// Runs both in turns for `min_time` seconds and prints a JSON line: {"name", "threads", "us",
+/// "other_us", "ratio"}. The ratio of the first to the other is the median of that of neighbours,
+/// the times are the least.
+void print_ratio(const std::string& name, const std::function<void()>& one,
+                 const std::function<void()>& other, int threads, double min_time);
+
+/// The part of print_ratios for "recurrent".
+void print_recurrent(int threads, double min_time);
 
 }  // namespace varve::bench
