@@ -93,7 +93,8 @@ constexpr std::array kCommands{
     Command{
         "onnx import", "Makes an ONNX model a model file that trains on.",
         "Its floating initializers become the weights, under their names. A job goes on with it\n"
-        "by [model] file = \"model.safetensors\".\n\n"
+        "by [model] file = \"model.safetensors\"; while it trains, Dropout drops and\n"
+        "BatchNormalization uses the batch and moves its statistics, as the layers do.\n\n"
         "Example:\n"
         "  varve onnx import model.onnx -o model.safetensors\n"
         "  varve summary model.safetensors\n",

@@ -47,6 +47,13 @@ class Model {
   /// initializers are its variables, under their names; running statistics and scales of
   /// quantization are not trained, and what ops need to know beforehand (sizes of a resize) stays a
   /// constant. A model written for batches of one size takes others, too.
+  ///
+  /// Called with training = false it computes what the file says. While it is trained, nodes that
+  /// were exported for inference do what they were made for, as the layers of the same names:
+  /// Dropout drops by its ratio, and BatchNormalization uses the batch and moves its running
+  /// statistics by its momentum, unless its scale or the whole layer is frozen. Statistics that
+  /// the graph computes, and nodes in bodies of If, Loop and Scan that a trace records, stay as the
+  /// file says.
   ///     varve::Model model(onnx::load("m.onnx").layer());
   Layer layer(LayerOptions options = {}) const;
 

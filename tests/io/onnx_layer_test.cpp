@@ -101,6 +101,41 @@ TEST(OnnxLayer, AModelOfOneSampleTakesBatches) {
   EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(3210, 7654));
 }
 
+// The scale [1, 4] has as many rows as a sample of the model's only by chance: another batch leaves
+// it as it is. It broadcasts, which a scale [2, 2] would not.
+TEST(OnnxLayer, WhatDoesNotDependOnTheBatchDoesNotFollowIt) {
+  auto m = test::model({node("Reshape", {"w", "to"}, {"row"}), node("Reshape", {"x", "to"}, {"r"}),
+                        node("Mul", {"r", "row"}, {"s"}), node("MatMul", {"s", "ones"}, {"y"})},
+                       {int64s("to", {1, -1}), floats("w", {4}, {1, 10, 100, 1000}),
+                        floats("ones", {4, 1}, {1, 1, 1, 1})});
+  m.graph.inputs = {test::port("x", {1, 2, 2})};
+  Model model = layer_of(m);
+  model.build({2, 2});
+  const Tensor x = reshape(arange(8, {.dtype = f32}), {2, 2, 2});
+  EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(3210, 7654));
+}
+
+// What a body reads of the graph around it depends on the batch, too.
+TEST(OnnxLayer, TheBatchIsFollowedIntoBranches) {
+  const auto branch = [](const std::string& of) {
+    formats::onnx::Graph g;
+    g.nodes = {node("Identity", {of}, {"r"})};
+    g.outputs = {test::port("r", {-1, 2})};
+    return g;
+  };
+  auto m = test::model(
+      {node("If", {"yes"}, {"b"},
+            {test::body("then_branch", branch("x")), test::body("else_branch", branch("x"))}),
+       node("Reshape", {"b", "to"}, {"r"}), node("MatMul", {"r", "w"}, {"y"})},
+      {test::weights<uint8_t>("yes", test::Type::boolean, {}, {1}), int64s("to", {1, 4}),
+       floats("w", {4, 1}, {1, 10, 100, 1000})});
+  m.graph.inputs = {test::port("x", {1, 2, 2})};
+  Model model = layer_of(m);
+  model.build({2, 2});
+  const Tensor x = reshape(arange(8, {.dtype = f32}), {2, 2, 2});
+  EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(3210, 7654));
+}
+
 TEST(OnnxLayer, WhatOpsNeedBeforehandStaysConstant) {
   auto m =
       test::model({node("Clip", {"x", "low", "high"}, {"c"}), node("Mul", {"c", "w"}, {"y"})},
@@ -118,6 +153,91 @@ TEST(OnnxLayer, RunningStatisticsAreNotTrained) {
   model.build({2});
   EXPECT_EQ(model.variables().size(), 4u);
   EXPECT_EQ(model.trainable().size(), 2u);
+}
+
+formats::onnx::Model normalized(std::vector<test::Node> before = {},
+                                const std::string& mean = "mean") {
+  before.push_back(node("BatchNormalization", {"x", "g", "b", mean, "var"}, {"y"},
+                        {test::real("epsilon", 0), test::real("momentum", 0.75f)}));
+  return test::model(std::move(before), {floats("g", {2}, {2, 1}), floats("b", {2}, {0, 1}),
+                                         floats("mean", {2}, {1, 2}), floats("var", {2}, {1, 4})});
+}
+
+// Means 2 and 6, variances 1 and 4: as the layer nn::BatchNorm does.
+TEST(OnnxLayer, BatchNormalizationLearnsWhileItIsTrained) {
+  const Tensor x = tensor<float>({1, 4, 3, 8}, {2, 2});
+  // The statistics themselves, or by another name, as exporters give what several nodes share.
+  for (const auto& m : {normalized(), normalized({node("Identity", {"mean"}, {"same"})}, "same")}) {
+    Model model = layer_of(m);
+    model.build({2});
+    EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(0, 2, 4, 4));
+    EXPECT_THAT(Tensor(model(x, {.training = true})).to_doubles(), ElementsAre(-2, 0, 2, 2));
+    EXPECT_THAT(model.variable("mean").value().to_doubles(), ElementsAre(1.25, 3));
+    EXPECT_THAT(model.variable("var").value().to_doubles(), ElementsAre(1, 4));
+    EXPECT_THAT(Tensor(model(x)).to_doubles(), ElementsAre(-0.5, 1.5, 3.5, 3.5));
+    // One sample has no variance.
+    const Tensor one = tensor<float>({1.25f, 5}, {1, 2});
+    EXPECT_THAT(Tensor(model(one, {.training = true})).to_doubles(), ElementsAre(0, 2));
+    EXPECT_THAT(model.variable("mean").value().to_doubles(), ElementsAre(1.25, 3));
+    model.freeze("g");
+    EXPECT_THAT(Tensor(model(x, {.training = true})).to_doubles(),
+                ElementsAre(-0.5, 1.5, 3.5, 3.5));
+    model.unfreeze("g");
+    model.freeze();
+    model(x, {.training = true});
+    EXPECT_THAT(model.variable("mean").value().to_doubles(), ElementsAre(1.25, 3));
+  }
+}
+
+TEST(OnnxLayer, StatisticsThatWereComputedStayAsTheFileSays) {
+  Model model = layer_of(normalized({node("Neg", {"mean"}, {"minus"})}, "minus"));
+  model.build({2});
+  const Tensor x = tensor<float>({1, 4, 3, 8}, {2, 2});
+  EXPECT_EQ(Tensor(model(x, {.training = true})).to_doubles(), Tensor(model(x)).to_doubles());
+}
+
+TEST(OnnxLayer, FitMovesStatisticsAndPredictUsesThem) {
+  auto m = normalized();
+  m.graph.nodes[0].outputs = {"n"};
+  m.graph.nodes.push_back(node("MatMul", {"n", "w"}, {"y"}));
+  m.graph.initializers.push_back(floats("w", {2, 1}, {0.5f, 0.5f}));
+  Model model = layer_of(m);
+  model.compile({.optimizer = optim::SGD{.learning_rate = 0}, .loss = "mse"});
+  // Mean 7 and 3: after many steps at a momentum of 3/4 nothing is left of 1 and 2.
+  const Tensor x = random::normal(Key(3), {64, 2}) + tensor<float>({7, 3});
+  model.fit(x, ones({64, 1}),
+            {.batch_size = 64, .epochs = 60, .shuffle = false, .seed = 1, .progress = false});
+  const Tensor expected = mean(x, {.axes = {0}});
+  EXPECT_TRUE(bool(all(varve::abs(model.variable("mean").value() - expected) < 1e-4)));
+  const Tensor centred = x - expected;
+  EXPECT_TRUE(bool(all(
+      varve::abs(model.variable("var").value() - mean(square(centred), {.axes = {0}})) < 1e-4)));
+}
+
+TEST(OnnxLayer, DropoutDropsWhileItIsTrained) {
+  auto m = test::model({node("Dropout", {"x", "ratio", "training"}, {"y"})},
+                       {floats("ratio", {}, {0.25f}),
+                        test::weights<uint8_t>("training", test::Type::boolean, {}, {0})});
+  Model model = layer_of(m);
+  model.build({2});
+  const Tensor x = ones({2000, 2});
+  EXPECT_TRUE(bool(all(Tensor(model(x)) == x)));
+  const Tensor first = model(x, {.training = true}), second = model(x, {.training = true});
+  EXPECT_FALSE(bool(all(first == second)));
+  // 4000 draws: three quarters stay, by 4/3 each; five standard deviations.
+  EXPECT_NEAR(mean(cast(first > 0, f32)).to_double(), 0.75, 5 * std::sqrt(0.75 * 0.25 / 4000));
+  EXPECT_FLOAT_EQ(static_cast<float>(max(first).to_double()), 4.f / 3);
+  // Opset 7 knows no training mode; a seed in the file does not make all steps alike.
+  auto old = test::model({node("Dropout", {"x"}, {"y"}, {test::real("ratio", 0.5f)})}, {}, 7);
+  Model before = layer_of(old);
+  before.build({2});
+  EXPECT_TRUE(bool(all(Tensor(before(x)) == x)));
+  EXPECT_LT(sum(cast(Tensor(before(x, {.training = true})) > 0, f32)).to_double(), 2500);
+  m.graph.nodes[0].attributes = {test::integer("seed", 7)};
+  Model seeded = layer_of(m);
+  seeded.build({2});
+  EXPECT_FALSE(
+      bool(all(Tensor(seeded(x, {.training = true})) == Tensor(seeded(x, {.training = true})))));
 }
 
 TEST(OnnxLayer, ShapesThatDependOnDataAreRefusedInATrace) {

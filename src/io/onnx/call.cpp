@@ -158,7 +158,8 @@ std::vector<int64_t> Call::sizes(const char* name, size_t count, int64_t fallbac
   }
   for (size_t i = 0; i < count; ++i) {
     if (out[i] >= least && out[i] <= INT32_MAX) continue;
-    fail(std::string(name) + "[" + std::to_string(i) + "]: expected >= " + std::to_string(least) +
+    fail(std::string(name) + "[" + std::to_string(i) + "]: expected " +
+         (out[i] < least ? ">= " + std::to_string(least) : "<= " + std::to_string(INT32_MAX)) +
          ", got " + std::to_string(out[i]));
   }
   return out;
@@ -171,11 +172,20 @@ std::vector<std::string> Call::texts(const char* name, std::vector<std::string> 
   const Attribute* a = checked(name, Attribute::Kind::strings);
   return a ? a->strings : fallback;
 }
+// A reference inside a reference may stand for nothing, and a list be empty.
+template <class T>
+const T& Call::only(const char* name, const std::vector<T>& list) const {
+  if (list.empty()) fail("attribute " + std::string(name) + ": expected one, got none");
+  return list[0];
+}
 Value Call::tensor_attribute(const char* name) const {
-  return value_of(require(name, Attribute::Kind::tensor).tensors.at(0));
+  return value_of(only(name, require(name, Attribute::Kind::tensor).tensors));
+}
+Value Call::sparse_attribute(const char* name) const {
+  return value_of(only(name, require(name, Attribute::Kind::sparse).sparse));
 }
 const Graph& Call::graph(const char* name) const {
-  return *require(name, Attribute::Kind::graph).graphs.at(0);
+  return *only(name, require(name, Attribute::Kind::graph).graphs);
 }
 
 Type Call::type_attribute(const char* name, Type fallback) const {
@@ -208,14 +218,16 @@ std::vector<int> Call::axes(const std::vector<int64_t>& given, int rank) const {
   return out;
 }
 
-void Call::limit(const Shape& shape) const {
+void Call::limit(const Shape& shape, const char* because) const {
+  const std::string reason = because ? std::string(because) + ": " : "";
   int64_t count = 0;
   for (const int64_t d : shape) {
-    if (d < 0) fail("shape " + shape.to_string() + ": expected sizes >= 0");
+    if (d < 0) fail(reason + "shape " + shape.to_string() + ": expected sizes >= 0");
   }
   if (!formats::byte_count(1, shape.dims(), count)) count = INT64_MAX;
   if (count > kMaxElements) {
-    fail("needs " + std::to_string(count) + " elements, limit " + std::to_string(kMaxElements));
+    fail(reason + "needs " + std::to_string(count) + " elements, limit " +
+         std::to_string(kMaxElements));
   }
 }
 
@@ -228,8 +240,13 @@ Value Call::recompute(const std::string& name,
   return run_.recompute(name, given, index_);
 }
 
+Training* Call::training() const { return run_.training(); }
+
 Values Call::run(const Graph& body, Values inputs) const {
-  return run_.body(body, std::move(inputs));
+  return run_.body(body, std::move(inputs), false);
+}
+Values Call::run_traced(const Graph& body, Values inputs) const {
+  return run_.body(body, std::move(inputs), true);
 }
 
 }  // namespace varve::io::onnx

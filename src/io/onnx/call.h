@@ -1,6 +1,7 @@
 // One node that is being replayed: its inputs and attributes, checked as they are asked for.
 #pragma once
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,14 @@ namespace varve::io::onnx {
 
 struct Row;
 class Run;
+
+/// While the layer is trained, nodes that are exported for inference do what they were made for:
+/// Dropout drops, BatchNormalization uses the batch and moves its running statistics.
+struct Training {
+  std::function<Key()> key;                          ///< for what is dropped
+  std::function<bool(const TensorData&)> is_frozen;  ///< whether a weight stays as it is
+  std::map<std::string, Tensor> statistics = {};     ///< new running statistics by their names
+};
 
 class Call {
  public:
@@ -57,6 +66,7 @@ class Call {
   std::vector<float> reals(const char* name, std::vector<float> fallback = {}) const;
   std::vector<std::string> texts(const char* name, std::vector<std::string> fallback = {}) const;
   Value tensor_attribute(const char* name) const;
+  Value sparse_attribute(const char* name) const;  ///< as a dense tensor
   const Graph& graph(const char* name) const;
   /// An attribute with a type's number; FormatError where there is no such type.
   Type type_attribute(const char* name, Type fallback) const;
@@ -72,14 +82,19 @@ class Call {
   /// -rank..rank-1 to 0..rank-1; FormatError else.
   int axis(int64_t given, int rank, const char* what = "axis") const;
   std::vector<int> axes(const std::vector<int64_t>& given, int rank) const;
-  /// Refuses what would make more than kMaxElements: hostile sizes must not take memory.
-  void limit(const Shape& shape) const;
+  /// Refuses what would make more than kMaxElements: hostile sizes must not take memory. `because`
+  /// names the attribute or input that says so.
+  void limit(const Shape& shape, const char* because = nullptr) const;
 
   /// The batch that a model was written for, where it is a fixed one, and the one it runs at; else
   /// 0.
   std::pair<int64_t, int64_t> batch() const;
+  /// How nodes behave while the layer is trained; null where they compute what the file says.
+  Training* training() const;
   /// Replays a graph in an attribute: it sees the names around the node.
   Values run(const Graph& body, Values inputs) const;
+  /// The same where an operation of Varve's own traces it.
+  Values run_traced(const Graph& body, Values inputs) const;
   /// Replays what this node's graph computed of `name` before it, with other values for some names.
   Value recompute(const std::string& name,
                   const std::vector<std::pair<std::string, Value>>& given) const;
@@ -93,6 +108,8 @@ class Call {
  private:
   const Attribute& require(const char* name, Attribute::Kind kind) const;
   const Attribute* checked(const char* name, Attribute::Kind kind) const;
+  template <class T>
+  const T& only(const char* name, const std::vector<T>& list) const;
   Run& run_;
   const Node& node_;
   int64_t index_, version_;

@@ -2,9 +2,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "base/error.h"
 #include "io/onnx/helpers.h"
+#include "ir/dispatch.h"
 #include "varve/custom_op.h"
 #include "varve/ops/pointwise.h"
 
@@ -15,7 +18,7 @@ using formats::onnx::held_as;
 
 bool is_small_float(Type t) { return formats::onnx::minifloat_of(t) != nullptr; }
 
-// "+INF", "nan", "3.14", "1e-5"; other texts are refused.
+// "+INF", "nan", "3.14", "1e-5"; other texts are refused. What f64 cannot hold is infinite, or 0.
 double parse_number(const Call& c, const std::string& text) {
   std::string lower;
   for (const char ch : text)
@@ -25,26 +28,48 @@ double parse_number(const Call& c, const std::string& text) {
   if (lower == "-inf") return -INFINITY;
   if (lower == "nan") return NAN;
   double value = 0;
-  const auto [end, error] = std::from_chars(lower.data(), lower.data() + lower.size(), value);
-  if (error != std::errc() || end != lower.data() + lower.size()) {
-    c.fail("\"" + escaped(text) + "\" is no number");
+  const char* last = lower.data() + lower.size();
+  auto [end, error] = std::from_chars(lower.data(), last, value);
+  if (error == std::errc::result_out_of_range) {
+    // Of a wider range: the cast finds out on which side the number lies.
+    long double wide = 0;
+    const auto again = std::from_chars(lower.data(), last, wide);
+    end = again.ptr, error = again.ec;
+    value = static_cast<double>(wide);
   }
+  if (error != std::errc() || end != last) c.fail("\"" + escaped(text) + "\" is no number");
   return value;
 }
 
+// Digits as they are, with all their bits; "2.9" and "1e3" cut off to whole numbers. What the type
+// does not hold is refused, as NumPy does: infinities, NaN, 300 for u8.
+template <class T>
+T parse_integer(const Call& c, const std::string& text, DType type) {
+  const char *first = text.data() + (text.starts_with('+') ? 1 : 0),
+             *last = text.data() + text.size();
+  T value = 0;
+  const auto [end, error] = std::from_chars(first, last, value);
+  if (error == std::errc() && end == last) return value;
+  const double number = std::trunc(parse_number(c, text));
+  // The number behind the greatest is a power of two, and so exact.
+  const double least = static_cast<double>(std::numeric_limits<T>::min()),
+               behind = std::ldexp(1., std::numeric_limits<T>::digits);
+  if (!(number >= least && number < behind)) {
+    c.fail("\"" + escaped(text) + "\" is no number of " + varve::name_of(type));
+  }
+  return static_cast<T>(number);
+}
+
 Tensor numbers_of(const Call& c, const Strings& s, DType to) {
-  // 64-bit integers do not pass through double.
-  if (is_integer(to) && size_of(to) == 8) {
-    std::vector<int64_t> out;
-    for (const std::string& t : s.elements) {
-      int64_t value = 0;
-      const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), value);
-      if (error != std::errc() || end != t.data() + t.size()) {
-        value = static_cast<int64_t>(parse_number(c, t));
+  if (is_integer(to)) {
+    return ir::dispatch(to, [&]<class T>(T) -> Tensor {
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        std::vector<T> out;
+        for (const std::string& t : s.elements) out.push_back(parse_integer<T>(c, t, to));
+        return varve::tensor(out, s.shape);
       }
-      out.push_back(value);
-    }
-    return as(varve::tensor(out, s.shape), to);
+      return {};
+    });
   }
   std::vector<double> out;
   for (const std::string& t : s.elements) out.push_back(parse_number(c, t));

@@ -9,15 +9,10 @@
 namespace varve::io::onnx {
 namespace {
 
-Value known(Value v) {
-  v.known = true;
-  return v;
-}
-
 // Exactly one of the value attributes is there.
 Values constant(Call& c) {
   if (c.find("value")) return {c.tensor_attribute("value")};
-  if (const Attribute* a = c.find("sparse_value")) return {value_of(a->sparse.at(0))};
+  if (c.find("sparse_value")) return {c.sparse_attribute("sparse_value")};
   if (c.find("value_float")) return {known(scalar(c.real("value_float"), f32))};
   if (c.find("value_int")) {
     return {known(varve::tensor({c.integer("value_int")}, Shape{}))};

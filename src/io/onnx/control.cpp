@@ -52,7 +52,7 @@ Values if_(Call& c) {
   }
   std::vector<Type> types;
   const auto branch = [&](const char* name) {
-    return [&c, &types, name] { return tensors_of(c, c.run(c.graph(name), {}), types); };
+    return [&c, &types, name] { return tensors_of(c, c.run_traced(c.graph(name), {}), types); };
   };
   const Tensors out =
       cond(reshape(condition.tensor, {}), branch("then_branch"), branch("else_branch"));
@@ -107,7 +107,7 @@ Values traced_loop(Call& c, const Graph& body) {
         return c.has(0) ? logical_and(s[1], less(s[0], reshape(c.tensor(0), {}))) : s[1];
       },
       [&](const Tensors& s) {
-        const Values results = c.run(body, values_of(s, kept));
+        const Values results = c.run_traced(body, values_of(s, kept));
         std::vector<Tensor> next = {add(s[0], 1), reshape(results.at(0).tensor, {})};
         for (size_t i = 1; i < results.size(); ++i) next.push_back(results[i].tensor);
         return Tensors(next);
@@ -181,7 +181,7 @@ Values traced_scan(const Call& c, const Graph& body, const ScanPlan& plan, const
         Values arguments = values_of(state, kinds);
         const Values more = values_of(x, kinds, state.size());
         arguments.insert(arguments.end(), more.begin(), more.end());
-        const Tensors all = tensors_of(c, c.run(body, std::move(arguments)), out_types);
+        const Tensors all = tensors_of(c, c.run_traced(body, std::move(arguments)), out_types);
         const auto split = all.begin() + static_cast<ptrdiff_t>(states.size());
         return {std::vector<Tensor>(all.begin(), split), std::vector<Tensor>(split, all.end())};
       },

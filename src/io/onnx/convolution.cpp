@@ -10,13 +10,6 @@
 namespace varve::io::onnx {
 namespace {
 
-// One number for each channel, to be combined with [batch, channels, spatial...].
-Tensor along_channels(const Tensor& x, int rank) {
-  std::vector<int64_t> sizes(static_cast<size_t>(rank), 1);
-  sizes[1] = x.size();
-  return reshape(x, Shape(std::move(sizes)));
-}
-
 int64_t groups_of(const Call& c) {
   const int64_t groups = c.integer("group", 1);
   if (groups < 1) c.fail("group: expected >= 1, got " + std::to_string(groups));
@@ -34,9 +27,10 @@ std::vector<int64_t> kernel_of(const Call& c, const Tensor& w, size_t axes) {
 }
 
 Tensor convolve(const Call& c, const Tensor& x, const Tensor& kernel, const Tensor& bias) {
-  const std::vector<int64_t> input = spatial_of(c, x);
-  const Window w = window_of(c, input, kernel_of(c, kernel, input.size()));
-  return by_axes(c, input.size(), [&]<int N>(std::integral_constant<int, N>) {
+  const size_t axes = spatial_of(c, x).size();
+  const Window w = window_of(c, x, kernel_of(c, kernel, axes));
+  limit_padding(c, x, w, kernel.shape()[0]);
+  return by_axes(c, axes, [&]<int N>(std::integral_constant<int, N>) {
     const ConvOptions<N> options{.strides = extents<N>(w.strides),
                                  .padding = padding_of(w),
                                  .data_format = "channels_first",
@@ -106,13 +100,18 @@ Values conv_transpose(Call& c) {
   const bool same = automatic.starts_with("SAME_"), shaped = c.find("output_shape") != nullptr;
   std::vector<int64_t> wanted(n);
   if (shaped) {
-    wanted = c.integers("output_shape");
     // Some exporters give batch and channels, too.
-    if (wanted.size() == n + 2) wanted.erase(wanted.begin(), wanted.begin() + 2);
-    if (wanted.size() != n) c.fail("output_shape: expected " + std::to_string(n) + " integers");
+    const size_t more_sizes = c.integers("output_shape").size() == n + 2 ? 2 : 0;
+    wanted = c.sizes("output_shape", n + more_sizes, 0);
+    wanted.erase(wanted.begin(), wanted.begin() + static_cast<ptrdiff_t>(more_sizes));
   }
+  const int64_t groups = groups_of(c);
   std::vector<PadWidth> widths(n + 2);
+  std::vector<int64_t> whole{x.shape()[0], kernel.shape()[1], groups};
+  std::vector<int64_t> last = whole;
   for (size_t i = 0; i < n; ++i) {
+    c.limit(Shape({input[i], strides[i]}), "strides");
+    c.limit(Shape({size[i], dilations[i]}), "dilations");
     const int64_t full = strides[i] * (input[i] - 1) + (size[i] - 1) * dilations[i] + 1;
     if (!shaped) wanted[i] = input[i] * strides[i];
     if (shaped || same) {
@@ -123,7 +122,11 @@ Values conv_transpose(Call& c) {
       if (total < 0) pads[i] = 0, pads[i + n] = total;
     }
     widths[i + 2] = {-pads[i], more[i] - pads[i + n]};
+    whole.push_back(std::max<int64_t>(full, 0));
+    last.push_back(std::max<int64_t>(full + widths[i + 2].before + widths[i + 2].after, 0));
   }
+  c.limit(Shape(whole), "strides and dilations");
+  c.limit(Shape(last), shaped ? "output_shape" : "output_padding");
   const Tensor y = by_axes(c, n, [&]<int N>(std::integral_constant<int, N>) {
     const ConvTransposeOptions<N> options{.strides = extents<N>(strides),
                                           .padding = padding_of({.size = {},
@@ -133,7 +136,7 @@ Values conv_transpose(Call& c) {
                                                                  .high = std::vector<int64_t>(n)}),
                                           .data_format = "channels_first",
                                           .dilation = extents<N>(dilations),
-                                          .groups = groups_of(c)};
+                                          .groups = groups};
     if constexpr (N == 1) return conv_transpose1d(x, kernel, options);
     if constexpr (N == 2) return conv_transpose2d(x, kernel, options);
     if constexpr (N == 3) return conv_transpose3d(x, kernel, options);

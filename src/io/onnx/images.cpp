@@ -207,8 +207,8 @@ Values center_crop_pad_(Call& c) {
 
 Values deform_conv_(Call& c) {
   const Tensor &x = c.tensor(0), &kernel = c.tensor(1);
-  const std::vector<int64_t> input = spatial_of(c, x), taps = spatial_of(c, kernel);
-  const Window w = window_of(c, input, c.integers("kernel_shape", taps));
+  const Window w = window_of(c, x, c.integers("kernel_shape", spatial_of(c, kernel)));
+  limit_padding(c, x, w, kernel.shape()[0]);
   return {deform_conv(x, kernel, c.tensor(2),
                       {.strides = w.strides,
                        .padding = padding_of(w),

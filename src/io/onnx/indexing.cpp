@@ -164,11 +164,12 @@ Values one_hot_(Call& c) {
   const Tensor indices = as(c.tensor(0), i64);
   const int64_t depth = c.integer(1);
   if (depth < 0) c.fail("depth: expected integer >= 0, got " + std::to_string(depth));
+  c.limit(Shape({depth}), "depth");
   const int rank = indices.rank() + 1;
   const int axis = c.axis(c.integer("axis", -1), rank);
   std::vector<int64_t> sizes = indices.shape().dims();
   sizes.insert(sizes.begin() + axis, depth);
-  c.limit(Shape(sizes));
+  c.limit(Shape(sizes), "depth");
   const Tensor positive = where(less(indices, 0), add(indices, depth), indices);
   const Tensor on = equal(expand_dims(positive, axis), counted(depth, axis, rank));
   const auto values = split(c.tensor(2), 2, 0);

@@ -64,22 +64,41 @@ Tensor arranged(const ValueInfo& info, Tensor x, bool channels_last) {
   return reshape(x, Shape(std::move(sizes)));
 }
 
-// The layer's variable of that name; made at the first call. Names of ONNX may hold dots, so this
-// does what Scope::variable does, but for its check of the name.
-Tensor variable(Scope& s, const Onnx& layer, const Program::Weight& weight) {
-  const TensorData& data = *weight.data;
-  for (const varve::detail::Owned& v : s.layer().variables) {
-    if (v.name == data.name) return v.variable.value();
+// The variables of a layer by their names in the file: what Scope does, but for its check of names,
+// as those of ONNX may hold dots; and by a table, for there may be thousands.
+class Weights {
+ public:
+  Weights(Scope& s, const Onnx& layer) : s_(s), layer_(layer) {
+    for (const varve::detail::Owned& v : s.layer().variables)
+      variables_.emplace(v.name, v.variable);
   }
+  /// The value of a weight's variable, which is made at the first call.
+  Tensor value(const Program::Weight& weight);
+  bool is_frozen(const TensorData& data) const {
+    return s_.frozen() || !variables_.at(data.name).trainable();
+  }
+  void assign(const std::string& name, const Tensor& value) { variables_.at(name).assign(value); }
+
+ private:
+  Scope& s_;
+  const Onnx& layer_;
+  std::map<std::string, Variable> variables_;
+};
+
+Tensor Weights::value(const Program::Weight& weight) {
+  const TensorData& data = *weight.data;
+  const auto at = variables_.find(data.name);
+  if (at != variables_.end()) return at->second.value();
   const DType dtype = formats::onnx::held_as(data.type);
   const Shape shape = data.shape;
   std::function<Tensor()> initial = [shape, dtype] { return zeros(shape, dtype).evaluate(); };
-  if (layer.values) {
-    initial = [values = layer.values, name = data.name] { return values->at(name); };
+  if (layer_.values) {
+    initial = [values = layer_.values, name = data.name] { return values->at(name); };
   }
   Variable made(shape, dtype, std::move(initial),
-                {varve::detail::join(s.path(), data.name), weight.trainable && !s.layer().frozen});
-  s.layer().variables.push_back({data.name, made, weight.trainable});
+                {varve::detail::join(s_.path(), data.name), weight.trainable && !s_.frozen()});
+  s_.layer().variables.push_back({data.name, made, weight.trainable});
+  variables_.emplace(data.name, made);
   return made.value();
 }
 
@@ -96,17 +115,24 @@ Tensors Onnx::call(const Tensors& x, Scope& s) const {
   std::map<std::string, Value> inputs;
   for (size_t i = 0; i < ports.size(); ++i) {
     const Tensor in = arranged(*ports[i], x[i], channels_last);
-    if (in.rank() > 0) options.batch = in.shape()[0];
+    // Inputs that keep the size that was declared have no batch in front.
+    if (in.rank() > 0 && (options.batch == 0 || options.batch == options.declared_batch))
+      options.batch = in.shape()[0];
     inputs[ports[i]->name] = Value(in, ports[i]->type.element);
   }
+  Weights weights(s, *this);
   for (const Program::Weight& w : p->weights()) {
-    options.weights[w.data->name] = Value(variable(s, *this, w), w.data->type);
+    options.weights[w.data->name] = Value(weights.value(w), w.data->type);
   }
+  Training training{.key = [&s] { return s.key(); },
+                    .is_frozen = [&](const TensorData& data) { return weights.is_frozen(data); }};
+  if (s.training() && !s.frozen()) options.training = &training;
   std::vector<Tensor> out;
   for (const Value& v : p->run(inputs, options)) {
     if (v.kind != Value::Kind::tensor) throw UnsupportedError("onnx: an output is no tensor");
     out.push_back(v.tensor);
   }
+  for (const auto& [name, value] : training.statistics) weights.assign(name, value);
   return out;
 }
 

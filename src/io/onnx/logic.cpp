@@ -1,4 +1,7 @@
 // Comparisons, truth, and choosing by it.
+#include <string_view>
+#include <unordered_map>
+
 #include "io/onnx/helpers.h"
 #include "varve/ops/pointwise.h"
 
@@ -10,14 +13,11 @@ Values equal_(Call& c) {
   if (c.value(0).kind != Value::Kind::strings) return {equal(c.tensor(0), c.tensor(1))};
   const Strings &a = c.strings(0), &b = c.strings(1);
   // As positions in a common list of texts, which broadcast as numbers do.
-  std::vector<std::string> all;
+  std::unordered_map<std::string_view, int64_t> all;
   const auto numbered = [&](const Strings& s) {
     std::vector<int64_t> out;
     for (const std::string& e : s.elements) {
-      size_t at = 0;
-      while (at < all.size() && all[at] != e) ++at;
-      if (at == all.size()) all.push_back(e);
-      out.push_back(static_cast<int64_t>(at));
+      out.push_back(all.emplace(e, static_cast<int64_t>(all.size())).first->second);
     }
     return varve::tensor(out, s.shape);
   };

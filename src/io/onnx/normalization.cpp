@@ -15,16 +15,18 @@
 namespace varve::io::onnx {
 namespace {
 
-// One number for each channel, to be combined with [batch, channels, ...].
-Tensor along_channels(const Tensor& x, int rank) {
-  std::vector<int64_t> sizes(static_cast<size_t>(std::max(rank, 2)), 1);
-  sizes[1] = x.size();
-  if (rank == 1) sizes.pop_back();
-  return reshape(x, Shape(std::move(sizes)));
+// Both of them weights that nothing computed, the scale none that was frozen: as nn::BatchNorm.
+bool learns_statistics(const Call& c) {
+  const Training* t = c.training();
+  const TensorData *scale = c.value(1).weight, *mean_ = c.value(3).weight,
+                   *variance = c.value(4).weight;
+  return t && mean_ && variance && !(scale && t->is_frozen(*scale)) &&
+         c.tensor(0).size() > c.shape(0)[1];
 }
 
 // In inference by the running statistics. In training (opset 14) by the batch's, and the running
-// ones are outputs: running * momentum + batch's * (1 - momentum).
+// ones are outputs: running * momentum + batch's * (1 - momentum). While the layer is trained, a
+// node for inference moves its statistics just so.
 Values batch_normalization(Call& c) {
   const Tensor& x = c.tensor(0);
   if (x.rank() < 2) c.fail("expected [batch, channels, ...], got " + x.shape().to_string());
@@ -35,7 +37,8 @@ Values batch_normalization(Call& c) {
   if (c.version() < 9 && c.integer("spatial", 1) == 0) c.unsupported("spatial = 0");
   const bool training = c.integer("training_mode", 0) != 0;
   const Tensor &mean_ = c.tensor(3), &variance = c.tensor(4);
-  if (!training) {
+  const bool learns = !training && learns_statistics(c);
+  if (!training && !learns) {
     return {batch_norm_inference(x, as(mean_, x.dtype()), as(variance, x.dtype()), options)};
   }
   const BatchNorm r = batch_norm(x, options);
@@ -45,6 +48,17 @@ Values batch_normalization(Call& c) {
                  added = multiply(as(now, old.dtype()), 1 - momentum);
     return add(kept, added);
   };
+  if (learns) {
+    auto& statistics = c.training()->statistics;
+    const auto move = [&](int i, const Tensor& now) {
+      // Nodes that share them go on from one another.
+      const auto at = statistics.try_emplace(c.value(i).weight->name, c.tensor(i)).first;
+      at->second = running(at->second, now);
+    };
+    move(3, r.mean);
+    move(4, r.variance);
+    return {r.output};
+  }
   return {r.output, running(mean_, r.mean), running(variance, r.variance)};
 }
 
@@ -168,18 +182,22 @@ Tensor seeded_mask(uint32_t seed, double ratio, const Shape& shape) {
   return cast(varve::tensor(kept, shape), DType::bool_);
 }
 
-// Drops in training mode alone, which is an input from opset 12 on.
+// Drops in training mode alone, which is an input from opset 12 on; and while the layer is trained.
 Values dropout(Call& c) {
   const Tensor& x = c.tensor(0);
-  const bool training = c.version() >= 12 && c.has(2) && c.integer(2) != 0;
+  const bool asked = c.version() >= 12 && c.has(2) && c.integer(2) != 0;
+  Training* trained = c.training();
+  const bool training = asked || trained;
   const double ratio = c.version() < 12 ? c.real("ratio", 0.5) : c.has(1) ? c.number(1) : 0.5;
   // Before opset 10 the mask had the input's type.
   const DType mask_type = c.version() >= 10 ? DType::bool_ : x.dtype();
   if (!training || ratio == 0) return {x, ones(x.shape(), mask_type)};
   if (!(ratio >= 0 && ratio < 1)) c.fail("ratio: expected 0 <= ratio < 1");
-  const Tensor mask = c.find("seed")
-                          ? seeded_mask(static_cast<uint32_t>(c.integer("seed")), ratio, x.shape())
-                          : random::bernoulli(random::key(), 1 - ratio, x.shape());
+  // A seed of the file's would drop the same elements at every step.
+  const Tensor mask =
+      !trained && c.find("seed")
+          ? seeded_mask(static_cast<uint32_t>(c.integer("seed")), ratio, x.shape())
+          : random::bernoulli(trained ? trained->key() : random::key(), 1 - ratio, x.shape());
   return {multiply(where(mask, x, zeros_like(x)), 1 / (1 - ratio)), mask};
 }
 
@@ -196,6 +214,12 @@ constexpr Row kRows[] = {
 };
 
 }  // namespace
+
+Tensor along_channels(const Tensor& x, int rank) {
+  std::vector<int64_t> sizes(static_cast<size_t>(std::max(rank, 2)), 1);
+  sizes[1] = x.size();
+  return reshape(x, Shape(std::move(sizes)));
+}
 
 std::span<const Row> normalization_rows() { return kRows; }
 

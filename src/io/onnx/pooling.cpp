@@ -13,7 +13,13 @@ namespace varve::io::onnx {
 namespace {
 
 Window pool_window(const Call& c, const Tensor& x) {
-  return window_of(c, spatial_of(c, x), c.integers("kernel_shape"));
+  return window_of(c, x, c.integers("kernel_shape"));
+}
+/// The same where it goes over x itself.
+Window window_over(const Call& c, const Tensor& x) {
+  Window w = pool_window(c, x);
+  limit_padding(c, x, w, x.shape()[1]);
+  return w;
 }
 
 template <class Options, int N>
@@ -30,7 +36,7 @@ Options pool_options(const Call& c, const Window& w) {
 
 Values max_pool(Call& c) {
   const Tensor& x = c.tensor(0);
-  const Window w = pool_window(c, x);
+  const Window w = window_over(c, x);
   const PlaceOptions places{.column_major = c.integer("storage_order", 0) != 0, .whole = true};
   return by_axes(c, w.size.size(), [&]<int N>(std::integral_constant<int, N>) -> Values {
     const auto o = pool_options<MaxPoolOptions<N>, N>(c, w);
@@ -51,7 +57,7 @@ Values max_pool(Call& c) {
 
 Values average_pool(Call& c) {
   const Tensor& x = c.tensor(0);
-  const Window w = pool_window(c, x);
+  const Window w = window_over(c, x);
   return by_axes(c, w.size.size(), [&]<int N>(std::integral_constant<int, N>) -> Values {
     auto o = pool_options<AveragePoolOptions<N>, N>(c, w);
     o.count_include_pad = c.integer("count_include_pad", 0) != 0;
@@ -69,7 +75,7 @@ int64_t power_of(const Call& c) {
 
 Values lp_pool(Call& c) {
   const Tensor& x = c.tensor(0);
-  const Window w = pool_window(c, x);
+  const Window w = window_over(c, x);
   return by_axes(c, w.size.size(), [&]<int N>(std::integral_constant<int, N>) -> Values {
     auto o = pool_options<LpPoolOptions<N>, N>(c, w);
     o.order = power_of(c);
@@ -106,34 +112,52 @@ Values max_unpool_(Call& c) {
   const Window w = pool_window(c, x);
   std::vector<int64_t> size(input.size());
   for (size_t i = 0; i < size.size(); ++i) {
+    c.limit(Shape({input[i], w.strides[i]}), "strides");
     size[i] = (input[i] - 1) * w.strides[i] + w.size[i] - w.low[i] - w.high[i];
     if (size[i] < 1) c.fail("pads are larger than what is unpooled");
   }
+  std::vector<int64_t> all = x.shape().dims();
+  std::copy(size.begin(), size.end(), all.begin() + 2);
+  c.limit(Shape(all), "kernel_shape and strides");
   const Tensor y = max_unpool(x, c.tensor(1), size,
                               {.data_format = "channels_first", .places = {.whole = true}});
   if (!c.has(2)) return {y};
   const std::vector<int64_t> wanted = c.ints(2);
-  c.limit(Shape(wanted));
-  if (static_cast<int>(wanted.size()) != y.rank()) {
-    c.fail("output_shape: expected " + std::to_string(y.rank()) + " sizes");
+  c.limit(Shape(wanted), "output_shape");
+  bool fits = wanted.size() == all.size();
+  for (size_t i = 0; fits && i < wanted.size(); ++i) {
+    fits = i < 2 ? wanted[i] == all[i] : wanted[i] >= all[i];
+  }
+  if (!fits) {
+    c.fail("output_shape: expected " + Shape(all).to_string() + " or more positions, got " +
+           Shape(wanted).to_string());
   }
   std::vector<PadWidth> widths(wanted.size());
-  for (size_t i = 2; i < wanted.size(); ++i) widths[i].after = wanted[i] - size[i - 2];
+  for (size_t i = 2; i < wanted.size(); ++i) widths[i].after = wanted[i] - all[i];
   return {pad(y, widths)};
 }
 
 // Overlapping blocks added into an image.
 Values col2im(Call& c) {
   const std::vector<int64_t> image = c.ints(1), block = c.ints(2);
-  c.limit(Shape(image));
+  const Shape& shape = c.shape(0);
   const size_t n = image.size();
   if (block.size() != n) c.fail("image_shape and block_shape: expected as many sizes of each");
+  if (shape.rank() != 3) c.fail("expected [batch, channels, blocks], got " + shape.to_string());
+  c.limit(Shape(image), "image_shape");
+  c.limit(Shape(block), "block_shape");
   const std::vector<int64_t> pads = c.sizes("pads", 2 * n, 0, 0);
   UnfoldOptions options{.strides = c.sizes("strides", n, 1),
                         .dilation = c.sizes("dilations", n, 1),
                         .padding = {},
                         .data_format = "channels_first"};
-  for (size_t i = 0; i < n; ++i) options.padding.push_back({pads[i], pads[i + n]});
+  // With its padding, of as many channels as the blocks leave.
+  std::vector<int64_t> all{shape[0], shape[1] / std::max<int64_t>(Shape(block).size(), 1)};
+  for (size_t i = 0; i < n; ++i) {
+    options.padding.push_back({pads[i], pads[i + n]});
+    all.push_back(image[i] + pads[i] + pads[i + n]);
+  }
+  c.limit(Shape(all), "image_shape and pads");
   return {fold(c.tensor(0), block, image, options)};
 }
 

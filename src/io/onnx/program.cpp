@@ -11,13 +11,6 @@ namespace {
 using formats::onnx::Function;
 using formats::onnx::Opsets;
 
-const Function* find_function(const formats::onnx::Model& model, const Node& n) {
-  for (const Function& f : model.functions) {
-    if (f.name == n.op && f.domain == n.domain && f.overload == n.overload) return &f;
-  }
-  return nullptr;
-}
-
 // Every name that a node reads, those of its inner graphs included.
 void add_reads(const Node& n, std::set<std::string>& names) {
   for (const std::string& i : n.inputs) names.insert(i);
@@ -40,6 +33,7 @@ std::string shown_op(const Node& n, int64_t index, const Opsets& opsets) {
 }  // namespace
 
 Program::Program(formats::onnx::Model model) : model_(std::move(model)) {
+  for (const Function& f : model_.functions) functions_[{f.domain, f.name, f.overload}] = &f;
   std::vector<std::string> unsupported, outputs;
   for (const auto& o : model_.graph.outputs) outputs.push_back(o.name);
   prepare(model_.graph.nodes, &model_.graph, outputs, model_.opsets, unsupported);
@@ -69,7 +63,8 @@ void Program::prepare(const std::vector<Node>& nodes, const Graph* graph,
     const auto index = static_cast<int64_t>(i);
     Steps::Step step{.node = &n, .index = index, .row = nullptr, .version = 0, .last_used = {}};
     if (const auto at = opsets.find(n.domain); at != opsets.end()) step.version = at->second;
-    if (const Function* f = find_function(model_, n)) {
+    if (const auto at = functions_.find({n.domain, n.op, n.overload}); at != functions_.end()) {
+      const Function* f = at->second;
       step.function = f;
       if (seen_.insert(f).second) {
         // Functions without imports of their own take the model's.
@@ -214,7 +209,9 @@ Values Program::run(const std::map<std::string, Value>& inputs, const Options& o
     const auto at = inputs.find(info.name);
     if (at != inputs.end()) {
       check_input(model_.file, info, at->second, options.batch > 0);
-      frame.values[info.name] = at->second;
+      Value& v = frame.values[info.name] = at->second;
+      v.batched = options.batch > 0 && v.kind == Value::Kind::tensor && v.tensor.rank() > 0 &&
+                  v.tensor.shape()[0] == options.batch;
     } else if (!has_default(info.name)) {
       // An optional that was left out is empty.
       if (info.type.kind == ValueType::Kind::optional) {
@@ -234,7 +231,12 @@ Values Program::run(const std::map<std::string, Value>& inputs, const Options& o
                        did_you_mean(name, names));
     }
   }
-  for (const auto& [name, value] : options.weights) frame.values.try_emplace(name, value);
+  for (const Weight& w : weights_) {
+    const auto at = options.weights.find(w.data->name);
+    if (at == options.weights.end()) continue;
+    const auto [value, fresh] = frame.values.try_emplace(w.data->name, at->second);
+    if (fresh) value->second.weight = w.data;
+  }
   std::vector<std::string> outputs;
   for (const auto& o : model_.graph.outputs) outputs.push_back(o.name);
   return run.nodes(model_.graph.nodes, outputs, frame);

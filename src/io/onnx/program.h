@@ -5,12 +5,14 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
 #include "io/onnx/call.h"
 #include "io/onnx/table.h"
 #include "io/onnx/value.h"
+#include "varve/tensor.h"
 
 namespace varve::io::onnx {
 
@@ -53,6 +55,8 @@ class Program {
     std::map<std::string, Value> weights = {};
     /// Where the model was written for a fixed batch: that batch, and the one that it runs at.
     int64_t declared_batch = 0, batch = 0;
+    /// Null: all nodes compute what the file says.
+    Training* training = nullptr;
   };
   /// The outputs in their order. Throws FormatError for inputs that are missing or of another type
   /// or shape than the model says.
@@ -68,6 +72,9 @@ class Program {
   void find_weights();
   formats::onnx::Model model_;
   std::unordered_map<const void*, Steps> prepared_;  ///< by the address of the list of nodes
+  /// By domain, name and overload.
+  std::map<std::tuple<std::string, std::string, std::string>, const formats::onnx::Function*>
+      functions_;
   std::set<const formats::onnx::Function*> seen_;
   std::vector<Weight> weights_;
 };

@@ -61,6 +61,7 @@ Values Run::nodes(const std::vector<Node>& list, const std::vector<std::string>&
                         "\" was left out by the node that gives it");
     }
     out.push_back(*v);
+    read_batch_ = read_batch_ || v->batched;
   }
   current_ = before;
   return out;
@@ -68,7 +69,7 @@ Values Run::nodes(const std::vector<Node>& list, const std::vector<std::string>&
 
 Values Run::step(const Steps::Step& s, Frame& frame) {
   Values inputs;
-  bool known = true;
+  bool known = true, batched = false;
   for (const std::string& name : s.node->inputs) {
     if (name.empty()) {
       inputs.emplace_back();
@@ -80,27 +81,34 @@ Values Run::step(const Steps::Step& s, Frame& frame) {
                         ": \"" + escaped(name) + "\" was left out by the node that gives it");
     }
     known = known && (v->known || v->none());
+    batched = batched || v->batched;
     inputs.push_back(*v);
   }
+  read_batch_ = read_batch_ || batched;
   if (s.function) return function(s, std::move(inputs), frame);
   const bool first = s.row->keeps_type && !inputs.empty();
   const Type type = first ? inputs[0].type : Type::undefined;
   Call call(*this, *s.node, s.index, s.version, std::move(inputs));
+  // Bodies see names of their own, which say themselves what is known and batched.
+  const bool before = std::exchange(read_batch_, batched);
   Values out = guarded(call, s.row->function, call);
+  batched = read_batch_;
+  read_batch_ = read_batch_ || before;
   if (first && !out.empty() && out[0].kind == Value::Kind::tensor &&
       out[0].tensor.dtype() == formats::onnx::held_as(type)) {
     out[0].type = type;
   }
-  // Bodies see names of their own, which say themselves what is known.
   for (const Attribute& a : s.node->attributes) known = known && a.graphs.empty();
   for (Value& v : out) {
     v.known = v.known || known;
+    v.batched = v.batched || batched;
     if (v.known && v.kind == Value::Kind::tensor && ir::tracing()) v.tensor.evaluate();
   }
   return out;
 }
 
-Values Run::body(const Graph& graph, Values inputs) {
+Values Run::body(const Graph& graph, Values inputs, bool structured) {
+  const bool before = std::exchange(structured_, structured_ || structured);
   Frame frame;
   frame.outer = current_;
   frame.bound = current_ ? current_->bound : nullptr;
@@ -114,7 +122,9 @@ Values Run::body(const Graph& graph, Values inputs) {
   }
   std::vector<std::string> outputs;
   for (const auto& o : graph.outputs) outputs.push_back(o.name);
-  return nodes(graph.nodes, outputs, frame);
+  Values out = nodes(graph.nodes, outputs, frame);
+  structured_ = before;
+  return out;
 }
 
 Value Run::recompute(const std::string& name,

@@ -25,14 +25,18 @@ class Run {
   /// Replays nodes; `frame` holds their inputs.
   Values nodes(const std::vector<Node>& nodes, const std::vector<std::string>& outputs,
                Frame& frame);
-  /// Replays a graph in an attribute of the node that runs now.
-  Values body(const Graph& graph, Values inputs);
+  /// Replays a graph in an attribute of the node that runs now; `structured`: as the body of an
+  /// operation of Varve's own, which is traced.
+  Values body(const Graph& graph, Values inputs, bool structured);
   /// A value that nodes before `index` of the graph that runs now gave, computed again.
   Value recompute(const std::string& name, const std::vector<std::pair<std::string, Value>>& given,
                   int64_t index);
   /// What an attribute stands for; null where the function's caller left it out.
   const Attribute* resolve(const Attribute& attribute) const;
   const Program::Options& options() const { return options_; }
+  /// Null where nodes compute what the file says; so they do in bodies that are traced, whose
+  /// values cannot leave them as new statistics.
+  Training* training() const { return structured_ ? nullptr : options_.training; }
 
  private:
   Values step(const Steps::Step& step, Frame& frame);
@@ -41,6 +45,9 @@ class Run {
   const Program& program_;
   const Program::Options& options_;
   const Frame* current_ = nullptr;
+  /// Whether the node that runs now, or a node of a graph inside it, has read what is batched.
+  bool read_batch_ = false;
+  bool structured_ = false;
 };
 
 }  // namespace varve::io::onnx

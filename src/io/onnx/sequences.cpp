@@ -7,11 +7,6 @@
 namespace varve::io::onnx {
 namespace {
 
-Value known(Value v) {
-  v.known = true;
-  return v;
-}
-
 Value number(int64_t n) { return known(varve::tensor({n}, Shape{})); }
 Value truth(bool b) { return known(scalar(b, DType::bool_)); }
 

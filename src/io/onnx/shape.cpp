@@ -2,6 +2,7 @@
 #include "varve/ops/shape.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "io/onnx/helpers.h"
@@ -15,11 +16,13 @@ int64_t product(const std::vector<int64_t>& sizes) {
 
 std::string shown(const std::vector<int64_t>& sizes) { return Shape(sizes).to_string(); }
 
-// A model written for a fixed batch says it in its shapes, too: where the elements are just those
-// of another batch, the first size follows.
+// A model written for a fixed batch says it in its shapes, too: where what is shaped depends on an
+// input with the batch, and its elements are just those of another batch, the first size follows.
 void follow_batch(const Call& c, std::vector<int64_t>& sizes, int64_t elements) {
   const int64_t declared = c.batch().first, batch = c.batch().second;
-  if (declared <= 0 || declared == batch || sizes.empty() || sizes[0] != declared) return;
+  if (!c.value(0).batched || declared <= 0 || declared == batch || sizes.empty() ||
+      sizes[0] != declared)
+    return;
   const bool open = std::count(sizes.begin(), sizes.end(), -1) > 0;
   if (!open && product(sizes) == elements) return;
   if (open || elements * declared == product(sizes) * batch) sizes[0] = batch;
@@ -214,6 +217,9 @@ Values size_(Call& c) {
   return {v};
 }
 
+// f64 holds the integers below it.
+constexpr double kExact = 0x1p53;
+
 // Widths are attributes before opset 11; axes may be named from 18 on.
 Values pad_(Call& c) {
   const Tensor& x = c.tensor(0);
@@ -241,10 +247,15 @@ Values pad_(Call& c) {
   const std::string mode = c.text("mode", "constant");
   PadOptions options{.mode = PadMode::parse(mode)};
   if (mode != "constant") return {pad(x, widths, options)};
-  if (c.version() >= 11) {
-    if (c.has(2)) options.value = c.number(2);
-  } else {
+  if (c.version() < 11) {
     options.value = c.real("value", 0);
+  } else if (c.has(2)) {
+    options.value = c.number(2);
+    // Integers that f64 does not hold are put around the elements afterwards.
+    if (is_integer(x.dtype()) && std::fabs(options.value) >= kExact) {
+      const Tensor inside = pad(ones(x.shape(), DType::bool_), widths);
+      return {where(inside, pad(x, widths), as(reshape(c.tensor(2), {}), x.dtype()))};
+    }
   }
   // Infinity is no number for integers, and pad takes f16's through f64 exactly.
   return {pad(x, widths, options)};

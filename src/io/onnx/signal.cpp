@@ -24,9 +24,13 @@ Values dft_(Call& c) {
                      .onesided = c.integer("onesided", 0) != 0};
   if (c.has(1)) {
     options.length = c.integer(1);
-    if (*options.length < 1 || *options.length > kMaxElements) {
+    if (*options.length < 1) {
       c.fail("dft_length: expected >= 1, got " + std::to_string(*options.length));
     }
+    std::vector<int64_t> sizes = x.shape().dims();
+    sizes[static_cast<size_t>(axis)] = *options.length;
+    sizes.back() = 2;  // real and imaginary parts
+    if (*options.length > x.shape()[axis]) c.limit(Shape(sizes), "dft_length");
   }
   // In f64, as the references are: where terms cancel, f32 leaves noise.
   return {as(dft(as(x, f64), options), x.dtype())};
@@ -40,6 +44,11 @@ Values stft_(Call& c) {
   const int64_t step = c.integer(1);
   const int64_t length = c.has(3) ? c.integer(3) : c.has(2) ? c.shape(2).size() : 0;
   if (step < 1 || length < 1) c.fail("frame_step and frame_length: expected >= 1");
+  if (length <= x.shape()[1]) {
+    // Frames that overlap are more than the signal.
+    const int64_t frames = (x.shape()[1] - length) / step + 1;
+    c.limit(Shape({x.shape()[0], frames, length, 2}), "frame_step and frame_length");
+  }
   StftOptions options{.frame_length = length,
                       .hop = step,
                       .window = c.has(2) ? c.tensor(2) : Tensor(),

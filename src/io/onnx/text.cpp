@@ -15,11 +15,6 @@
 namespace varve::io::onnx {
 namespace {
 
-Value known(Value v) {
-  v.known = true;
-  return v;
-}
-
 // Texts as positions in a list of all of them, so that they broadcast as numbers do.
 Tensor numbered(const Strings& s) {
   std::vector<int64_t> out(s.elements.size());
@@ -155,7 +150,13 @@ std::vector<std::string> keys_of(const Value& v) {
 
 // The last value of the list stands for what is no key.
 Value default_of(const Call& c, const Value& values) {
-  if (c.find("default_tensor")) return c.tensor_attribute("default_tensor");
+  if (c.find("default_tensor")) {
+    Value v = c.tensor_attribute("default_tensor");
+    if (v.kind != values.kind || v.shape().size() != 1) {
+      c.fail("attribute default_tensor: expected one element of the type of the values");
+    }
+    return v;
+  }
   if (values.kind == Value::Kind::strings) {
     return Value(Strings{{1}, {c.text("default_string", "_Unused")}});
   }
@@ -183,7 +184,7 @@ Values label_encoder(Call& c) {
   if (values.kind == Value::Kind::strings) {
     Strings out{shape, {}};
     for (const int64_t i : at) {
-      out.elements.push_back(i == none ? fallback.strings->elements.at(0)
+      out.elements.push_back(i == none ? fallback.strings->elements[0]
                                        : values.strings->elements[static_cast<size_t>(i)]);
     }
     return {Value(std::move(out))};

@@ -47,6 +47,10 @@ class Value {
   /// Whether it depends on neither inputs nor weights: then it may be read while a trace records,
   /// and what is computed of it is computed at once.
   bool known = false;
+  /// Whether it depends on an input that has the batch in front.
+  bool batched = false;
+  /// The weight that it is, as it stands in the file; null for what was computed.
+  const TensorData* weight = nullptr;
   Tensor tensor;
   std::shared_ptr<const Strings> strings;
   std::shared_ptr<const Values> items;

@@ -3,15 +3,25 @@
 #include <algorithm>
 
 namespace varve::io::onnx {
+namespace {
+
+constexpr int64_t kMaxSize = int64_t{1} << 40;
+
+}  // namespace
 
 std::vector<int64_t> spatial_of(const Call& c, const Tensor& x) {
   if (x.rank() < 3) {
     c.fail("expected [batch, channels, spatial...], got " + x.shape().to_string());
   }
+  for (const int64_t d : x.shape()) {
+    // Without elements a shape may say anything: sums of such sizes must not wrap.
+    if (d > kMaxSize) c.fail("expected sizes up to 2^40, got " + x.shape().to_string());
+  }
   return {x.shape().begin() + 2, x.shape().end()};
 }
 
-Window window_of(const Call& c, const std::vector<int64_t>& input, std::vector<int64_t> size) {
+Window window_of(const Call& c, const Tensor& x, std::vector<int64_t> size) {
+  const std::vector<int64_t> input = spatial_of(c, x);
   const size_t n = input.size();
   if (size.size() != n) {
     c.fail("kernel_shape: expected " + std::to_string(n) + " integers, got " +
@@ -23,9 +33,9 @@ Window window_of(const Call& c, const std::vector<int64_t>& input, std::vector<i
            .low = std::vector<int64_t>(n),
            .high = std::vector<int64_t>(n)};
   for (size_t i = 0; i < n; ++i) {
-    if (w.size[i] < 1) {
-      c.fail("kernel_shape[" + std::to_string(i) + "]: expected >= 1, got " +
-             std::to_string(w.size[i]));
+    if (w.size[i] < 1 || w.size[i] > INT32_MAX) {
+      c.fail("kernel_shape[" + std::to_string(i) + "]: expected 1.." + std::to_string(INT32_MAX) +
+             ", got " + std::to_string(w.size[i]));
     }
   }
   const std::string automatic = c.text("auto_pad", "NOTSET");
@@ -49,6 +59,25 @@ Window window_of(const Call& c, const std::vector<int64_t>& input, std::vector<i
     w.high[i] = total - w.low[i];
   }
   return w;
+}
+
+void limit_padding(const Call& c, const Tensor& x, const Window& w, int64_t channels) {
+  const std::vector<int64_t> input = spatial_of(c, x);
+  std::vector<int64_t> padded = x.shape().dims(), positions = input;
+  for (size_t i = 0; i < input.size(); ++i) {
+    padded[i + 2] = input[i] + w.low[i] + w.high[i];
+    const int64_t reach = (w.size[i] - 1) * w.dilations[i] + 1;
+    positions[i] = std::max<int64_t>((padded[i + 2] - reach) / w.strides[i] + 1, 0);
+  }
+  if (padded == x.shape().dims()) return;
+  const char* because = c.text("auto_pad", "NOTSET") == "NOTSET" ? "pads" : "auto_pad";
+  int64_t all = 0, before = 0;
+  const bool counted = formats::byte_count(1, padded, all);
+  if (!counted || all - x.shape().size() > kMaxElements) c.limit(Shape(padded), because);
+  if (!formats::byte_count(1, positions, all)) all = INT64_MAX;
+  if (!formats::byte_count(1, input, before) || all <= before) return;
+  positions.insert(positions.begin(), {x.shape()[0], channels});
+  c.limit(Shape(positions), because);
 }
 
 }  // namespace varve::io::onnx

@@ -1,0 +1,86 @@
+// Values at the edges of what operators of ONNX take: texts as numbers, integers of 64 bits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "io/onnx_builder.h"
+#include "support/errors.h"
+
+namespace varve {
+namespace {
+
+using test::int64s;
+using test::node;
+using test::Type;
+using ::testing::ElementsAre;
+
+formats::onnx::Model texts_as(Type to, const std::vector<std::string>& texts) {
+  test::TensorData t;
+  t.name = "t";
+  t.type = Type::string;
+  t.shape = Shape{texts.size()};
+  t.strings = texts;
+  return test::model(
+      {node("Cast", {"t"}, {"y"}, {test::integer("to", static_cast<int64_t>(to))}, "n")}, {t});
+}
+Tensor cast_texts(Type to, const std::vector<std::string>& texts) {
+  return test::run(texts_as(to, texts));
+}
+std::string refused(Type to, const std::string& text) {
+  return test::message_of<FormatError>([&] { cast_texts(to, {text}); });
+}
+
+TEST(OnnxCast, OfTextsKeepsAllBitsOfIntegers) {
+  const auto i = cast_texts(Type::int64, {"9223372036854775807", "-9223372036854775808",
+                                          "+9007199254740993", "1e3", "-2.9"});
+  EXPECT_THAT(i.span<int64_t>(), ElementsAre(INT64_MAX, INT64_MIN, 9007199254740993, 1000, -2));
+  const auto u = cast_texts(Type::uint64, {"18446744073709551615", "9223372036854775808", "-0.5"});
+  EXPECT_THAT(u.span<uint64_t>(), ElementsAre(UINT64_MAX, uint64_t{1} << 63, 0u));
+  EXPECT_THAT(cast_texts(Type::int8, {"-128", "127.9"}).span<int8_t>(), ElementsAre(-128, 127));
+}
+
+// As numpy.array([...]).astype: OverflowError and ValueError there.
+TEST(OnnxCast, OfTextsRefusesWhatATypeDoesNotHold) {
+  EXPECT_EQ(refused(Type::int64, "inf"), "node \"n\": \"inf\" is no number of i64");
+  EXPECT_EQ(refused(Type::int64, "-INF"), "node \"n\": \"-INF\" is no number of i64");
+  EXPECT_EQ(refused(Type::int32, "NaN"), "node \"n\": \"NaN\" is no number of i32");
+  EXPECT_EQ(refused(Type::int64, "9223372036854775808"),
+            "node \"n\": \"9223372036854775808\" is no number of i64");
+  EXPECT_EQ(refused(Type::int64, "-1e30"), "node \"n\": \"-1e30\" is no number of i64");
+  EXPECT_EQ(refused(Type::uint64, "18446744073709551616"),
+            "node \"n\": \"18446744073709551616\" is no number of u64");
+  EXPECT_EQ(refused(Type::uint64, "-1"), "node \"n\": \"-1\" is no number of u64");
+  EXPECT_EQ(refused(Type::uint8, "256"), "node \"n\": \"256\" is no number of u8");
+  EXPECT_EQ(refused(Type::int8, "-129"), "node \"n\": \"-129\" is no number of i8");
+  EXPECT_EQ(refused(Type::int32, "12x"), "node \"n\": \"12x\" is no number");
+  EXPECT_EQ(refused(Type::float32, ""), "node \"n\": \"\" is no number");
+}
+
+TEST(OnnxCast, OfTextsToFloatsGoesToInfinityAndZero) {
+  const auto y = cast_texts(Type::float64, {"1e999", "-1e400", "1e-999", "+inf", "nan"});
+  const auto v = y.to_doubles();
+  EXPECT_EQ(v[0], INFINITY);
+  EXPECT_EQ(v[1], -INFINITY);
+  EXPECT_EQ(v[2], 0);
+  EXPECT_EQ(v[3], INFINITY);
+  EXPECT_TRUE(std::isnan(v[4]));
+}
+
+TEST(OnnxPad, KeepsAllBitsOfItsValue) {
+  auto m = test::model({node("Pad", {"i", "pads", "value"}, {"y"})},
+                       {int64s("i", {1, INT64_MIN}), int64s("pads", {1, 2}),
+                        test::weights<int64_t>("value", Type::int64, {}, {INT64_MAX})});
+  EXPECT_THAT(test::run(m).span<int64_t>(),
+              ElementsAre(INT64_MAX, 1, INT64_MIN, INT64_MAX, INT64_MAX));
+  m.graph.initializers[1] = int64s("pads", {-1, 1});
+  EXPECT_THAT(test::run(m).span<int64_t>(), ElementsAre(INT64_MIN, INT64_MAX));
+  m.graph.initializers[0] = test::weights<uint64_t>("i", Type::uint64, {1}, {5});
+  m.graph.initializers[1] = int64s("pads", {0, 1});
+  m.graph.initializers[2] =
+      test::weights<uint64_t>("value", Type::uint64, {}, {(uint64_t{1} << 63) + 1});
+  EXPECT_THAT(test::run(m).span<uint64_t>(), ElementsAre(5u, (uint64_t{1} << 63) + 1));
+}
+
+}  // namespace
+}  // namespace varve
