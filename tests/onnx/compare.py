@@ -5,10 +5,18 @@
 
 Each DIR/NAME/model.onnx must pass the ONNX checker with full shape inference. Prints a line for each
 case that differs and a total; exits with 1 if there is any. FILE names cases that are known to differ,
-`NAME: why` a line.
+a line each:
+
+  NAME: FAULT: why
+
+FAULT is what must be found there, and all that may be: `no kernel`, where the runtime has none for an
+operator; `not finite`, where NaN or infinities stand elsewhere; `values <= BOUND`, where finite values
+differ by no more than that; `shape`; `error TEXT`, where the runtime refuses with that text. A case that
+is named and equal, or that is not there, is a fault of FILE.
 """
 import argparse
 import pathlib
+import re
 import sys
 
 import numpy
@@ -24,8 +32,23 @@ def tensors(folder, stem):
         yield numpy_helper.to_array(proto)
 
 
+def difference(got, expected, rtol, atol):
+    """The fault of one output; None for nothing."""
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        return f"shape: {got.dtype}{got.shape} for {expected.dtype}{expected.shape}"
+    if numpy.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
+        return None
+    x, y = got.astype(float), expected.astype(float)
+    finite = numpy.isfinite(x) & numpy.isfinite(y)
+    same = (x == y) | (numpy.isnan(x) & numpy.isnan(y))
+    if not numpy.all(finite | same):
+        at = numpy.argmin(finite | same)
+        return f"not finite: {x.flat[at]} for {y.flat[at]}"
+    return f"values <= {numpy.max(numpy.abs(x[finite] - y[finite])):.3g}"
+
+
 def fault_of(case, rtol, atol):
-    """What is wrong with a case; an empty text for nothing, None where the runtime has no kernel."""
+    """What is wrong with a case, as FILE spells it; None for nothing."""
     path = case / "model.onnx"
     onnx.checker.check_model(str(path), full_check=True)
     options = onnxruntime.SessionOptions()
@@ -33,21 +56,40 @@ def fault_of(case, rtol, atol):
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as e:  # the runtime's own types are not public
-        if "NOT_IMPLEMENTED" in str(e):
-            return None
-        return str(e)
+        return ("no kernel: " if "NOT_IMPLEMENTED" in str(e) else "error ") + " ".join(str(e).split())
     data = case / "test_data_set_0"
     names = [x.name for x in session.get_inputs()]
     given = [x.name for x in onnx.load(path).graph.input]
     feeds = {n: x for n, x in zip(given, tensors(data, "input")) if n in names}
-    outputs = session.run(None, feeds)
-    for got, expected in zip(outputs, tensors(data, "output"), strict=True):
-        if got.shape != expected.shape or got.dtype != expected.dtype:
-            return f"{got.dtype}{got.shape} for {expected.dtype}{expected.shape}"
-        if not numpy.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
-            worst = numpy.max(numpy.abs(got.astype(float) - expected.astype(float)))
-            return f"differs by {worst:.3g}"
-    return ""
+    try:
+        outputs = session.run(None, feeds)
+    except Exception as e:
+        return "error " + " ".join(str(e).split())
+    faults = [difference(g, e, rtol, atol) for g, e in zip(outputs, tensors(data, "output"), strict=True)]
+    return next((f for f in faults if f), None)
+
+
+def read_known(path):
+    """NAME to FAULT."""
+    known = {}
+    for line in path.read_text().splitlines() if path else []:
+        if not line or line.startswith("#"):
+            continue
+        parts = re.match(r"(\w+): (no kernel|not finite|shape|values <= \S+|error .*?): .", line)
+        if not parts:
+            sys.exit(f"{path}: expected NAME: FAULT: why, got {line!r}")
+        if parts[1] in known:
+            sys.exit(f"{path}: {parts[1]} is named twice")
+        known[parts[1]] = parts[2]
+    return known
+
+
+def excuses(known, fault):
+    if known.startswith("values <= "):
+        return fault.startswith("values <= ") and float(fault.split()[2]) <= float(known.split()[2])
+    if known.startswith("error "):
+        return fault.startswith("error ") and known[len("error "):] in fault
+    return fault.startswith(known)
 
 
 def main():
@@ -57,27 +99,31 @@ def main():
     arguments.add_argument("--atol", type=float, default=1e-5)
     arguments.add_argument("--known", type=pathlib.Path)
     a = arguments.parse_args()
-    lines = a.known.read_text().splitlines() if a.known else []
-    known = {line.split(":")[0] for line in lines if line and not line.startswith("#")}
+    known = read_known(a.known)
     cases = sorted(p.parent for p in a.folder.glob("*/model.onnx"))
-    failed, excused, without = 0, 0, []
+    equal, failed, excused = 0, [], {}
     for case in cases:
         try:
             fault = fault_of(case, a.rtol, a.atol)
         except Exception as e:
-            fault = f"{type(e).__name__}: {e}"
-        if fault and case.name in known:
-            excused += 1
-        elif fault is None:
-            without.append(case.name)
-        elif fault:
-            failed += 1
-            print(f"{case.name}: {fault}")
-    equal = len(cases) - failed - excused - len(without)
-    print(f"{len(cases)} cases: {equal} equal, {failed} different, {excused} known to differ, "
-          f"{len(without)} without a kernel in ONNX Runtime {onnxruntime.__version__}")
-    if without:
-        print("without a kernel: " + " ".join(without))
+            fault = f"refused by the checker: {type(e).__name__}: {e}"
+        allowed = known.get(case.name)
+        if fault is None:
+            equal += 1
+            if allowed:
+                failed.append(f"{case.name}: is equal, but {a.known} says: {allowed}")
+        elif allowed and excuses(allowed, fault):
+            kind = allowed.split(" <=")[0] if allowed.startswith("values") else allowed
+            excused.setdefault(kind.split(" ")[0] if kind.startswith("error") else kind, []).append(case.name)
+        else:
+            failed.append(f"{case.name}: {fault}" + (f" ({a.known} says: {allowed})" if allowed else ""))
+    there = {case.name for case in cases}
+    failed += [f"{name}: {a.known} names it, but there is no such case" for name in known if name not in there]
+    for line in failed:
+        print(line)
+    kinds = ", ".join(f"{len(names)} {kind}" for kind, names in sorted(excused.items()))
+    print(f"{len(cases)} cases: {equal} equal, {len(failed)} faults, {sum(map(len, excused.values()))} known to differ "
+          f"({kinds}) in ONNX Runtime {onnxruntime.__version__}")
     return 1 if failed or not equal else 0
 
 

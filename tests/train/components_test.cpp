@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "io/onnx/layer.h"
 #include "nn/config.h"
 #include "nn/registry.h"
 #include "support/text.h"
@@ -78,7 +79,6 @@ void write_layers(std::ostream& out) {
   out << "\n## Layers\n\n`nn::Dense{.units = 10}` in code, `{ type = \"dense\", units = 10 }` in "
          "job files. What each computes stands\nin the headers `include/varve/nn/*_layers.h`.\n";
   for (const std::string& type : nn::layer_types()) {
-    if (type == "onnx") continue;  // what an import makes; known once a model file was read
     const std::unique_ptr<detail::Spec> spec = nn::make_spec(type);
     // Networks are lists of layers, and not written member by member.
     if (type == "model" || type == "sequential" || !spec) continue;
@@ -200,6 +200,7 @@ void write_training(std::ostream& out) {
 }
 
 std::string reference() {
+  io::onnx::register_layer();  // as reading a model file does
   std::ostringstream out;
   out << "# Layers, losses, metrics, optimizers, callbacks\n\nMade of the specs' `fields` by "
          "`tests/train/components_test.cpp`; `make docs` writes it.\n\nThe names are those of "

@@ -66,11 +66,15 @@ void one_hot(const Exported& e) {
   const std::string valid = e.to.add("GreaterOrEqual", {at, e.to.number(0, held)});
   const std::string none = e.to.number(static_cast<double>(e.integer("classes")), held);
   const std::string safe = e.to.add("Where", {valid, at, none});
-  const Tensor values = cast(tensor({0.0, 1.0}), d);
-  e.give(e.to.add("OneHot",
-                  {safe, e.to.ints({e.integer("classes")}),
-                   e.to.literal({d, {2}, ir::contiguous_array(values)})},
-                  {integer("axis", -1)}));
+  // ONNX Runtime makes neither truth values nor small types.
+  const DType made = d == i64 ? d : f32;
+  const Tensor values = cast(tensor({0.0, 1.0}), made);
+  const std::string out = e.to.add("OneHot",
+                                   {safe, e.to.ints({e.integer("classes")}),
+                                    e.to.literal({made, {2}, ir::contiguous_array(values)})},
+                                   {integer("axis", -1)});
+  const auto to = static_cast<int64_t>(formats::onnx::type_of(d));
+  e.give(made == d ? out : e.to.add("Cast", {out}, {integer("to", to)}));
 }
 
 std::string order(const Exported& e, int64_t k, bool largest) {
