@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "io/onnx_builder.h"
+#include "ir/graph.h"
 #include "support/errors.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
@@ -158,8 +159,11 @@ TEST(OnnxLimits, LargeBatchesAreTheCallers) {
   m.graph.inputs = {test::port("x", {-1, 1, 128, 128})};
   const io::onnx::Program program(test::reread(m));
   // 2^31 elements, in a trace: nothing is computed.
-  const Tensor x = broadcast_to(1.f, {2048, 1, 128, 128});
-  EXPECT_EQ(program.run({{"x", x}}).at(0).tensor.shape(), Shape({2048, 64, 128, 128}));
+  const ir::Graph traced =
+      ir::trace_body({{f32, Shape{2048, 1, 128, 128}}}, [&](std::span<const Tensor> x) {
+        return std::vector<Tensor>{program.run({{"x", x[0]}}).at(0).tensor};
+      });
+  EXPECT_EQ(traced.type(traced.outputs.at(0)).shape, Shape({2048, 64, 128, 128}));
 }
 
 // Attributes whose value stands nowhere: an empty list, and a reference in a function's default.
@@ -208,12 +212,12 @@ TEST(OnnxLimits, AttributesOfNothingAreRefused) {
             "node \"n\": attribute default_tensor: expected one element of the type of the values");
 }
 
-// Each of 20,000 nodes calls a function of its own; 100,000 texts are compared with as many.
+// Each of 50,000 nodes calls a function of its own; 100,000 texts are compared with as many.
 TEST(OnnxLimits, ManyNamesAreFoundAtOnce) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   auto m = test::model({});
   m.opsets["own"] = 1;
-  constexpr int kCount = 20000;
+  constexpr int kCount = 50000;
   for (int i = 0; i < kCount; ++i) {
     formats::onnx::Function f;
     f.name = "a_function_of_the_model_s_own_" + std::to_string(i);
@@ -235,8 +239,8 @@ TEST(OnnxLimits, ManyNamesAreFoundAtOnce) {
   for (int i = 0; i < 100000; ++i) texts.strings.push_back("text " + std::to_string(i));
   m = test::model({node("Equal", {"t", "t"}, {"y"})}, {texts}, 19);
   EXPECT_TRUE(bool(all(test::run(m))));
-  // Looking through all names for each takes minutes.
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  // Looking through all names for each takes a minute.
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 6);
 }
 
 }  // namespace
