@@ -13,6 +13,13 @@
 
 namespace varve::backend {
 
+/// Calls body(begin, end) on parts of n pieces of work; on this thread alone where it is to be one.
+template <class F>
+void share(int64_t n, int64_t grain, int threads, const F& body) {
+  if (threads <= 1) return body(int64_t{0}, n);
+  parallel_for(n, grain, body);
+}
+
 /// Calls f(first, last) for the entries of a row; faults are noted, and what lies outside left out.
 class SparsePattern {
  public:
@@ -65,6 +72,7 @@ class SparseProduct final : public Kernel {
   explicit SparseProduct(const Request& r)
       : pattern_(r.inputs[2], r.inputs[3], r.attributes.integer("width")),
         transpose_(r.attributes.flag("transpose")),
+        threads_(r.threads),
         features_(r.outputs[0].shape[1]),
         out_rows_(r.outputs[0].shape[0]),
         value_step_(r.inputs[0].strides[0]),
@@ -77,10 +85,10 @@ class SparseProduct final : public Kernel {
     constexpr int64_t kPart = 1 << 15;
     if (transpose_) {
       const int64_t grain = std::max<int64_t>(8, kPart * features_ / work);
-      parallel_for(features_, grain, [&](int64_t f, int64_t last) { scatter(a, f, last); });
+      share(features_, grain, threads_, [&](int64_t f, int64_t last) { scatter(a, f, last); });
     } else {
       const int64_t grain = std::max<int64_t>(1, kPart * pattern_.rows() / work);
-      parallel_for(pattern_.rows(), grain, [&](int64_t r, int64_t last) { gather(a, r, last); });
+      share(pattern_.rows(), grain, threads_, [&](int64_t r, int64_t last) { gather(a, r, last); });
     }
   }
 
@@ -127,6 +135,7 @@ class SparseProduct final : public Kernel {
 
   SparsePattern pattern_;
   bool transpose_;
+  int threads_;
   int64_t features_, out_rows_, value_step_;
   ir::Strides from_, to_;
 };
@@ -136,6 +145,7 @@ class SampledProduct final : public Kernel {
  public:
   explicit SampledProduct(const Request& r)
       : pattern_(r.inputs[2], r.inputs[3], r.inputs[1].shape[0]),
+        threads_(r.threads),
         features_(r.inputs[0].shape[1]),
         p_(r.inputs[0].strides),
         q_(r.inputs[1].strides),
@@ -153,7 +163,7 @@ class SampledProduct final : public Kernel {
     constexpr int64_t kPart = 1 << 15;
     const int64_t work = std::max<int64_t>(pattern_.entries() * features_, 1);
     const int64_t grain = std::max<int64_t>(1, kPart * pattern_.rows() / work);
-    parallel_for(pattern_.rows(), grain, [&](int64_t row, int64_t last) {
+    share(pattern_.rows(), grain, threads_, [&](int64_t row, int64_t last) {
       for (; row < last; ++row) {
         for (int64_t k = pattern_.start(a, row); k < pattern_.start(a, row + 1); ++k) {
           const E *x = p + row * p_[0], *z = q + pattern_.column(a, k) * q_[0];
@@ -168,6 +178,7 @@ class SampledProduct final : public Kernel {
 
  private:
   SparsePattern pattern_;
+  int threads_;
   int64_t features_;
   ir::Strides p_, q_;
   int64_t to_;

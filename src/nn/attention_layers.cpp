@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "nn/recurrent.h"
 #include "nn/weights.h"
+#include "ops/attention.h"
 #include "ops/shape.h"
 #include "varve/ops/attention.h"
 #include "varve/ops/matmul.h"
@@ -68,8 +69,7 @@ Tensors weighted(Tensor scores, const AttentionInputs& in, bool causal, double d
   if (in.mask.defined()) scores = where(in.beside_scores(), scores, kNever);
   if (causal) {
     const int64_t queries = scores.shape()[1], keys = scores.shape()[2];
-    scores = where(ops::counted(keys, i64) <= expand_dims(ops::counted(queries, i64), 1), scores,
-                   kNever);
+    scores = where(ops::seen_up_to(ops::counted(queries, i64), keys), scores, kNever);
   }
   const Tensor weights = dropped(softmax(scores, -1), dropout, s);
   const Tensor y = matmul(weights, in.value);
@@ -232,8 +232,7 @@ struct Cache {
   }
   /// bool [queries, keys]: what a query sees, itself and all before.
   Tensor seen(int64_t queries) const {
-    const Tensor last = position + ops::counted(queries, i64);
-    return ops::counted(keys.shape()[1], i64) <= expand_dims(last, 1);
+    return ops::seen_up_to(position + ops::counted(queries, i64), keys.shape()[1]);
   }
 };
 

@@ -61,6 +61,10 @@ Tensor grouped_mask(const Tensor& mask, const HeadSizes& n) {
 
 }  // namespace
 
+Tensor seen_up_to(const Tensor& last, int64_t keys) {
+  return counted(keys, i64) <= reshaped(last, Shape{last.shape()[0], 1});
+}
+
 Tensor masked(const Tensor& scores, const ScoreOptions& o, const HeadSizes& n) {
   Tensor s = scores;
   if (o.mask.defined()) {
@@ -68,8 +72,7 @@ Tensor masked(const Tensor& scores, const ScoreOptions& o, const HeadSizes& n) {
     s = mask.dtype() == DType::bool_ ? where(mask, s, -kInfinity) : s + mask;
   }
   if (o.causal) {
-    const Tensor last = reshaped(counted(n.queries, i64, o.offset), Shape{n.queries, 1});
-    s = where(counted(n.keys, i64) <= last, s, -kInfinity);
+    s = where(seen_up_to(counted(n.queries, i64, o.offset), n.keys), s, -kInfinity);
   }
   return s;
 }

@@ -33,6 +33,8 @@ Tensor ungrouped_queries(const Tensor& x, const HeadSizes& n);
 /// scale q k', grouped.
 Tensor score_product(const Tensor& q, const Tensor& k, const HeadSizes& n, double scale);
 Tensor capped(const Tensor& scores, double softcap);
+/// bool [queries, keys]: whether a key stands no later than a query's last one, i64 [queries].
+Tensor seen_up_to(const Tensor& last, int64_t keys);
 /// -inf where a key is not seen; a mask of numbers added.
 Tensor masked(const Tensor& scores, const ScoreOptions& o, const HeadSizes& n);
 

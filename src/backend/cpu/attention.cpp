@@ -1,6 +1,9 @@
 // Kernels of attention and its gradient, in f32.
+#include <optional>
+
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/simd_attention.h"
+#include "backend/cpu/thread_scope.h"
 
 namespace varve::backend::cpu {
 namespace {
@@ -52,61 +55,66 @@ std::string refusal(const Request& r, const AttentionShape& s, size_t mask, Atte
   return {};
 }
 
-void set_mask(AttentionMask& m, const Layout* layout, const void* elements) {
-  if (layout == nullptr) return;
-  if (layout->dtype == f32) {
-    m.added = static_cast<const float*>(elements);
-  } else {
-    m.seen = static_cast<const bool*>(elements);
-  }
-}
-
-class Forward final : public Kernel {
+/// What both kernels are made for.
+class Attention : public Kernel {
  public:
-  Forward(const AttentionShape& s, const AttentionMask& m, const Layout* mask)
-      : s_(s), mask_(m), has_mask_(mask != nullptr), layout_(mask ? *mask : Layout{}) {}
-  int64_t scratch_bytes() const override { return varve::cpu::attention_scratch(s_) * 4; }
-  void run(const Arguments& a) const noexcept override {
-    varve::cpu::AttentionForward f{};
-    f.q = static_cast<const float*>(a.inputs[0]);
-    f.k = static_cast<const float*>(a.inputs[1]);
-    f.v = static_cast<const float*>(a.inputs[2]);
-    f.mask = mask_;
-    if (has_mask_) set_mask(f.mask, &layout_, a.inputs[3]);
-    f.y = static_cast<float*>(a.outputs[0]);
-    f.largest = static_cast<float*>(a.outputs[1]);
-    f.total = static_cast<float*>(a.outputs[2]);
-    f.scratch = reinterpret_cast<float*>(a.scratch);
-    varve::cpu::attention_forward(s_, f);
+  Attention(const Request& r, const AttentionShape& s, size_t mask, const AttentionMask& m)
+      : s_(s), threads_(threads_for(s, r.threads)), mask_at_(mask), mask_(m) {
+    if (r.inputs.size() > mask) mask_type_ = r.inputs[mask].dtype;
   }
+
+ protected:
+  AttentionMask mask_of(const Arguments& a) const {
+    AttentionMask m = mask_;
+    if (mask_type_ == f32) m.added = static_cast<const float*>(a.inputs[mask_at_]);
+    if (mask_type_ == DType::bool_) m.seen = static_cast<const bool*>(a.inputs[mask_at_]);
+    return m;
+  }
+
+  const AttentionShape s_;
+  const int threads_;
 
  private:
-  AttentionShape s_;
+  static int threads_for(const AttentionShape& s, int threads) {
+    return useful_threads(2. * static_cast<double>(s.batch * s.heads) *
+                              static_cast<double>(s.queries) * static_cast<double>(s.keys) *
+                              static_cast<double>(s.size + s.value_size),
+                          threads);
+  }
+
+  size_t mask_at_;
   AttentionMask mask_;
-  bool has_mask_;
-  Layout layout_;
+  std::optional<DType> mask_type_;
 };
 
-class Backward final : public Kernel {
+class Forward final : public Attention {
  public:
-  Backward(const AttentionShape& s, const AttentionMask& m, const Layout* mask)
-      : s_(s), mask_(m), has_mask_(mask != nullptr), layout_(mask ? *mask : Layout{}) {}
-  int64_t scratch_bytes() const override { return varve::cpu::attention_gradient_scratch(s_) * 4; }
+  using Attention::Attention;
+  int64_t scratch_bytes() const override { return varve::cpu::attention_scratch(s_, threads_) * 4; }
   void run(const Arguments& a) const noexcept override {
     const auto in = [&](size_t i) { return static_cast<const float*>(a.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(a.outputs[i]); };
-    varve::cpu::AttentionBackward b{in(0),  in(1),  in(2),  in(3),
-                                    in(4),  in(5),  in(6),  mask_,
-                                    out(0), out(1), out(2), reinterpret_cast<float*>(a.scratch)};
-    if (has_mask_) set_mask(b.mask, &layout_, a.inputs[7]);
-    varve::cpu::attention_backward(s_, b);
+    varve::cpu::attention_forward(s_,
+                                  {in(0), in(1), in(2), mask_of(a), out(0), out(1), out(2),
+                                   reinterpret_cast<float*>(a.scratch)},
+                                  threads_);
   }
+};
 
- private:
-  AttentionShape s_;
-  AttentionMask mask_;
-  bool has_mask_;
-  Layout layout_;
+class Backward final : public Attention {
+ public:
+  using Attention::Attention;
+  int64_t scratch_bytes() const override {
+    return varve::cpu::attention_gradient_scratch(s_, threads_) * 4;
+  }
+  void run(const Arguments& a) const noexcept override {
+    const auto in = [&](size_t i) { return static_cast<const float*>(a.inputs[i]); };
+    const auto out = [&](size_t i) { return static_cast<float*>(a.outputs[i]); };
+    varve::cpu::attention_backward(s_,
+                                   {in(0), in(1), in(2), in(3), in(4), in(5), in(6), mask_of(a),
+                                    out(0), out(1), out(2), reinterpret_cast<float*>(a.scratch)},
+                                   threads_);
+  }
 };
 
 template <class K>
@@ -114,7 +122,7 @@ Offer prepare(const Request& r, size_t mask) {
   const AttentionShape s = shape_of(r);
   AttentionMask m;
   if (std::string why = refusal(r, s, mask, m); !why.empty()) return Offer::decline(why);
-  return Offer(std::make_unique<K>(s, m, r.inputs.size() > mask ? &r.inputs[mask] : nullptr));
+  return Offer(std::make_unique<K>(r, s, mask, m));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "base/threads.h"
+
 namespace varve::cpu {
 
 struct AttentionMask {
@@ -22,9 +24,19 @@ struct AttentionShape {
   int64_t group() const { return heads / key_heads; }
 };
 
+/// Calls f(i, t) for all i < n; each of `threads` shares t takes neighbours.
+template <class F>
+void in_shares(int64_t n, int threads, const F& f) {
+  parallel_for(threads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t i = n * t / threads; i < n * (t + 1) / threads; ++i) f(i, t);
+    }
+  });
+}
+
 /// Floats of scratch.
-int64_t attention_scratch(const AttentionShape& s);
-int64_t attention_gradient_scratch(const AttentionShape& s);
+int64_t attention_scratch(const AttentionShape& s, int threads);
+int64_t attention_gradient_scratch(const AttentionShape& s, int threads);
 
 struct AttentionForward {
   const float *q, *k, *v;
@@ -33,7 +45,7 @@ struct AttentionForward {
   float *largest, *total;  // [batch, heads, queries]
   float* scratch;
 };
-void attention_forward(const AttentionShape& s, const AttentionForward& f) noexcept;
+void attention_forward(const AttentionShape& s, const AttentionForward& f, int threads) noexcept;
 
 struct AttentionBackward {
   const float *q, *k, *v, *y, *largest, *total, *dy;
@@ -41,6 +53,6 @@ struct AttentionBackward {
   float *dq, *dk, *dv;
   float* scratch;
 };
-void attention_backward(const AttentionShape& s, const AttentionBackward& b) noexcept;
+void attention_backward(const AttentionShape& s, const AttentionBackward& b, int threads) noexcept;
 
 }  // namespace varve::cpu

@@ -5,7 +5,7 @@
 #define HWY_TARGET_INCLUDE "backend/cpu/simd_rows.cpp"
 #include "hwy/foreach_target.h"
 // Comes after foreach_target.
-#include "hwy/highway.h"
+#include "backend/cpu/simd_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
@@ -41,21 +41,7 @@ void weighted_sum_here(float* y, const float* const* rows, const float* weights,
   }
 }
 
-float row_product_here(const float* a, const float* b, int64_t n) {
-  const hn::ScalableTag<float> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  auto even = hn::Zero(d), odd = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    even = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), even);
-    odd = hn::MulAdd(hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes), odd);
-  }
-  for (; i + lanes <= n; i += lanes)
-    even = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), even);
-  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
-  for (; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
+float row_product_here(const float* a, const float* b, int64_t n) { return row_product(a, b, n); }
 
 }  // namespace varve::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -82,11 +82,13 @@ HWY_INLINE void rows_of_panel(Rows a, int64_t rows, int64_t depth, const float* 
     for (; row + R <= rows; row += R, a.p += R * a.step) {
       VF sums[R][V];
       tile_product<V, R>(a, depth, panel, sums);
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) finish(row + r, sums[r]);
     }
   };
   some.template operator()<kRows>();
   if constexpr (kRows > 3) some.template operator()<3>();
+  some.template operator()<2>();
   some.template operator()<1>();
 }
 
@@ -105,7 +107,7 @@ struct Panels {
   }
 };
 
-/// finish(row, column, n, sums of these n columns) for the whole product.
+/// finish(row, column, n, sums of these n columns) for the whole product; finish is to be inlined.
 template <class Finish>
 HWY_INLINE void product(const Rows& a, int64_t rows, int64_t depth, const Panels& b,
                         const Finish& finish) {
@@ -115,11 +117,15 @@ HWY_INLINE void product(const Rows& a, int64_t rows, int64_t depth, const Panels
     const auto each = [&]<int V>() HWY_ATTR {
       const int64_t last = column + (V - 1) * static_cast<int64_t>(kLanes);
       const size_t left = lanes_left(last, b.columns);
-      rows_of_panel<V>(a, rows, depth, panel, [&](int64_t row, VF* sums) HWY_ATTR {
-        for (int v = 0; v < V - 1; ++v)
-          finish(row, column + v * static_cast<int64_t>(kLanes), kLanes, sums[v]);
-        finish(row, last, left, sums[V - 1]);
-      });
+      // Inlined, so that the sums need not leave their registers.
+      rows_of_panel<V>(
+          a, rows, depth,
+          panel, [&](int64_t row, VF * sums) HWY_ATTR __attribute__((always_inline)) {
+#pragma GCC unroll 8
+            for (int v = 0; v < V - 1; ++v)
+              finish(row, column + v * static_cast<int64_t>(kLanes), kLanes, sums[v]);
+            finish(row, last, left, sums[V - 1]);
+          });
     };
     if (vectors == 4) {
       each.template operator()<4>();
@@ -133,51 +139,80 @@ HWY_INLINE void product(const Rows& a, int64_t rows, int64_t depth, const Panels
   }
 }
 
-/// to[c][r] = from[r][c] of 4 x 4 elements.
-HWY_INLINE void turn_block(const float* from, int64_t from_step, float* to, int64_t to_step) {
-  const hn::FixedTag<float, 4> d;
-  const hn::FixedTag<double, 2> pairs;
-  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + from_step),
-             c = hn::LoadU(d, from + 2 * from_step), e = hn::LoadU(d, from + 3 * from_step);
-  const auto ab = hn::BitCast(pairs, hn::InterleaveLower(d, a, b)),
-             ce = hn::BitCast(pairs, hn::InterleaveLower(d, c, e)),
-             ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)),
-             ce_high = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)), d, to + to_step);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ce_high)), d, to + 2 * to_step);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ce_high)), d, to + 3 * to_step);
+/// Four elements each of rows first, first + 4, first + 8 ... of those that lie `step` apart; the
+/// last row there is stands for those beyond.
+template <int kWidth>
+HWY_INLINE auto every_fourth(const float* from, int64_t step, int64_t first, int64_t last) {
+  const hn::FixedTag<float, kWidth> d;
+  if constexpr (kWidth == 4) {
+    return hn::LoadU(d, from + std::min(first, last) * step);
+  } else {
+    return hn::Combine(d, every_fourth<kWidth / 2>(from, step, first + kWidth / 2, last),
+                       every_fourth<kWidth / 2>(from, step, first, last));
+  }
 }
 
-/// Packs a matrix whose rows are `step` apart; zeros fill the last vectors.
-inline void pack_panels(const float* from, int64_t step, int64_t rows, int64_t columns, float* to) {
+/// to[c][r] = factor * from[r][c] for 4 columns and a vector of rows, of which n are there.
+HWY_INLINE void turn_block(const float* from, int64_t from_step, size_t n, float factor, float* to,
+                           int64_t to_step) {
+  const F32 d;
+  const F64 pairs;
+  const VF f = hn::Set(d, factor);
+  const int64_t last = static_cast<int64_t>(n) - 1;
+  constexpr int kWidth = static_cast<int>(kLanes);
+  const VF a = every_fourth<kWidth>(from, from_step, 0, last),
+           b = every_fourth<kWidth>(from, from_step, 1, last),
+           c = every_fourth<kWidth>(from, from_step, 2, last),
+           e = every_fourth<kWidth>(from, from_step, 3, last);
+  // Four times four elements are turned in each block of 128 bits.
+  const VD ab = hn::BitCast(pairs, hn::InterleaveLower(d, a, b)),
+           ce = hn::BitCast(pairs, hn::InterleaveLower(d, c, e)),
+           ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)),
+           ce_high = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+  const auto there = hn::FirstN(d, n);
+  const auto put = [&](VD v, int64_t row) HWY_ATTR __attribute__((always_inline)) {
+    hn::Store(hn::IfThenElseZero(there, hn::Mul(f, hn::BitCast(d, v))), d, to + row * to_step);
+  };
+  put(hn::InterleaveLower(pairs, ab, ce), 0);
+  put(hn::InterleaveUpper(pairs, ab, ce), 1);
+  put(hn::InterleaveLower(pairs, ab_high, ce_high), 2);
+  put(hn::InterleaveUpper(pairs, ab_high, ce_high), 3);
+}
+
+/// Packs `factor` times a matrix whose rows are `step` apart; zeros fill the last vectors.
+inline void pack_panels(const float* from, int64_t step, int64_t rows, int64_t columns, float* to,
+                        float factor = 1) {
+  const F32 d;
+  const VF f = hn::Set(d, factor);
   for (int64_t column = 0; column < columns; column += kPanel) {
     const int64_t width = std::min(columns - column, kPanel);
-    const int64_t padded = Panels::vectors(width) * static_cast<int64_t>(kLanes);
-    for (int64_t r = 0; r < rows; ++r, to += padded) {
-      std::copy_n(from + r * step + column, width, to);
-      std::fill(to + width, to + padded, 0.f);
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* row = from + r * step + column;
+      for (int64_t c = 0; c < width; c += static_cast<int64_t>(kLanes), to += kLanes)
+        hn::Store(hn::Mul(f, load_part(row + c, lanes_left(c, width))), d, to);
     }
   }
 }
 
-/// Packs the transpose of a matrix whose rows, `columns` of them here, are `step` apart.
-inline void pack_turned(const float* from, int64_t step, int64_t rows, int64_t columns, float* to) {
+/// Packs `factor` times the transpose of a matrix whose rows, `columns` of them here, are `step`
+/// apart.
+inline void pack_turned(const float* from, int64_t step, int64_t rows, int64_t columns, float* to,
+                        float factor = 1) {
   for (int64_t column = 0; column < columns; column += kPanel) {
     const int64_t width = std::min(columns - column, kPanel);
     const int64_t padded = Panels::vectors(width) * static_cast<int64_t>(kLanes);
-    const float* block = from + column * step;
-    int64_t c = 0;
-    for (; c + 4 <= width; c += 4) {
+    for (int64_t c = 0; c < width; c += static_cast<int64_t>(kLanes)) {
+      const float* block = from + (column + c) * step;
+      const size_t n = lanes_left(c, width);
       int64_t r = 0;
       for (; r + 4 <= rows; r += 4)
-        turn_block(block + c * step + r, step, to + r * padded + c, padded);
+        turn_block(block + r, step, n, factor, to + r * padded + c, padded);
       for (; r < rows; ++r) {
-        for (int64_t i = c; i < c + 4; ++i) to[r * padded + i] = block[i * step + r];
+        for (size_t i = 0; i < kLanes; ++i) {
+          to[r * padded + c + static_cast<int64_t>(i)] =
+              i < n ? factor * block[static_cast<int64_t>(i) * step + r] : 0.f;
+        }
       }
-    }
-    for (; c < padded; ++c) {
-      for (int64_t r = 0; r < rows; ++r) to[r * padded + c] = c < width ? block[c * step + r] : 0.f;
     }
     to += rows * padded;
   }
