@@ -186,6 +186,34 @@ HWY_INLINE VF simd_log1p(VF x) {
   return hn::IfThenElse(is_ordinary(u), hn::CopySign(y, x), log_of_special(u));
 }
 
+/// (2^r - 1) / r on [-0.5, 0.5].
+HWY_INLINE VF exp2_slope(VF r) {
+  return polynomial(r, 0x1.62e43p-1f, 0x1.ebfbdep-3f, 0x1.c6af6ep-5f, 0x1.3b2bap-7f,
+                    0x1.5f07dcp-10f, 0x1.4308fap-13f);
+}
+/// 2^u = power (1 + rest), power a power of two; u within [-126, 127].
+struct PowerOfTwo {
+  VF power, rest;
+};
+HWY_INLINE PowerOfTwo power_of_two_near(VF u) {
+  // Adding 1.5 * 2^23 leaves the nearest integer in the low bits, which alone outlive the shift.
+  const VF magic = constant(12582912.f), shifted = hn::Add(u, magic);
+  const VF r = hn::Sub(u, hn::Sub(shifted, magic));
+  return {from_bits(hn::Add(hn::ShiftLeft<23>(bits_of(shifted)), bits_of(constant(1.f)))),
+          hn::Mul(r, exp2_slope(r))};
+}
+/// 2^u; u within [-126, 127].
+HWY_INLINE VF exp2_within(VF u) {
+#if HWY_TARGET <= HWY_AVX3
+  const VF r{_mm512_reduce_ps(u.raw, 0)};  // u less the nearest integer
+  const VF p = hn::MulAdd(r, exp2_slope(r), constant(1.f));
+  return VF{_mm512_scalef_ps(p.raw, hn::Sub(u, r).raw)};
+#else
+  const PowerOfTwo p = power_of_two_near(u);
+  return hn::MulAdd(p.power, p.rest, p.power);
+#endif
+}
+
 /// erf(t) = 1 - 2^(t g) of t = |x|, with g = log2(erfc(t)) / t.
 HWY_INLINE VF simd_erf(VF x) {
   // erf rounds to 1 from 4 on; Min gives its second operand where one is NaN.
@@ -194,16 +222,9 @@ HWY_INLINE VF simd_erf(VF x) {
   const VF g = polynomial(t, -0x1.a0be84p+0f, -0x1.d63ec4p-1f, -0x1.2fabe2p-3f, 0x1.c4b918p-6f,
                           0x1.e552e8p-13f, -0x1.3b3b62p-9f, 0x1.deacbp-11f, -0x1.63ef3cp-13f,
                           0x1.c017dap-17f);
-  const VF u = hn::Mul(t, g);
-  // Adding 1.5 * 2^23 leaves the nearest integer in the low bits, which alone outlive the shift.
-  const VF magic = constant(12582912.f), shifted = hn::Add(u, magic);
-  const VF r = hn::Sub(u, hn::Sub(shifted, magic));
-  const VF power = from_bits(hn::Add(hn::ShiftLeft<23>(bits_of(shifted)), bits_of(constant(1.f))));
-  // (2^r - 1) / r on [-0.5, 0.5].
-  const VF e = hn::Mul(r, polynomial(r, 0x1.62e43p-1f, 0x1.ebfbdep-3f, 0x1.c6af6ep-5f,
-                                     0x1.3b2bap-7f, 0x1.5f07dcp-10f, 0x1.4308fap-13f));
+  const PowerOfTwo p = power_of_two_near(hn::Mul(t, g));
   const VF one = constant(1.f);
-  return hn::CopySign(hn::NegMulAdd(power, e, hn::Sub(one, power)), x);
+  return hn::CopySign(hn::NegMulAdd(p.power, p.rest, hn::Sub(one, p.power)), x);
 }
 
 /// log2 of positive normal doubles to 2^-38, enough for a float's power.
