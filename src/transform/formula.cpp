@@ -143,11 +143,21 @@ class Reader {
     if (const auto maker = arithmetic().find(name); maker != arithmetic().end())
       return {maker->second(x)};
     if (name == "cast") {
-      const bool truth = graph_.type(node.inputs[0]).dtype == DType::bool_;
-      return {truth ? call("where", {x[0], number(1), number(0)}) : x[0]};
+      return {converted(x[0], graph_.type(node.inputs[0]).dtype, node.outputs[0].dtype)};
     }
     if (name == "reshape" && node.outputs[0].shape.rank() == 0) return x;
     return called(node, name, x);
+  }
+
+  /// Conversions that change numbers by more than rounding: floating ones to integers, and what
+  /// does not fit the type that it goes to.
+  static Expression converted(const Expression& x, DType from, DType to) {
+    if (from == to) return x;
+    if (from == DType::bool_) return call("where", {x, number(1), number(0)});
+    if (to == DType::bool_) return call("not_equal", {x, number(0)});
+    if (is_floating(to)) return x;
+    if (is_floating(from) && (to == i32 || to == i64)) return call("trunc", {x});
+    return promote(from, to) == to ? x : call(name_of(to), {x});
   }
 
   /// What is no arithmetic: a call with its attributes, those that say nothing left out.

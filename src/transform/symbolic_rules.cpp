@@ -124,7 +124,82 @@ Result where_known(Args x) {
   return same(x[1], x[2]) ? Result(x[1]) : no;
 }
 
-Result where_equal(Args x) { return is_call(x[0], "equal") ? Result(x[2]) : no; }
+/// x, rebuilt with every part that `other` has something else for.
+template <class F>
+Expression rebuilt(const Expression& x, const F& other) {
+  if (const Result y = other(x)) return *y;
+  std::vector<Expression> args;
+  bool changed = false;
+  for (const Expression& a : x->args) {
+    args.push_back(rebuilt(a, other));
+    changed |= !same(args.back(), a);
+  }
+  if (!changed) return x;
+  switch (x->kind) {
+    case Kind::sum:
+      return add(args);
+    case Kind::product:
+      return multiply(args);
+    case Kind::power:
+      return power(args[0], args[1]);
+    default:
+      return call(x->name, std::move(args));
+  }
+}
+
+/// A branch that is taken where `condition` is `holds`: choices by the same condition are made.
+Expression known(const Expression& branch, const Expression& condition, bool holds) {
+  return rebuilt(branch, [&](const Expression& x) -> Result {
+    const bool again = is_call(x, "where") && same(x->args[0], condition);
+    return again ? Result(known(x->args[holds ? 1 : 2], condition, holds)) : no;
+  });
+}
+
+Result where_within(Args x) {
+  const Expression a = known(x[1], x[0], true), b = known(x[2], x[0], false);
+  return same(a, x[1]) && same(b, x[2]) ? no : Result(call("where", {x[0], a, b}));
+}
+
+/// Whether x is a power of 0 to 0 or less, or the logarithm of such a number, somewhere, where u is
+/// v.
+bool undefined_at(const Expression& x, const Expression& u, const Expression& v) {
+  const auto at = [&](const Expression& y) {
+    return rebuilt(y, [&](const Expression& z) { return same(z, u) ? Result(v) : no; });
+  };
+  if (x->kind == Kind::power && is_number(at(x->args[0]), 0)) {
+    const Expression exponent = at(x->args[1]);
+    if (is_number(exponent) && exponent->number <= 0) return true;
+  }
+  if (is_call(x, "log")) {
+    const Expression inside = at(x->args[0]);
+    if (is_number(inside) && inside->number <= 0) return true;
+  }
+  return std::any_of(x->args.begin(), x->args.end(),
+                     [&](const Expression& y) { return undefined_at(y, u, v); });
+}
+
+Result where_equal(Args x) {
+  if (!is_call(x[0], "equal")) return no;
+  for (const size_t i : {0u, 1u}) {
+    const Expression &u = x[0]->args[i], &v = x[0]->args[1 - i];
+    if (is_number(u)) continue;
+    if (undefined_at(x[2], u, v)) {
+      if (is_number(x[1], 0)) return x[2];
+      continue;
+    }
+    const auto met = [&](const Expression& z) { return same(z, u) ? Result(v) : no; };
+    if (same(rebuilt(x[2], met), rebuilt(x[1], met))) return x[2];
+  }
+  return no;
+}
+
+Result truncated(Args x) {
+  if (is_number(x[0])) return number(std::trunc(x[0]->number));
+  for (const char* whole : {"trunc", "floor", "ceil", "round", "sign"}) {
+    if (is_call(x[0], whole)) return x[0];
+  }
+  return no;
+}
 
 const Identity kCallRules[] = {
     {"sin(-u) -> -sin(u)", "sin", odd<kSin>},
@@ -166,7 +241,10 @@ const Identity kCallRules[] = {
     {"a < b of numbers", "less",
      [](Args x) { return compare_numbers(x, [](double a, double b) { return a < b; }); }},
     {"where(true, a, b) -> a; where(c, a, a) -> a", "where", where_known},
-    {"where(u == v, a, b) -> b, but for the points where they meet", "where", where_equal},
+    {"where(c, where(c, a, d), where(c, e, b)) -> where(c, a, b)", "where", where_within},
+    {"where(u == v, a, b) -> b where b is a where they meet, or has no value there and a is 0",
+     "where", where_equal},
+    {"trunc(u) -> u of what is whole", "trunc", truncated},
 };
 
 /// The product without one factor f(u)^2, where it has that.

@@ -244,6 +244,36 @@ TEST(Formula, OfAFunctionItselfCollectsLikeTerms) {
   EXPECT_EQ(formula(varve::sin, "angle"), "sin(angle)");
 }
 
+TEST(Formula, KeepsChoicesThatAreNotTheirOtherBranch) {
+  EXPECT_EQ(formula([](X x) { return where(x == 0, 5, x); }, "x"), "where(x == 0, 5, x)");
+  EXPECT_EQ(formula([](X x) { return where(x == 2, 4, x * x); }, "x"), "x^2");
+  EXPECT_EQ(formula([](X x) { return where(x == 2, 5, x * x); }, "x"), "where(x == 2, 5, x^2)");
+  EXPECT_EQ(formula([](X x, X y) { return where(x == y, x, y); }, "x", "y"), "y");
+  EXPECT_EQ(formula([](X x, X y) { return where(x == y, x * y, y * y); }, "x", "y"), "y^2");
+  EXPECT_EQ(formula([](X x, X y) { return where(x == y, 1, y); }, "x", "y"), "where(x == y, 1, y)");
+  // A guard's number at a point where the rest has none is a value of its own, but for 0.
+  EXPECT_EQ(formula([](X x) { return where(x == 0, 1, sin(x) / x); }, "x"),
+            "where(x == 0, 1, sin(x)/x)");
+  EXPECT_EQ(formula([](X x) { return where(x == 0, 0, x * log(x)); }, "x"), "x*log(x)");
+  // Within a branch its condition is known.
+  EXPECT_EQ(formula([](X x) { return where(x > 1, where(x > 1, x, 2), where(x > 1, 3, -x)); }, "x"),
+            "where(x > 1, x, -x)");
+}
+
+TEST(Formula, WritesConversionsThatChangeNumbers) {
+  EXPECT_EQ(formula([](X x) { return cast(cast(x, i64), f64) * x; }, "x"), "x*trunc(x)");
+  EXPECT_EQ(formula([](X x) { return cast(cast(floor(x), i32), f64); }, "x"), "floor(x)");
+  EXPECT_EQ(formula([](X x) { return cast(cast(x, u8), f64); }, "x"), "u8(x)");
+  EXPECT_EQ(formula([](X x) { return cast(cast(x, f32), f64); }, "x"), "x");
+  EXPECT_EQ(formula([](X x) { return where(cast(x, DType::bool_), 1, x); }, "x"),
+            "where(x != 0, 1, x)");
+  EXPECT_EQ(formula([](const Tensors& v) -> Tensors { return cast(v[0], i8) + cast(v[0], i64); },
+                    tensor({int64_t{300}}), {"n"}),
+            "n + i8(n)");
+  // The derivative is that of what is written: steps have none.
+  EXPECT_EQ(formula(grad([](X x) { return cast(cast(x, i64), f64) * x; }), "x"), "trunc(x)");
+}
+
 TEST(Formula, OfSeveralArgumentsKeepsOneOrder) {
   const auto f = [](X x, X y, X z) { return (x + y) * z; };
   EXPECT_EQ(formula(f, "x", "y", "z"), "z*(x + y)");
