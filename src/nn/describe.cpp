@@ -9,6 +9,7 @@
 #include "ir/frame.h"
 #include "nn/batch.h"
 #include "nn/network.h"
+#include "transform/flops.h"
 #include "varve/nn/network.h"
 
 namespace varve::nn {
@@ -47,28 +48,6 @@ const ir::Types& samples_of(const Layer& model) {
   return samples;
 }
 
-double flops_of(const ir::Graph& graph, FunctionRef<void(const ir::GraphNode&, double)> add) {
-  double all = 0;
-  for (const ir::GraphNode& node : graph.nodes) {
-    if (node.op->traits.structural) continue;
-    ir::Types types;
-    for (ir::ValueId v : node.inputs) types.push_back(graph.type(v));
-    double flops = 0;
-    if (node.op->flops) {
-      flops = node.op->flops({*node.op, types, node.attributes}, node.outputs);
-    } else if (node.op->decompose) {
-      const ir::Graph body = ir::trace_body(
-          types, [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
-      flops = flops_of(body, [](const ir::GraphNode&, double) {});
-    } else if (!node.op->view) {
-      for (const ir::TensorType& t : node.outputs) flops += static_cast<double>(t.shape.size());
-    }
-    add(node, flops);
-    all += flops;
-  }
-  return all;
-}
-
 /// One call of a model on placeholders, watched.
 struct Run {
   struct Row {
@@ -99,9 +78,9 @@ struct Run {
     for (const ir::Binding& b : frame.bindings()) {
       if (b.input.defined()) inputs.push_back(b.input);
     }
-    flops_of(ir::linearize(y.list(), inputs), [&](const ir::GraphNode& node, double count) {
-      flops[node.site.layer ? *node.site.layer : std::string()] += count;
-    });
+    const ir::Graph graph = ir::linearize(y.list(), inputs);
+    for (const ir::GraphNode& node : graph.nodes)
+      flops[node.site.layer ? *node.site.layer : std::string()] += transform::flops_of(graph, node);
   }
 
   double below(const std::string& path) const {

@@ -14,5 +14,7 @@ struct ScanInputs {
 /// All outputs: carries after the last step, what was stacked, then the carries before each step.
 std::vector<Tensor> make_scan(const ir::GraphRef& body, const ScanInputs& inputs, int64_t length,
                               bool reverse, Where where = {});
+/// The row of the op table.
+ir::OpDef scan_row();
 
 }  // namespace varve::transform

@@ -9,6 +9,7 @@
 #include "ir/graph.h"
 #include "ops/build.h"
 #include "transform/control.h"
+#include "transform/control_parts.h"
 #include "varve/control.h"
 
 namespace varve {
@@ -16,15 +17,9 @@ namespace {
 
 using ir::TensorType;
 using ir::Types;
-using Span = std::span<const Tensor>;
-
-void append(std::vector<Tensor>& to, Span more) { to.insert(to.end(), more.begin(), more.end()); }
-
-Types types_of(Span x) {
-  Types out;
-  for (const Tensor& t : x) out.push_back(ir::type_of(t));
-  return out;
-}
+using transform::append;
+using transform::Span;
+using transform::types_of;
 
 /// A function that was traced, and what the trace saw of variables.
 struct Traced {

@@ -8,6 +8,7 @@
 #include "ir/dispatch.h"
 #include "ir/graph.h"
 #include "transform/dead_code.h"
+#include "transform/flops.h"
 #include "transform/simplify.h"
 #include "transform/symbolic.h"
 
@@ -199,13 +200,6 @@ std::string written(const ir::Graph& graph, const std::vector<std::string>& name
   return out;
 }
 
-double operations_of(const ir::Graph& graph, const ir::GraphNode& node) {
-  if (!node.op->flops) return static_cast<double>(node.outputs[0].shape.size());
-  ir::Types inputs;
-  for (ir::ValueId v : node.inputs) inputs.push_back(graph.type(v));
-  return node.op->flops({*node.op, inputs, node.attributes}, node.outputs);
-}
-
 }  // namespace
 
 std::string detail::formula(const Flat& f, const std::vector<std::string>& names) {
@@ -241,7 +235,7 @@ OperationCounts count_operations(const TensorsFunction& f, const Tensors& at) {
   for (const ir::GraphNode& node : graph.nodes) {
     if (node.op->traits.structural || node.op->view || node.outputs.empty()) continue;
     ++counts.nodes;
-    counts.operations += operations_of(graph, node);
+    counts.operations += transform::flops_of(graph, node);
   }
   return counts;
 }
