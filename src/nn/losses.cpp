@@ -44,6 +44,13 @@ Tensor mean_of_others(const Tensor& loss, const Tensor& labels,
   return loss * (static_cast<double>(loss.shape().size()) / maximum(sum(counts), 1));
 }
 
+// Halves as f32: in them 1 - kNearest is 1, and quotients of probabilities overflow.
+Tensor widened(const Tensor& x) { return x.dtype() == f16 || x.dtype() == bf16 ? cast(x, f32) : x; }
+// What came of such, in the type that the prediction had.
+Tensor as_given(const Tensor& loss, const Tensor& prediction) {
+  return loss.dtype() == prediction.dtype() ? loss : cast(loss, prediction.dtype());
+}
+
 // Probabilities along the last axis: divided by their sum, away from 0 and 1.
 Tensor clipped_rows(const Tensor& p) {
   return clip(p / sum(p, {.axes = {-1}, .keep_dims = true}), kNearest, 1 - kNearest);
@@ -74,9 +81,10 @@ Tensor CrossEntropy::operator()(const Tensor& prediction, const Tensor& target) 
     q = one_hot(ignore_index ? where(y == *ignore_index, 0, y) : y, count,
                 {.dtype = prediction.dtype()});
   }
-  q = smoothed(q, label_smoothing, static_cast<double>(count));
+  q = smoothed(widened(q), label_smoothing, static_cast<double>(count));
   if (weights.defined()) q = q * weights;
-  const Tensor loss = -sum(q * log(clipped_rows(prediction)), {.axes = {-1}});
+  const Tensor loss =
+      as_given(-sum(q * log(clipped_rows(widened(prediction))), {.axes = {-1}}), prediction);
   if (!ignore_index) return loss;
   return mean_of_others(where(y == *ignore_index, 0, loss), y, ignore_index);
 }
@@ -106,15 +114,16 @@ void NegativeLogLikelihood::fields(Fields& f) {
 }
 
 Tensor BinaryCrossEntropy::operator()(const Tensor& prediction, const Tensor& target) const {
-  const Tensor y =
-      smoothed(nn::align("binary_cross_entropy", prediction, target), label_smoothing, 2);
+  constexpr const char* kName = "binary_cross_entropy";
   const double w = positive_weight;
   if (from_logits) {
+    const Tensor y = smoothed(nn::align(kName, prediction, target), label_smoothing, 2);
     if (w == 1) return sigmoid_cross_entropy(prediction, y);
     return (1 - y) * prediction + (1 + (w - 1) * y) * softplus(-prediction);
   }
-  const Tensor p = clip(prediction, kNearest, 1 - kNearest);
-  return -(w * y * log(p) + (1 - y) * log(1 - p));
+  const Tensor given = widened(prediction), p = clip(given, kNearest, 1 - kNearest);
+  const Tensor y = smoothed(nn::align(kName, given, target), label_smoothing, 2);
+  return as_given(-(w * y * log(p) + (1 - y) * log(1 - p)), prediction);
 }
 void BinaryCrossEntropy::fields(Fields& f) {
   f("from_logits", from_logits, "Predictions are scores before the sigmoid.");
@@ -123,13 +132,15 @@ void BinaryCrossEntropy::fields(Fields& f) {
 }
 
 Tensor BinaryFocal::operator()(const Tensor& prediction, const Tensor& target) const {
-  const Tensor y = smoothed(nn::align("binary_focal", prediction, target), label_smoothing, 2);
-  const Tensor p = clip(from_logits ? sigmoid(prediction) : prediction, kNearest, 1 - kNearest);
+  const Tensor given = widened(prediction);
+  const Tensor y = smoothed(nn::align("binary_focal", given, target), label_smoothing, 2);
+  const Tensor p = clip(from_logits ? sigmoid(given) : given, kNearest, 1 - kNearest);
   const Tensor bce =
-      from_logits ? sigmoid_cross_entropy(prediction, y) : -(y * log(p) + (1 - y) * log(1 - p));
+      from_logits ? sigmoid_cross_entropy(given, y) : -(y * log(p) + (1 - y) * log(1 - p));
   const Tensor missed = 1 - (y * p + (1 - y) * (1 - p));
-  const Tensor loss = power(missed, gamma.value) * bce;
-  return alpha ? loss * (y * *alpha + (1 - y) * (1 - *alpha)) : loss;
+  Tensor loss = power(missed, gamma.value) * bce;
+  if (alpha) loss = loss * (y * *alpha + (1 - y) * (1 - *alpha));
+  return as_given(loss, prediction);
 }
 void BinaryFocal::fields(Fields& f) {
   f("from_logits", from_logits, "Predictions are scores before the sigmoid.");
@@ -142,13 +153,14 @@ Tensor CategoricalFocal::operator()(const Tensor& prediction, const Tensor& targ
   constexpr const char* kName = "categorical_focal";
   const Tensor y = smoothed(nn::distribution(kName, prediction, target), label_smoothing,
                             static_cast<double>(prediction.shape()[-1]));
-  const Tensor log_p = from_logits ? log_softmax(prediction) : log(clipped_rows(prediction));
+  const Tensor given = widened(prediction);
+  const Tensor log_p = from_logits ? log_softmax(given) : log(clipped_rows(given));
   const Tensor p = from_logits ? clip(exp(log_p), kNearest, 1 - kNearest) : exp(log_p);
   // A class of probability 0 says nothing, even where its logit is -inf.
   Tensor terms = where(y == 0, 0, y * log_p) * power(1 - p, gamma.value);
   const Tensor weights = weights_of(kName, class_weights, prediction);
   if (weights.defined()) terms = terms * weights;
-  return -alpha.value * sum(terms, {.axes = {-1}});
+  return as_given(-alpha.value * sum(terms, {.axes = {-1}}), prediction);
 }
 void CategoricalFocal::fields(Fields& f) {
   f("from_logits", from_logits, "Predictions are scores before the softmax.");
@@ -164,8 +176,8 @@ Tensor KLDivergence::operator()(const Tensor& prediction, const Tensor& target) 
     const Tensor safe = where(y > 0, y, 1);
     return sum(where(y > 0, y * (log(safe) - prediction), 0), {.axes = {-1}});
   }
-  const Tensor q = clip(y, kNearest, 1), p = clip(prediction, kNearest, 1);
-  return sum(q * log(q / p), {.axes = {-1}});
+  const Tensor q = clip(widened(y), kNearest, 1), p = clip(widened(prediction), kNearest, 1);
+  return as_given(sum(q * log(q / p), {.axes = {-1}}), prediction);
 }
 void KLDivergence::fields(Fields& f) {
   f("log_prediction", log_prediction, "Predictions are log-probabilities.");
@@ -236,7 +248,7 @@ void Quantile::fields(Fields& f) {
 
 Tensor CosineSimilarity::operator()(const Tensor& prediction, const Tensor& target) const {
   constexpr const char* kName = "cosine_similarity";
-  const Tensor y = nn::align(kName, prediction, target);
+  const Tensor given = widened(prediction), y = nn::align(kName, given, target);
   if (prediction.rank() < 2) {
     throw ShapeError("cosine_similarity: expected vectors [batch, ..., n], got " +
                      prediction.shape().to_string());
@@ -245,7 +257,7 @@ Tensor CosineSimilarity::operator()(const Tensor& prediction, const Tensor& targ
     // Keras' least squared length.
     return x * rsqrt(maximum(sum(square(x), {.axes = {-1}, .keep_dims = true}), 1e-12));
   };
-  return -sum(unit(prediction) * unit(y), {.axes = {-1}});
+  return as_given(-sum(unit(given) * unit(y), {.axes = {-1}}), prediction);
 }
 
 }  // namespace varve::losses

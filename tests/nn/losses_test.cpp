@@ -105,6 +105,35 @@ TEST(BinaryCrossEntropy, IsTheSameFromLogitsAndProbabilities) {
               0.9 * std::log1p(std::exp(-0.5)) + 0.1 * std::log1p(std::exp(0.5)), 1e-12);
 }
 
+// Probabilities that a half cannot bring nearer to 0 and 1 than to them.
+TEST(Losses, OfHalvesAreThoseOfTheirNumbersInDoubles) {
+  const std::vector<double> p{0, 1, 1, 0, 0.5, 0.75}, y{0, 1, 0, 1, 1, 0};
+  const Loss kinds[] = {
+      losses::BinaryCrossEntropy{}, losses::BinaryCrossEntropy{.positive_weight = 2},
+      losses::BinaryFocal{},        losses::BinaryFocal{.alpha = 0.25},
+      losses::CrossEntropy{},       losses::CategoricalFocal{},
+      losses::KLDivergence{},       losses::CosineSimilarity{}};
+  for (const Loss& loss : kinds) {
+    for (const DType dtype : {f16, bf16}) {
+      SCOPED_TRACE(loss.config() + name_of(dtype));
+      const Tensor x = tensor(p, {3, 2}), target = tensor(y, {3, 2});
+      const Tensor half = loss.per_sample(cast(x, dtype), target);
+      const auto expected = values(loss.per_sample(x, target)), got = values(half);
+      ASSERT_EQ(got.size(), expected.size());
+      for (size_t i = 0; i < got.size(); ++i) {
+        // f32 has 1 - 1e-7 as 1 - 2 * 2^-24; a half then has 8 or 11 digits.
+        EXPECT_NEAR(got[i], expected[i], 0.02 * std::abs(expected[i]) + 2e-4) << i;
+      }
+      const auto g = vjp([&](const Tensors& v) -> Tensors { return loss.per_sample(v[0], target); },
+                         cast(x, dtype), cast(ones(half.shape()), half.dtype()));
+      for (double v : values(g.cotangents[0])) EXPECT_FALSE(std::isnan(v));
+    }
+  }
+  // Zero rows have no direction.
+  const Tensor zero = zeros({1, 2}, f16);
+  EXPECT_EQ(values(losses::CosineSimilarity{}(zero, zero))[0], 0);
+}
+
 TEST(BinaryCrossEntropy, AColumnOfPredictionsMeetsARowOfTargets) {
   const Tensor x = tensor({-2.0, 0.5, 1.0}, {3, 1});
   EXPECT_EQ(losses::BinaryCrossEntropy{}(sigmoid(x), tensor({true, false, true})).shape(),
