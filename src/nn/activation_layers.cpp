@@ -63,7 +63,8 @@ Tensor PReLU::call(const Tensor& x, Scope& s) const {
   const Tensor alpha = s.variable("alpha", Shape(std::move(dims)),
                                   {.initializer = alpha_initializer,
                                    .dtype = weight_type(x),
-                                   .regularizer = alpha_regularizer});
+                                   .regularizer = alpha_regularizer,
+                                   .constraint = alpha_constraint});
   return relu(x) - alpha * relu(-x);
 }
 Tensor PReLU::operator()(const Tensor& x, CallOptions options, Where where) && {
@@ -72,6 +73,7 @@ Tensor PReLU::operator()(const Tensor& x, CallOptions options, Where where) && {
 void PReLU::fields(Fields& f) {
   f("alpha_initializer", alpha_initializer, "How the slopes begin.");
   f("alpha_regularizer", alpha_regularizer, "Penalty on the slopes.");
+  f("alpha_constraint", alpha_constraint, "What the slopes are brought back to.");
   f("shared_axes", shared_axes, "Axes, from 1, that share a slope.", {.min = 1});
   f("name", name, kName);
 }
@@ -229,13 +231,17 @@ Tensor Maxout::call(const Tensor& x, Scope& s) const {
   require_rank(x, 2, 1 << 20, "[batch, ..., features]");
   const DType dtype = weight_type(x);
   MatmulOptions options;
-  const Tensor kernel = fitted(
-      s, "kernel", {x.shape()[-1], units * pieces}, 0, 1,
-      {.initializer = kernel_initializer, .dtype = dtype, .regularizer = kernel_regularizer});
+  const Tensor kernel = fitted(s, "kernel", {x.shape()[-1], units * pieces}, 0, 1,
+                               {.initializer = kernel_initializer,
+                                .dtype = dtype,
+                                .regularizer = kernel_regularizer,
+                                .constraint = kernel_constraint});
   if (use_bias) {
-    options.bias = s.variable(
-        "bias", {units * pieces},
-        {.initializer = bias_initializer, .dtype = dtype, .regularizer = bias_regularizer});
+    options.bias = s.variable("bias", {units * pieces},
+                              {.initializer = bias_initializer,
+                               .dtype = dtype,
+                               .regularizer = bias_regularizer,
+                               .constraint = bias_constraint});
   }
   return maxout(matmul(real(x), kernel, options), pieces);
 }
@@ -250,6 +256,8 @@ void Maxout::fields(Fields& f) {
   f("bias_initializer", bias_initializer, "How the bias begins.");
   f("kernel_regularizer", kernel_regularizer, "Penalty on the kernel.");
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
+  f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
+  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
   f("name", name, kName);
 }
 

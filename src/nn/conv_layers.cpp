@@ -34,7 +34,8 @@ Tensor bias_of(const L& layer, const Tensor& x, int64_t size, Scope& s) {
   return s.variable("bias", {size},
                     {.initializer = layer.bias_initializer,
                      .dtype = weight_type(x),
-                     .regularizer = layer.bias_regularizer});
+                     .regularizer = layer.bias_regularizer,
+                     .constraint = layer.bias_constraint});
 }
 
 template <int N, class L, class F>
@@ -52,7 +53,8 @@ Tensor convolve(const L& layer, const Tensor& input, Scope& s, F conv) {
       s, "kernel", kernel_shape(layer.kernel_size, channels / groups, layer.filters), N, groups,
       {.initializer = layer.kernel_initializer,
        .dtype = weight_type(x),
-       .regularizer = layer.kernel_regularizer});
+       .regularizer = layer.kernel_regularizer,
+       .constraint = layer.kernel_constraint});
   ConvOptions<N> options{.strides = layer.strides,
                          .padding = layer.padding,
                          .data_format = layer.data_format,
@@ -71,7 +73,8 @@ Tensor convolve_transposed(const L& layer, const Tensor& input, Scope& s, F conv
       fitted(s, "kernel", kernel_shape(layer.kernel_size, layer.filters, channels), N + 1, 1,
              {.initializer = layer.kernel_initializer,
               .dtype = weight_type(x),
-              .regularizer = layer.kernel_regularizer});
+              .regularizer = layer.kernel_regularizer,
+              .constraint = layer.kernel_constraint});
   ConvTransposeOptions<N> options{.strides = layer.strides,
                                   .padding = layer.padding,
                                   .data_format = layer.data_format,
@@ -88,7 +91,8 @@ Tensor depthwise_kernel(const L& layer, const Tensor& x, const char* name, Scope
   return fitted(s, name, kernel_shape(layer.kernel_size, channels, layer.depth_multiplier), N, 1,
                 {.initializer = layer.depthwise_initializer,
                  .dtype = weight_type(x),
-                 .regularizer = layer.depthwise_regularizer});
+                 .regularizer = layer.depthwise_regularizer,
+                 .constraint = layer.depthwise_constraint});
 }
 
 template <int N, class L>
@@ -117,7 +121,8 @@ Tensor separable(const L& layer, const Tensor& input, Scope& s, F conv) {
              kernel_shape(Extents<N>(1), each.shape()[-2] * each.shape()[-1], layer.filters), N, 1,
              {.initializer = layer.pointwise_initializer,
               .dtype = weight_type(x),
-              .regularizer = layer.pointwise_regularizer});
+              .regularizer = layer.pointwise_regularizer,
+              .constraint = layer.pointwise_constraint});
   DepthwiseConvOptions<N> options = depthwise_options<N>(layer);
   options.bias = bias_of(layer, x, layer.filters, s);
   return layer.activation(conv(x, each, mixing, options));
@@ -137,6 +142,8 @@ void depthwise_fields(L& layer, Fields& f) {
   f("bias_initializer", layer.bias_initializer, "How the bias begins.");
   f("depthwise_regularizer", layer.depthwise_regularizer, "Penalty on the kernel.");
   f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("depthwise_constraint", layer.depthwise_constraint, "What the kernel is brought back to.");
+  f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
   f("name", layer.name, kName);
 }
 
@@ -155,6 +162,8 @@ void weight_fields(L& layer, Fields& f) {
   f("bias_initializer", layer.bias_initializer, "How the bias begins.");
   f("kernel_regularizer", layer.kernel_regularizer, "Penalty on the kernel.");
   f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("kernel_constraint", layer.kernel_constraint, "What the kernel is brought back to.");
+  f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
   f("name", layer.name, kName);
 }
 template <class L>
@@ -189,6 +198,11 @@ void separable_fields(L& layer, Fields& f) {
   f("depthwise_regularizer", layer.depthwise_regularizer, "Penalty on the depthwise kernel.");
   f("pointwise_regularizer", layer.pointwise_regularizer, "Penalty on the pointwise kernel.");
   f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("depthwise_constraint", layer.depthwise_constraint,
+    "What the depthwise kernel is brought back to.");
+  f("pointwise_constraint", layer.pointwise_constraint,
+    "What the pointwise kernel is brought back to.");
+  f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
   f("name", layer.name, kName);
 }
 

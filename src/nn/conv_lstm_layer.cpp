@@ -31,19 +31,25 @@ Tensors ConvLSTM2D::call(const Tensors& inputs, Scope& s) const {
   const Tensor x = cast(dropped_alike(in.x, dropout, s), dtype);
   const int64_t steps = x.shape()[1], n = 4 * filters;
   if (steps == 0) throw ShapeError("expected a step at least, got " + x.shape().to_string());
-  const Tensor kernel = fitted(
-      s, "kernel", {kernel_size[0], kernel_size[1], x.shape()[4], n}, 2, 1,
-      {.initializer = kernel_initializer, .dtype = dtype, .regularizer = kernel_regularizer});
-  const Tensor recurrent_kernel = s.variable(
-      "recurrent_kernel", {kernel_size[0], kernel_size[1], filters, n},
-      {.initializer = recurrent_initializer, .dtype = dtype, .regularizer = recurrent_regularizer});
+  const Tensor kernel = fitted(s, "kernel", {kernel_size[0], kernel_size[1], x.shape()[4], n}, 2, 1,
+                               {.initializer = kernel_initializer,
+                                .dtype = dtype,
+                                .regularizer = kernel_regularizer,
+                                .constraint = kernel_constraint});
+  const Tensor recurrent_kernel =
+      s.variable("recurrent_kernel", {kernel_size[0], kernel_size[1], filters, n},
+                 {.initializer = recurrent_initializer,
+                  .dtype = dtype,
+                  .regularizer = recurrent_regularizer,
+                  .constraint = recurrent_constraint});
   ConvOptions<2> options{.strides = strides, .padding = padding, .dilation = dilation_rate};
   if (use_bias) {
     options.bias = s.variable(
         "bias", {n},
         {.initializer = unit_forget_bias ? with_ones(bias_initializer, 4, 1) : bias_initializer,
          .dtype = dtype,
-         .regularizer = bias_regularizer});
+         .regularizer = bias_regularizer,
+         .constraint = bias_constraint});
   }
   // What the frames bring, all at once.
   const Tensor brought = conv2d(frames_of(x), kernel, options);
@@ -89,6 +95,9 @@ void ConvLSTM2D::fields(Fields& f) {
   f("kernel_regularizer", kernel_regularizer, "Penalty on the kernel.");
   f("recurrent_regularizer", recurrent_regularizer, "Penalty on the recurrent kernel.");
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
+  f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
+  f("recurrent_constraint", recurrent_constraint, "What the recurrent kernel is brought back to.");
+  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
   f("dropout", dropout, "Share of the inputs that is dropped.", kShare);
   f("recurrent_dropout", recurrent_dropout, "Share of the state that is dropped.", kShare);
   f("return_sequences", return_sequences, "Whether every state is given, not the last alone.");

@@ -18,14 +18,18 @@ Tensor BatchNorm::call(const Tensor& input, Scope& s) const {
   const Shape shape{x.shape()[axis]};
   BatchNormOptions options{.axis = axis, .epsilon = epsilon};
   if (scale) {
-    options.scale = fitted(
-        s, "gamma", shape, 0, 1,
-        {.initializer = gamma_initializer, .dtype = dtype, .regularizer = gamma_regularizer});
+    options.scale = fitted(s, "gamma", shape, 0, 1,
+                           {.initializer = gamma_initializer,
+                            .dtype = dtype,
+                            .regularizer = gamma_regularizer,
+                            .constraint = gamma_constraint});
   }
   if (center) {
-    options.offset =
-        fitted(s, "beta", shape, 0, 1,
-               {.initializer = beta_initializer, .dtype = dtype, .regularizer = beta_regularizer});
+    options.offset = fitted(s, "beta", shape, 0, 1,
+                            {.initializer = beta_initializer,
+                             .dtype = dtype,
+                             .regularizer = beta_regularizer,
+                             .constraint = beta_constraint});
   }
   const Tensor mean =
       fitted(s, "moving_mean", shape, 0, 1,
@@ -59,6 +63,8 @@ void BatchNorm::fields(Fields& f) {
   f("moving_variance_initializer", moving_variance_initializer, "How the running variance begins.");
   f("beta_regularizer", beta_regularizer, "Penalty on beta.");
   f("gamma_regularizer", gamma_regularizer, "Penalty on gamma.");
+  f("beta_constraint", beta_constraint, "What beta is brought back to.");
+  f("gamma_constraint", gamma_constraint, "What gamma is brought back to.");
   f("name", name, kName);
 }
 
@@ -69,14 +75,18 @@ Tensor LayerNorm::call(const Tensor& input, Scope& s) const {
   const Shape shape{x.shape()[-1]};
   LayerNormOptions options{.axes = {-1}, .epsilon = epsilon};
   if (scale) {
-    options.scale = fitted(
-        s, "gamma", shape, 0, 1,
-        {.initializer = gamma_initializer, .dtype = dtype, .regularizer = gamma_regularizer});
+    options.scale = fitted(s, "gamma", shape, 0, 1,
+                           {.initializer = gamma_initializer,
+                            .dtype = dtype,
+                            .regularizer = gamma_regularizer,
+                            .constraint = gamma_constraint});
   }
   if (center) {
-    options.offset =
-        fitted(s, "beta", shape, 0, 1,
-               {.initializer = beta_initializer, .dtype = dtype, .regularizer = beta_regularizer});
+    options.offset = fitted(s, "beta", shape, 0, 1,
+                            {.initializer = beta_initializer,
+                             .dtype = dtype,
+                             .regularizer = beta_regularizer,
+                             .constraint = beta_constraint});
   }
   return layer_norm(x, options);
 }
@@ -91,6 +101,8 @@ void LayerNorm::fields(Fields& f) {
   f("gamma_initializer", gamma_initializer, "How gamma begins.");
   f("beta_regularizer", beta_regularizer, "Penalty on beta.");
   f("gamma_regularizer", gamma_regularizer, "Penalty on gamma.");
+  f("beta_constraint", beta_constraint, "What beta is brought back to.");
+  f("gamma_constraint", gamma_constraint, "What gamma is brought back to.");
   f("name", name, kName);
 }
 

@@ -29,15 +29,19 @@ Weights weights_of(const L& layer, const Tensor& x, int64_t gates, const Shape& 
   w.kernel = fitted(s, "kernel", {features, n}, 0, 1,
                     {.initializer = layer.kernel_initializer,
                      .dtype = dtype,
-                     .regularizer = layer.kernel_regularizer});
+                     .regularizer = layer.kernel_regularizer,
+                     .constraint = layer.kernel_constraint});
   w.recurrent_kernel = s.variable("recurrent_kernel", {layer.units, n},
                                   {.initializer = layer.recurrent_initializer,
                                    .dtype = dtype,
-                                   .regularizer = layer.recurrent_regularizer});
+                                   .regularizer = layer.recurrent_regularizer,
+                                   .constraint = layer.recurrent_constraint});
   if (layer.use_bias) {
-    w.bias = s.variable(
-        "bias", bias,
-        {.initializer = bias_initializer, .dtype = dtype, .regularizer = layer.bias_regularizer});
+    w.bias = s.variable("bias", bias,
+                        {.initializer = bias_initializer,
+                         .dtype = dtype,
+                         .regularizer = layer.bias_regularizer,
+                         .constraint = layer.bias_constraint});
   }
   return w;
 }
@@ -146,6 +150,10 @@ void penalty_fields(L& l, Fields& f) {
   f("kernel_regularizer", l.kernel_regularizer, "Penalty on the kernel.");
   f("recurrent_regularizer", l.recurrent_regularizer, "Penalty on the recurrent kernel.");
   f("bias_regularizer", l.bias_regularizer, "Penalty on the bias.");
+  f("kernel_constraint", l.kernel_constraint, "What the kernel is brought back to.");
+  f("recurrent_constraint", l.recurrent_constraint,
+    "What the recurrent kernel is brought back to.");
+  f("bias_constraint", l.bias_constraint, "What the bias is brought back to.");
   f("dropout", l.dropout, "Share of the features that is dropped.", kShare);
   f("recurrent_dropout", l.recurrent_dropout, "Share of the state's units that is dropped.",
     kShare);
@@ -300,7 +308,8 @@ void GRU::fields(Fields& f) {
 
 Tensors Masking::call(const Tensor& x, Scope&) const {
   require_rank(x, 3, 3, kAxes);
-  return {x, any(x != mask_value.value, {.axes = {2}})};
+  const Tensor there = any(x != mask_value.value, {.axes = {2}, .keep_dims = true});
+  return {where(there, x, 0), squeeze(there, {2})};
 }
 Outputs Masking::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

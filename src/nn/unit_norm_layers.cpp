@@ -19,13 +19,15 @@ void affine(const L& layer, const Tensor& x, int axis, Scope& s, Options& option
     options.scale = fitted(s, "gamma", shape, 0, 1,
                            {.initializer = layer.gamma_initializer,
                             .dtype = dtype,
-                            .regularizer = layer.gamma_regularizer});
+                            .regularizer = layer.gamma_regularizer,
+                            .constraint = layer.gamma_constraint});
   }
   if (layer.center) {
     options.offset = fitted(s, "beta", shape, 0, 1,
                             {.initializer = layer.beta_initializer,
                              .dtype = dtype,
-                             .regularizer = layer.beta_regularizer});
+                             .regularizer = layer.beta_regularizer,
+                             .constraint = layer.beta_constraint});
   }
 }
 
@@ -39,6 +41,8 @@ void affine_fields(L& layer, Fields& f) {
   f("gamma_initializer", layer.gamma_initializer, "How gamma begins.");
   f("beta_regularizer", layer.beta_regularizer, "Penalty on beta.");
   f("gamma_regularizer", layer.gamma_regularizer, "Penalty on gamma.");
+  f("beta_constraint", layer.beta_constraint, "What beta is brought back to.");
+  f("gamma_constraint", layer.gamma_constraint, "What gamma is brought back to.");
   f("name", layer.name, kName);
 }
 

@@ -5,6 +5,7 @@
 
 #include "support/errors.h"
 #include "support/tensors.h"
+#include "varve/callbacks.h"
 #include "varve/derivatives.h"
 #include "varve/model.h"
 #include "varve/nn/layers.h"
@@ -76,6 +77,123 @@ TEST(Constraints, HoldAfterEveryStepOfTraining) {
     const Tensor kernel = model.variable("dense_1.kernel").value();
     EXPECT_LE(max(norm(kernel, {.axes = {0}})).to_double(), 0.5 + 1e-6);
     EXPECT_GE(min(model.variable("dense_1.bias").value()).to_double(), 0);
+  }
+}
+
+/// A layer with weights, a batch for it, and the variables that a constraint is given to.
+struct Constrained {
+  const char* name;
+  Layer layer;
+  Shape batch;
+  std::vector<const char*> variables;
+};
+
+std::vector<Constrained> constrained_layers(const Constraint& k, const Constraint& b) {
+  const std::vector<const char*> usual{"kernel", "bias"},
+      separable{"depthwise_kernel", "pointwise_kernel", "bias"},
+      recurrent{"kernel", "recurrent_kernel", "bias"}, affine{"gamma", "beta"};
+  const Initializer weights = "glorot_uniform";
+  const Shape line{8, 7, 3}, image{8, 6, 5, 3}, solid{8, 4, 4, 4, 2}, film{8, 3, 5, 5, 2};
+  return {
+      {"dense", nn::Dense{.units = 3, .kernel_constraint = k, .bias_constraint = b}, {8, 4}, usual},
+      {"maxout",
+       nn::Maxout{.units = 3, .kernel_constraint = k, .bias_constraint = b},
+       {8, 4},
+       usual},
+      {"conv1d", nn::Conv1D{.filters = 4, .kernel_constraint = k, .bias_constraint = b}, line,
+       usual},
+      {"conv2d", nn::Conv2D{.filters = 4, .kernel_constraint = k, .bias_constraint = b}, image,
+       usual},
+      {"conv3d", nn::Conv3D{.filters = 4, .kernel_constraint = k, .bias_constraint = b}, solid,
+       usual},
+      {"conv1d_transpose",
+       nn::Conv1DTranspose{.filters = 4, .kernel_constraint = k, .bias_constraint = b}, line,
+       usual},
+      {"conv2d_transpose",
+       nn::Conv2DTranspose{.filters = 4, .kernel_constraint = k, .bias_constraint = b}, image,
+       usual},
+      {"conv3d_transpose",
+       nn::Conv3DTranspose{.filters = 4, .kernel_constraint = k, .bias_constraint = b}, solid,
+       usual},
+      {"depthwise_conv1d", nn::DepthwiseConv1D{.depthwise_constraint = k, .bias_constraint = b},
+       line, usual},
+      {"depthwise_conv2d", nn::DepthwiseConv2D{.depthwise_constraint = k, .bias_constraint = b},
+       image, usual},
+      {"separable_conv1d",
+       nn::SeparableConv1D{.filters = 4,
+                           .depthwise_constraint = k,
+                           .pointwise_constraint = k,
+                           .bias_constraint = b},
+       line, separable},
+      {"separable_conv2d",
+       nn::SeparableConv2D{.filters = 4,
+                           .depthwise_constraint = k,
+                           .pointwise_constraint = k,
+                           .bias_constraint = b},
+       image, separable},
+      {"simple_rnn",
+       nn::SimpleRNN{
+           .units = 3, .kernel_constraint = k, .recurrent_constraint = k, .bias_constraint = b},
+       line, recurrent},
+      {"lstm",
+       nn::LSTM{
+           .units = 3, .kernel_constraint = k, .recurrent_constraint = k, .bias_constraint = b},
+       line, recurrent},
+      {"gru",
+       nn::GRU{.units = 3, .kernel_constraint = k, .recurrent_constraint = k, .bias_constraint = b},
+       line, recurrent},
+      {"conv_lstm2d",
+       nn::ConvLSTM2D{
+           .filters = 2, .kernel_constraint = k, .recurrent_constraint = k, .bias_constraint = b},
+       film, recurrent},
+      {"batch_norm", nn::BatchNorm{.beta_constraint = b, .gamma_constraint = k}, image, affine},
+      {"layer_norm", nn::LayerNorm{.beta_constraint = b, .gamma_constraint = k}, image, affine},
+      {"group_norm", nn::GroupNorm{.groups = 1, .beta_constraint = b, .gamma_constraint = k}, image,
+       affine},
+      {"instance_norm", nn::InstanceNorm{.beta_constraint = b, .gamma_constraint = k}, image,
+       affine},
+      {"prelu", nn::PReLU{.alpha_initializer = weights, .alpha_constraint = k}, {8, 4}, {"alpha"}},
+  };
+}
+
+/// After how many of four updates a variable is out of bounds: lengths up to 0.25, biases from 0.
+int times_out_of_bounds(const Constrained& c, const Layer& layer) {
+  Sequential model{layer, nn::Flatten{}};
+  model.build(Shape(std::vector<int64_t>(c.batch.begin() + 1, c.batch.end())));
+  const Tensor x = test::normal(c.batch), y = model(x);
+  int batches = 0, times = 0;
+  const auto check = [&](TrainState& state) {
+    ++batches;
+    for (const std::string name : c.variables) {
+      const Variables found = state.model().variables("*." + name);
+      ASSERT_EQ(found.size(), 1u) << name;
+      const Tensor v = found[0].value();
+      const bool bias = name == "bias" || name == "beta";
+      times +=
+          bias ? min(v).to_double() < 0 : max(norm(v, {.axes = {0}})).to_double() > 0.25 + 1e-6;
+    }
+  };
+  model.compile({.optimizer = optim::SGD{.learning_rate = 0.1}, .loss = "mse"});
+  model.fit(x, test::normal(y.shape(), 2) - 0.5,
+            {.batch_size = 4,
+             .epochs = 2,
+             .callbacks = {callbacks::Hooks{.on_batch_end = check}},
+             .progress = false});
+  EXPECT_EQ(batches, 4);
+  return times;
+}
+
+TEST(Constraints, AreTakenByEveryLayerWithWeightsAndHoldAfterEveryUpdate) {
+  const nn::MaxNorm at_most{.max_value = 0.25};
+  for (const Constrained& c : constrained_layers(at_most, "non_negative")) {
+    SCOPED_TRACE(c.name);
+    const std::string text = c.layer.config();
+    EXPECT_EQ(Layer::from_config(text).config(), text);
+    EXPECT_EQ(times_out_of_bounds(c, c.layer.clone()), 0);
+    EXPECT_EQ(times_out_of_bounds(c, Layer::from_config(text)), 0) << "read back";
+  }
+  for (const Constrained& c : constrained_layers({}, {})) {
+    EXPECT_GT(times_out_of_bounds(c, c.layer), 0) << c.name << " without constraints";
   }
 }
 

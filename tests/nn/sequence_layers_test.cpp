@@ -156,6 +156,20 @@ TEST(RecurrentLayers, HandMasksOnInASequence) {
   expect_near(cast(y[1], f32), {0, 1});
 }
 
+TEST(Masking, ClearsTheStepsThatItMasks) {
+  // Keras: outputs = inputs * mask.
+  const Tensor x = tensor({-1.f, -1.f, 0.f, -1.f, 3.f, 4.f, -1.f, -1.f}, Shape{1, 4, 2});
+  Layer masking = nn::Masking{.mask_value = -1};
+  const Outputs y = masking(Tensors(x));
+  expect_near(y[0], {0, 0, 0, -1, 3, 4, 0, 0});
+  expect_near(cast(y[1], f32), {0, 1, 1, 0});
+  EXPECT_EQ(y[1].shape(), (Shape{1, 4}));
+  // What stands in masked steps has no gradient.
+  const auto g = vjp([&](const Tensors& v) -> Tensors { return masking(v)[0]; }, Tensors{x},
+                     Tensors{ones({1, 4, 2})});
+  expect_near(g.cotangents[0], {0, 0, 1, 1, 1, 1, 0, 0});
+}
+
 TEST(RecurrentLayers, DropTheSameUnitsAtEveryStep) {
   Layer layer =
       nn::SimpleRNN{.units = 64,

@@ -24,6 +24,7 @@ struct Conv1D {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -44,6 +45,7 @@ struct Conv2D {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -64,6 +66,7 @@ struct Conv3D {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -84,6 +87,7 @@ struct Conv1DTranspose {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -104,6 +108,7 @@ struct Conv2DTranspose {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -124,6 +129,7 @@ struct Conv3DTranspose {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -143,6 +149,7 @@ struct DepthwiseConv2D {
   bool use_bias = true;
   Initializer depthwise_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer depthwise_regularizer = {}, bias_regularizer = {};
+  Constraint depthwise_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -161,6 +168,7 @@ struct DepthwiseConv1D {
   bool use_bias = true;
   Initializer depthwise_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer depthwise_regularizer = {}, bias_regularizer = {};
+  Constraint depthwise_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -182,6 +190,7 @@ struct SeparableConv1D {
   Initializer depthwise_initializer = "glorot_uniform", pointwise_initializer = "glorot_uniform",
               bias_initializer = "zeros";
   Regularizer depthwise_regularizer = {}, pointwise_regularizer = {}, bias_regularizer = {};
+  Constraint depthwise_constraint = {}, pointwise_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -203,6 +212,7 @@ struct SeparableConv2D {
   Initializer depthwise_initializer = "glorot_uniform", pointwise_initializer = "glorot_uniform",
               bias_initializer = "zeros";
   Regularizer depthwise_regularizer = {}, pointwise_regularizer = {}, bias_regularizer = {};
+  Constraint depthwise_constraint = {}, pointwise_constraint = {}, bias_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;

@@ -19,6 +19,7 @@ struct GroupNorm {
   bool center = true, scale = true;
   Initializer beta_initializer = "zeros", gamma_initializer = "ones";
   Regularizer beta_regularizer = {}, gamma_regularizer = {};
+  Constraint beta_constraint = {}, gamma_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -33,6 +34,7 @@ struct InstanceNorm {
   bool center = true, scale = true;
   Initializer beta_initializer = "zeros", gamma_initializer = "ones";
   Regularizer beta_regularizer = {}, gamma_regularizer = {};
+  Constraint beta_constraint = {}, gamma_constraint = {};
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;

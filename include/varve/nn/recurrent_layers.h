@@ -34,6 +34,7 @@ struct SimpleRNN {
   Initializer kernel_initializer = "glorot_uniform", recurrent_initializer = "orthogonal",
               bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, recurrent_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false, stateful = false;
   bool zero_output_for_mask = false, return_mask = false;
@@ -56,6 +57,7 @@ struct LSTM {
               bias_initializer = "zeros";
   bool unit_forget_bias = true;
   Regularizer kernel_regularizer = {}, recurrent_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false, stateful = false;
   bool zero_output_for_mask = false, return_mask = false;
@@ -76,6 +78,7 @@ struct GRU {
   Initializer kernel_initializer = "glorot_uniform", recurrent_initializer = "orthogonal",
               bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, recurrent_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false, stateful = false;
   bool reset_after = true;
@@ -103,6 +106,7 @@ struct ConvLSTM2D {
               bias_initializer = "zeros";
   bool unit_forget_bias = true;
   Regularizer kernel_regularizer = {}, recurrent_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false;
   std::string name = {};
@@ -135,8 +139,8 @@ struct TimeDistributed {
   void fields(Fields& f);
 };
 
-/// [batch, time, features] -> {the same, mask [batch, time]}: true where any feature is not
-/// mask_value.
+/// [batch, time, features] -> {x, mask [batch, time]}: the mask is true where any feature is not
+/// mask_value, and where it is false x becomes 0.
 struct Masking {
   Real mask_value = 0;
   std::string name = {};
