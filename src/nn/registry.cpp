@@ -60,6 +60,7 @@ constexpr Row kBuiltin[] = {
     {"depthwise_conv2d", make<DepthwiseConv2D>},
     {"dot", make<Dot>},
     {"dropout", make<Dropout>},
+    {"einsum_dense", make<EinsumDense>},
     {"elu", make<ELU>},
     {"embedding", make<Embedding>},
     {"flatten", make<Flatten>},

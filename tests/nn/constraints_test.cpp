@@ -96,6 +96,13 @@ std::vector<Constrained> constrained_layers(const Constraint& k, const Constrain
   const Shape line{8, 7, 3}, image{8, 6, 5, 3}, solid{8, 4, 4, 4, 2}, film{8, 3, 5, 5, 2};
   return {
       {"dense", nn::Dense{.units = 3, .kernel_constraint = k, .bias_constraint = b}, {8, 4}, usual},
+      {"einsum_dense",
+       nn::EinsumDense{.equation = "...a,abc->...bc",
+                       .output_shape = {2, 3},
+                       .bias_axes = "bc",
+                       .kernel_constraint = k,
+                       .bias_constraint = b},
+       line, usual},
       {"maxout",
        nn::Maxout{.units = 3, .kernel_constraint = k, .bias_constraint = b},
        {8, 4},

@@ -48,6 +48,7 @@ TEST(Fields, EveryMemberOfEverySpecIsTold) {
   expect_all_told<nn::Softmax>();
   expect_all_told<nn::Input>();
   expect_all_told<nn::Dense>();
+  expect_all_told<nn::EinsumDense>();
   expect_all_told<nn::Flatten>();
   expect_all_told<nn::Reshape>();
   expect_all_told<nn::Permute>();

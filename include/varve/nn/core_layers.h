@@ -39,6 +39,31 @@ struct Dense {
   void fields(Fields& f);
 };
 
+/// activation(einsum(equation, x, kernel) + bias): a dense layer over the axes that an equation
+/// names (see varve::einsum).
+///     "abc,cd->abd"       Dense on the last axis
+///     "...c,cd->...d"     the same for any rank; `...` leads x and the result, or ends both
+///     "abc,cde->abde"     the projection of attention: output_shape {-1, heads, size}
+/// x begins with the batch, and so does the result. output_shape: the result's sizes that the
+/// equation names, without the batch; -1 is the size that x has there. bias_axes: the letters of
+/// the result along which the bias has numbers of its own; empty: no bias. Throws ValueError for
+/// what is no such equation, ShapeError where sizes differ. Variables: kernel, with an axis for each
+/// letter of the second operand; bias, from the first of bias_axes to the last axis, 1 along axes
+/// that it does not have. Source: Keras' EinsumDense.
+struct EinsumDense {
+  std::string equation = "...c,cd->...d";
+  Shape output_shape = {};
+  varve::Activation activation = {};
+  std::string bias_axes = {};
+  Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
+  std::string name = {};
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
 /// [batch, sizes...] -> [batch, product of the sizes].
 struct Flatten {
   std::string name = {};
