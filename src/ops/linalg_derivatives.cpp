@@ -1,5 +1,6 @@
 // Derivatives of linear algebra. A bar over a name is its cotangent, a d before it its tangent; '
 // transposes. Sources: include/varve/ops/linalg.h.
+#include "base/error.h"
 #include "ops/linalg.h"
 #include "ops/shape.h"
 #include "varve/ops/pointwise.h"
@@ -180,18 +181,22 @@ Tensor rows(const Tensor& a, int64_t start, int64_t size) {
   return narrow(a, a.rank() - 2, start, size);
 }
 
+/// Columns that are any basis of their space are no function of A.
+void refuse_added_columns(const Tensor& a, const Tensor& q) {
+  if (q.shape()[-1] <= a.shape()[-1]) return;
+  throw UnsupportedError("qr: complete of more rows than columns " + a.shape().to_string() +
+                             " has no derivative: the columns that are added to Q are any basis",
+                         "use qr(a): its Q has the columns that a determines");
+}
+
 }  // namespace
 
 Slots qr_vjp(const Local& at, Cotangents ct) {
-  const Tensor& a = at.x();
-  const int64_t m = a.shape()[-2], n = a.shape()[-1], k = std::min(m, n);
-  const auto thin = [&](const Tensor& t, bool q) {
-    return !t.defined() ? t : q ? columns(t, 0, k) : rows(t, 0, k);
-  };
-  const Tensor q = thin(at.y(0), true), r = thin(at.y(1), false);
-  Tensor q_bar = thin(ct[0], true);
-  const Tensor r_bar = thin(ct[1], false);
   if (none(ct)) return {Tensor()};
+  const Tensor &a = at.x(), &q = at.y(0), &r = at.y(1), &r_bar = ct[1];
+  refuse_added_columns(a, q);
+  const int64_t m = a.shape()[-2], n = a.shape()[-1];
+  Tensor q_bar = ct[0];
   if (m >= n) return {thin_qr_vjp(q, r, q_bar, r_bar)};
   // A = [X Y], R = [U V]: X = Q U, Y = Q V.
   Tensor y_bar = full_like(columns(a, m, n - m), 0), u_bar;
@@ -205,24 +210,17 @@ Slots qr_vjp(const Local& at, Cotangents ct) {
 }
 
 Slots qr_jvp(const Local& at, Cotangents t) {
-  const Tensor& a = at.x();
-  const int64_t m = a.shape()[-2], n = a.shape()[-1], k = std::min(m, n), all = at.y().shape()[-1];
-  const Tensor q = columns(at.y(0), 0, k), r = rows(at.y(1), 0, k);
-  QrTangents d;
+  const Tensor &a = at.x(), &q = at.y(0), &r = at.y(1);
+  refuse_added_columns(a, q);
+  const int64_t m = a.shape()[-2], n = a.shape()[-1];
   if (m >= n) {
-    d = thin_qr_jvp(q, r, t[0]);
-  } else {
-    d = thin_qr_jvp(q, columns(r, 0, m), columns(t[0], 0, m));
-    const Tensor dv =
-        product(d.q, columns(a, m, n - m), true) + product(q, columns(t[0], m, n - m), true);
-    d.r = concat({d.r, dv}, -1);
+    const QrTangents d = thin_qr_jvp(q, r, t[0]);
+    return {d.q, d.r};
   }
-  if (all == k) return {d.q, d.r};
-  // Columns that `complete` added are constants, rows of R below them 0.
-  const ir::Ints zeros(static_cast<size_t>(a.rank()), 0);
-  ir::Ints right = zeros, below = zeros;
-  right.back() = below[below.size() - 2] = all - k;
-  return {padded(d.q, zeros, right, zeros), padded(d.r, zeros, below, zeros)};
+  const QrTangents d = thin_qr_jvp(q, columns(r, 0, m), columns(t[0], 0, m));
+  const Tensor dv =
+      product(d.q, columns(a, m, n - m), true) + product(q, columns(t[0], m, n - m), true);
+  return {d.q, concat({d.r, dv}, -1)};
 }
 
 namespace {

@@ -127,7 +127,7 @@ namespace {
 Tensor completed(const Tensor& u) {
   const int64_t m = u.shape()[-2], k = u.shape()[-1];
   if (m == k) return u;
-  const Tensor q = ops::make("stop_gradient", {qr(u, {.complete = true}).q});
+  const Tensor q = qr(ops::make("stop_gradient", {u}), {.complete = true}).q;
   return concat({u, ops::narrow(q, q.rank() - 1, k, m - k)}, -1);
 }
 

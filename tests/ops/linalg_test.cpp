@@ -16,6 +16,7 @@
 #include "varve/ops/random.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
+#include "varve/threads.h"
 
 namespace varve::linalg {
 namespace {
@@ -145,6 +146,72 @@ TEST(Linalg, DeterminantOfASingularMatrixHasItsGradient) {
   const Tensor expected = tensor({-3., 6., -3., 6., -12., 6., -3., 6., -3.}, {3, 3});
   EXPECT_LT(distance(g, expected), 1e-12);
   EXPECT_LT(largest(grad([](const Tensor& x) { return det(x); })(ones({3, 3}, f64))), 1e-12);
+}
+
+TEST(Linalg, ColumnsThatCompleteAddsHaveNoDerivative) {
+  const Tensor a = normal({5, 3}), wide = normal({3, 5});
+  const auto factors = [](const Tensors& x) -> Tensors {
+    const Qr f = qr(x[0], {.complete = true});
+    return {f.q, f.r};
+  };
+  const std::string expected =
+      "qr: complete of more rows than columns [5, 3] has no derivative: the columns that are added "
+      "to Q are any basis";
+  const auto refused = [&](const auto& f) {
+    try {
+      f();
+      ADD_FAILURE() << "not refused";
+    } catch (const UnsupportedError& e) {
+      EXPECT_EQ(e.message(), expected);
+    }
+  };
+  refused([&] { vjp(factors, a, Tensors{ones({5, 5}, f64), ones({5, 3}, f64)}); });
+  refused([&] { jvp(factors, a, ones({5, 3}, f64)); });
+  // With no column added, complete changes nothing.
+  const auto g = vjp(factors, wide, Tensors{ones({3, 3}, f64), ones({3, 5}, f64)}).cotangents[0];
+  EXPECT_TRUE(all(is_finite(g)).item<bool>());
+  // What the singular vectors' basis is completed by counts as constant.
+  const auto full = [](const Tensors& x) -> Tensors {
+    const Svd f = svd(x[0], {.full = true});
+    return {f.u, f.s};
+  };
+  const auto thin = [](const Tensors& x) -> Tensors {
+    const Svd f = svd(x[0]);
+    return {f.u, f.s};
+  };
+  const auto moved = jvp(full, a, ones({5, 3}, f64)).tangents,
+             plain = jvp(thin, a, ones({5, 3}, f64)).tangents;
+  EXPECT_EQ(distance(slice(moved[0], {{}, {0, 3}}), plain[0]), 0);
+  EXPECT_EQ(largest(slice(moved[0], {{}, {3, 5}})), 0);
+}
+
+TEST(Linalg, OfAStackOrASmallMatrixDoesNotDependOnTheNumberOfThreads) {
+  const int before = thread_count();
+  for (const Shape& shape : {Shape{3, 100, 100}, Shape{40, 40}, Shape{2, 7, 7}}) {
+    set_thread_count(1);
+    const Tensor a = normal(shape), b = normal(shape, 2),
+                 spd = (matmul(a, t(a)) + identity(a, shape[-1])).evaluate();
+    const auto results = [&] {
+      const Qr f = qr(a);
+      const Svd s = svd(a);
+      const Eigh e = eigh(spd);
+      std::vector<std::vector<double>> out;
+      for (const Tensor& y : {cholesky(spd), f.q, f.r, s.u, s.s, s.vh, e.values, e.vectors,
+                              solve(a, b), triangular_solve(spd, b), det(a)})
+        out.push_back(y.to_doubles());
+      return out;
+    };
+    const auto expected = results();
+    for (const int threads : {2, 3}) {
+      set_thread_count(threads);
+      const auto got = results();
+      for (size_t i = 0; i < got.size(); ++i) {
+        EXPECT_TRUE(got[i] == expected[i])
+            << shape.to_string() << ", " << threads << " threads, result " << i;
+      }
+    }
+  }
+  set_thread_count(before);
 }
 
 TEST(Linalg, SignsOfVectorsAreChosen) {

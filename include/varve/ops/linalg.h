@@ -6,6 +6,10 @@
 // derivative results" (2008), where no other source is named. Where a matrix that must not be
 // singular is, a NumericError names the operation and the matrix's place in the stack when it is
 // computed; NaN and infinities give NaN (of decompositions, everywhere).
+//
+// The matrices of a stack are computed by one thread each, and so are those below some 80 x 80: the
+// bits do not depend on the number of threads. A larger matrix by itself is LAPACK's on all
+// threads, which for another number of them may round the last digits otherwise.
 #pragma once
 #include <optional>
 #include <string_view>
@@ -40,8 +44,9 @@ struct Qr {
 };
 /// A = Q R, Q'Q = I, R upper triangular with a diagonal of 0 or more (so that both are unique where
 /// A has full rank; LAPACK's may differ by signs). Derivative: Walter & Lehmann (2012), Roberts &
-/// Roberts (2020); the columns that `complete` adds are constants to it. Needs full rank of the
-/// first K columns (NumericError).
+/// Roberts (2020); with columns that `complete` adds there is none (they are any basis of their
+/// space): UnsupportedError where it is asked for, as in PyTorch. Needs full rank of the first K
+/// columns (NumericError).
 Qr qr(const Operand& a, const QrOptions& options = {});
 
 struct SvdOptions {
