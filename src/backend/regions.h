@@ -37,6 +37,8 @@ inline RegionBins region_bins(double start, double end, int64_t bins, int64_t ra
       first = std::max(first, std::ceil((-1 - origin) / step) - 1);
       last = std::min(last, std::floor((size - origin) / step) + 1);
     }
+    // So far away from the image counting has no steps of 1, nor do samples have places.
+    if (last >= 0x1p52) continue;
     for (double i = first; i <= last; ++i) {
       double at = origin + i * step;
       if (!(at >= -1) || at > size) continue;

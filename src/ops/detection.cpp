@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "base/math.h"
 #include "ir/frame.h"
@@ -25,15 +26,27 @@ void require_floating(const InferArguments& a, size_t i) {
   }
 }
 
+// Kernels list a region's samples along an axis: this many take some 32 MiB. And a bin has the
+// square of its samples along an axis.
+constexpr int64_t kMostSamples = 1 << 20, kMostOfABin = 1 << 10;
+
 /// Checks the attributes, and inputs 1 and 2: regions [n, 4] and batch_indices [n].
 void require_regions(const InferArguments& a) {
-  for (int64_t n : require_count(a, "size", 2)) {
-    if (n < 1 || n > (1 << 20))
-      throw ValueError(text_of(a.op.name, "size: got " + std::to_string(n)));
-  }
   const int64_t samples = a.attributes.integer("sampling_ratio");
-  if (samples < 0 || samples > (1 << 16))
-    throw ValueError(text_of(a.op.name, "sampling_ratio: got " + std::to_string(samples)));
+  const std::string most = std::to_string(kMostSamples);
+  for (int64_t n : require_count(a, "size", 2)) {
+    if (n < 1 || n > kMostSamples) {
+      throw ValueError(
+          text_of(a.op.name, "size: expected 1 to " + most + ", got " + std::to_string(n)));
+    }
+    const int64_t fit = std::min(kMostOfABin, kMostSamples / n);
+    if (samples < 0 || samples > fit) {
+      throw ValueError(text_of(a.op.name, "sampling_ratio: expected 0 to " + std::to_string(fit) +
+                                              " samples along an axis of each of " +
+                                              count_of(n, "bin") + ", got " +
+                                              std::to_string(samples)));
+    }
+  }
   require_flags(a, {"half_pixel"});
   require_real(a, "scale");
   require_floating(a, 0);

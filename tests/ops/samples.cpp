@@ -19,6 +19,7 @@ const std::vector<Row>& all_rows() {
              activation_samples,
              sequence_samples,
              spatial_samples,
+             region_samples,
              contraction_samples,
              fourier_samples,
              linalg_samples,

@@ -187,6 +187,7 @@ std::vector<Row> loss_samples();
 std::vector<Row> activation_samples();
 std::vector<Row> sequence_samples();
 std::vector<Row> spatial_samples();
+std::vector<Row> region_samples();
 std::vector<Row> contraction_samples();
 std::vector<Row> fourier_samples();
 std::vector<Row> linalg_samples();

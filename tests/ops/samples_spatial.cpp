@@ -1,12 +1,10 @@
-// Rows of resampling, windows, sampling between elements, regions, variants of pooling, and
-// normalizations over space. Their values are those of tests/golden/spatial.py.
+// Rows of resampling, windows, variants of pooling, and normalizations over space. Their values are
+// those of tests/golden/spatial.py.
 #include "ops/build.h"
 #include "samples.h"
-#include "varve/ops/detection.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/pooling.h"
 #include "varve/ops/resampling.h"
-#include "varve/ops/sampling.h"
 #include "varve/ops/shape.h"
 #include "varve/ops/windows.h"
 
@@ -15,7 +13,7 @@ namespace {
 
 constexpr Tolerance kSums{.sums = true};
 // Weights of both signs, and several roundings on the way: not of a sum of absolute values.
-constexpr Tolerance kWeighted{.ulp = 8, .largest = 8}, kPoints{.ulp = 8, .largest = 64};
+constexpr Tolerance kWeighted{.ulp = 8, .largest = 8};
 
 Call resized(const ResizeOptions& o) {
   return [o](const Tensors& x) -> Tensors { return resize(x[0], o); };
@@ -269,148 +267,30 @@ std::vector<Row> window_rows() {
   };
 }
 
-std::vector<Row> sampling_rows() {
-  const In indices = given({4, 2}, {0, -1, 4, 2, 3, 3, -1, -1}, i64);
-  Row grid{.op = "grid_sample", .dtypes = kAll, .tolerance = kPoints};
-  const auto add = [&](const char* name, const GridSampleOptions& o) {
-    grid.samples.push_back({name,
-                            {in({2, 4, 5, 3}), in({2, 3, 2, 2})},
-                            [o](const Tensors& x) -> Tensors { return grid_sample(x[0], x[1], o); },
-                            {},
-                            // Halves of the grid fall elsewhere, and "nearest" jumps.
-                            {f32, f64}});
-  };
-  const auto each = [&](const char* const(&names)[4], Interpolation i) {
-    add(names[0], {.interpolation = i});
-    add(names[1], {.interpolation = i, .border = "border", .align_corners = true});
-    add(names[2], {.interpolation = i, .border = "reflection"});
-    add(names[3], {.interpolation = i, .border = "reflection", .align_corners = true});
-  };
-  each({"linear, zeros", "linear, border, corners", "linear, reflection",
-        "linear, reflection, corners"},
-       "linear");
-  each({"nearest, zeros", "nearest, border, corners", "nearest, reflection",
-        "nearest, reflection, corners"},
-       "nearest");
-  each(
-      {"cubic, zeros", "cubic, border, corners", "cubic, reflection", "cubic, reflection, corners"},
-      "cubic");
-  grid.samples.push_back({"volume",
-                          {in({1, 3, 2, 4, 2}), in({1, 2, 3, 2, 3}, -1, 1)},
-                          [](const Tensors& x) -> Tensors { return grid_sample(x[0], x[1]); }});
-  const auto deform = [](const DeformConvOptions& o) -> Call {
-    return [o](const Tensors& x) -> Tensors {
-      DeformConvOptions with = o;
-      with.mask = x[3];
-      return deform_conv(x[0], x[1], x[2], with);
+/// adaptive_max_pool_with_indices of channels-last images, by its definition.
+Plains adaptive_places(const Plain& x, int64_t rows, int64_t columns) {
+  const int64_t batch = x.shape[0], h = x.shape[1], w = x.shape[2], channels = x.shape[3];
+  Plain values{Shape{batch, rows, columns, channels}, {}}, places = values;
+  for (int64_t at = 0; at < values.shape.size(); ++at) {
+    const int64_t c = at % channels, j = at / channels % columns,
+                  i = at / channels / columns % rows, b = at / channels / columns / rows;
+    const auto end = [](int64_t k, int64_t n, int64_t parts) {
+      return ((k + 1) * n + parts - 1) / parts;
     };
-  };
-  Row deformed{.op = "deform_conv", .dtypes = kAll, .tolerance = kPoints};
-  deformed.samples = {{"small",
-                       {in({1, 3, 3, 2}), in({2, 2, 2, 1}), in({1, 2, 2, 8}), in({1, 2, 2, 4})},
-                       deform({})},
-                      {"groups",
-                       {in({2, 4, 6, 4}), in({2, 3, 2, 6}), in({2, 5, 2, 24}), in({2, 5, 2, 12})},
-                       deform({.strides = {1, 2},
-                               .padding = {{1, 1}, {0, 1}},
-                               .dilation = {1, 2},
-                               .groups = 2,
-                               .offset_groups = 2}),
-                       {},
-                       {f32, f64}}};
-  const auto affine = [](const std::vector<int64_t>& size, bool corners) -> Call {
-    return [=](const Tensors& x) -> Tensors {
-      return affine_grid(x[0], size, {.align_corners = corners});
-    };
-  };
-  return {grid,
-          deformed,
-          {.op = "affine_grid",
-           .dtypes = kAll,
-           .tolerance = kWeighted,
-           .samples = {{"plane", {in({2, 2, 3})}, affine({3, 4}, false)},
-                       {"corners", {in({2, 2, 3})}, affine({3, 4}, true)},
-                       {"volume", {in({1, 3, 4})}, affine({2, 3, 4}, false)}}},
-          {.op = "gather_sum",
-           .dtypes = kAll,
-           .tolerance = kSums,
-           .samples = {{"plain",
-                        {in({5, 3}), indices, in({4, 2})},
-                        [](const Tensors& x) -> Tensors { return gather_sum(x[0], x[1], x[2]); }},
-                       {"wide",
-                        {in({6, 37}), index({11, 4}, 6), in({11, 4})},
-                        [](const Tensors& x) -> Tensors { return gather_sum(x[0], x[1], x[2]); }}},
-           .errors = {throws<IndexError>(
-               "gather_sum: index[1] = 5, expected 0..4",
-               [] {
-                 gather_sum(ones({5, 3}), tensor<int64_t>({0, 5}, {1, 2}), ones({1, 2})).evaluate();
-               })}},
-          {.op = "scatter_sum",
-           .tolerance = kSums,
-           .samples = {{"plain",
-                        {in({4, 3}), indices, in({4, 2})},
-                        raw("scatter_sum", {{"rows", int64_t{5}}})},
-                       {"wide",
-                        {in({11, 37}), index({11, 4}, 6), in({11, 4})},
-                        raw("scatter_sum", {{"rows", int64_t{6}}})}}},
-          {.op = "gather_dot",
-           .tolerance = kSums,
-           .samples = {
-               {"plain", {in({5, 3}), indices, in({4, 3})}, raw("gather_dot", {})},
-               {"wide", {in({6, 37}), index({11, 4}, 6), in({11, 37})}, raw("gather_dot", {})}}}};
-}
-
-std::vector<Row> region_rows() {
-  const In rois =
-      given({3, 4}, {0.3, 1.2, 4.1, 3.9, -2.0, -1.5, 3.0, 9.0, 2.2, 0.1, 2.9, 0.8}, f64).fixed();
-  const In images = given({3}, {1, 0, 1}, i64);
-  const auto call = [](const RoiAlignOptions& o) -> Call {
-    return [o](const Tensors& x) -> Tensors { return roi_align(x[0], x[1], x[2], o); };
-  };
-  const RoiAlignOptions sampled{.size = {2, 3}, .sampling_ratio = 2};
-  RoiAlignOptions largest = sampled;
-  largest.maximum = true;
-  const ir::Attributes back{{"size", ir::Ints{2, 3}},
-                            {"sampling_ratio", int64_t{2}},
-                            {"scale", 1.},
-                            {"half_pixel", true},
-                            {"image", ir::Ints{2, 4, 5}}};
-  Row nms{.op = "non_max_suppression",
-          .dtypes = kAll,
-          .samples = {{"bounded",
-                       {in({2, 6, 4}, 0, 4), in({2, 2, 6}, 0, 1)},
-                       [](const Tensors& x) -> Tensors {
-                         const auto y = non_max_suppression(x[0], x[1],
-                                                            {.max_output = 3,
-                                                             .iou_threshold = 0.3,
-                                                             .score_threshold = 0.1,
-                                                             .size = 14});
-                         return {y.indices, y.count};
-                       }}},
-          .skips = {{Check::reverse, "places have no derivative"},
-                    {Check::forward, "places have no derivative"},
-                    {Check::second_order, "places have no derivative"}}};
-  return {
-      {.op = "roi_align",
-       .dtypes = kAll,
-       .tolerance = kSums,
-       .samples = {{"sampled", {in({2, 4, 5, 2}), rois, images}, call(sampled)},
-                   {"as many as fit",
-                    {in({2, 4, 5, 2}), rois, images},
-                    call({.size = 2, .spatial_scale = 0.8, .half_pixel = false})}},
-       .errors = {throws<IndexError>(
-           "roi_align: index[0] = 1, expected 0..0",
-           [] {
-             roi_align(ones({1, 3, 3, 1}), ones({1, 4}), tensor<int64_t>({1})).evaluate();
-           })}},
-      {.op = "roi_align_gradient",
-       .tolerance = kWeighted,
-       .samples = {{"sampled", {in({3, 2, 3, 2}), rois, images}, raw("roi_align_gradient", back)}}},
-      {.op = "roi_align_max",
-       .dtypes = kAll,
-       .tolerance = kSums,
-       .samples = {{"sampled", {in({2, 4, 5, 2}), rois, images}, call(largest)}}},
-      nms};
+    int64_t place = -1;
+    double best = 0;
+    for (int64_t y = i * h / rows; y < end(i, h, rows); ++y) {
+      for (int64_t z = j * w / columns; z < end(j, w, columns); ++z) {
+        const double v = x.v[static_cast<size_t>(((b * h + y) * w + z) * channels + c)];
+        if (place >= 0 && !(v > best)) continue;
+        best = v;
+        place = y * w + z;
+      }
+    }
+    values.v.push_back(best);
+    places.v.push_back(static_cast<double>(place));
+  }
+  return {values, places};
 }
 
 std::vector<Row> pooling_rows() {
@@ -471,8 +351,27 @@ std::vector<Row> pooling_rows() {
                         }}}},
           {.op = "adaptive_max_pool",
            .dtypes = kAll,
-           .samples = {{"uneven", {in(x, -100, 100)}, [](const Tensors& t) -> Tensors {
+           .samples = {{"uneven",
+                        {in(x, -100, 100)},
+                        [](const Tensors& t) -> Tensors {
                           return adaptive_max_pool(t[0], {4, 3});
+                        }}}},
+          {.op = "adaptive_max_pool_with_indices",
+           .dtypes = kNumbers,
+           .samples = {{"uneven",
+                        {in(x, -100, 100)},
+                        [](const Tensors& t) -> Tensors {
+                          const auto y = adaptive_max_pool_with_indices(t[0], {4, 3});
+                          return {y.values, y.indices};
+                        },
+                        [](const Plains& p) { return adaptive_places(p[0], 4, 3); }},
+                       {"whole, column-major, channels first",
+                        {in({2, 3, 6, 5}, -100, 100)},
+                        [](const Tensors& t) -> Tensors {
+                          const auto y = adaptive_max_pool_with_indices(
+                              t[0], {4, 5}, {.data_format = "channels_first"},
+                              {.column_major = true, .whole = true});
+                          return {y.values, y.indices};
                         }}}}};
 }
 
@@ -524,8 +423,7 @@ std::vector<Row> normalization_rows() {
 
 std::vector<Row> spatial_samples() {
   std::vector<Row> all{resample_row()};
-  for (auto family : {pixel_rows(), window_rows(), sampling_rows(), region_rows(), pooling_rows(),
-                      normalization_rows()})
+  for (auto family : {pixel_rows(), window_rows(), pooling_rows(), normalization_rows()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }

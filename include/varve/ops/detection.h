@@ -11,8 +11,10 @@
 namespace varve {
 
 struct RoiAlignOptions {
-  Extents<2> size = 1;     ///< rows and columns of the output
-  Dim sampling_ratio = 0;  ///< samples a row and column of a bin; 0: ceil(region / size)
+  Extents<2> size = 1;  ///< rows and columns of the output
+  /// Samples a row and column of a bin, at most 1024 (and 2^20 of all bins); 0: ceil(region /
+  /// size).
+  Dim sampling_ratio = 0;
   Real spatial_scale = 1;  ///< of the regions' coordinates to those of x
   bool maximum =
       false;  ///< the largest of the samples' weighted corners (ONNX' "max"), not the mean
