@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/math.h"
+#include "ops/shape.h"
 #include "ops/window.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -12,13 +13,8 @@
 namespace varve::ops {
 namespace {
 
-/// The sizes between the first and the last `cut`: [batch, spatial..., channels] has 1 and 1,
-/// [spatial..., in, out] 0 and 2.
-ir::Ints spatial(const Shape& s, int front, int back) {
-  return {s.begin() + front, s.end() - back};
-}
-ir::Ints spatial_of(const Shape& x) { return spatial(x, 1, 1); }
-ir::Ints taps_of(const Shape& kernel) { return spatial(kernel, 0, 2); }
+/// Of a kernel [spatial..., in, out].
+ir::Ints taps_of(const Shape& kernel) { return {kernel.begin(), kernel.end() - 2}; }
 
 Shape with_spatial(int64_t first, const std::vector<int64_t>& middle, int64_t last) {
   std::vector<int64_t> dims{first};
@@ -277,11 +273,16 @@ Tensor convolve(const char* name, const Operand& x_operand, const Operand& kerne
   return o.data_format.channels_first ? channels_first(y, c.where) : y;
 }
 
+struct TransposedSize {
+  int64_t size;         ///< of the gradient that is the transposed convolution
+  int64_t further = 0;  ///< positions behind it that no tap reaches
+};
+
 /// The output size of a transposed convolution along one axis, and the padding of the convolution
 /// it transposes.
 template <int N>
-int64_t transposed_size(const Operands& c, const ConvTransposeOptions<N>& o, Window& w, size_t axis,
-                        int64_t input) {
+TransposedSize transposed_size(const Operands& c, const ConvTransposeOptions<N>& o, Window& w,
+                               size_t axis, int64_t input) {
   const int64_t stride = w.strides[axis], reach = w.reach(axis);
   const bool same = o.padding.kind == Padding::Kind::same;
   const bool valid = o.padding.kind == Padding::Kind::valid;
@@ -289,16 +290,19 @@ int64_t transposed_size(const Operands& c, const ConvTransposeOptions<N>& o, Win
     throw ValueError(text_of(c.name, "padding: \"causal\" has no transpose"), "",
                      c.where.to_string());
   }
-  int64_t size = (input - 1) * stride;
+  int64_t size = (input - 1) * stride, excess = 0;
   if (o.output_padding) {
     const int64_t more = (*o.output_padding)[static_cast<int>(axis)];
-    if (more < 0 || more >= stride) {
+    const int64_t most = std::max(stride, w.dilation[axis]) - 1;
+    if (more < 0 || more > most) {
       throw ValueError(
-          text_of(c.name, "output_padding: expected 0 to stride - 1 = " +
-                              std::to_string(stride - 1) + ", got " + std::to_string(more)),
+          text_of(c.name, std::string("output_padding: expected 0 to ") +
+                              (w.dilation[axis] > stride ? "dilation" : "stride") +
+                              " - 1 = " + std::to_string(most) + ", got " + std::to_string(more)),
           "", c.where.to_string());
     }
-    size += more + reach - (same ? reach / 2 * 2 : 0);
+    excess = std::max<int64_t>(0, more - (stride - 1));
+    size += more - excess + reach - (same ? reach / 2 * 2 : 0);
   } else {
     size += same ? stride : valid ? std::max(reach, stride) : reach;
   }
@@ -306,7 +310,11 @@ int64_t transposed_size(const Operands& c, const ConvTransposeOptions<N>& o, Win
   w.low[axis] = side.low;
   w.high[axis] = side.high;
   if (!same) size -= side.low + side.high;
-  return size;
+  // A convolution has room for another position a stride further on: what goes beyond takes the
+  // place of padding, and where there is none left nothing stands there.
+  const int64_t uncovered = std::min(excess, side.high);
+  w.high[axis] -= uncovered;
+  return {size + uncovered, excess - uncovered};
 }
 
 template <int N>
@@ -325,9 +333,11 @@ Tensor convolve_transposed(const char* name, const Operand& x_operand, const Ope
   Window w{taps, o.strides.list(), o.dilation.list(), ir::Ints(taps.size(), 0),
            ir::Ints(taps.size(), 0)};
   check_window(name, "kernel", w, c.where);
-  ir::Ints size;
+  ir::Ints size, further(taps.size() + 2, 0);
   for (size_t i = 0; i < taps.size(); ++i) {
-    size.push_back(transposed_size(c, o, w, i, from[i]));
+    const TransposedSize t = transposed_size(c, o, w, i, from[i]);
+    size.push_back(t.size);
+    further[i + 1] = t.further;
     if (size[i] < 1 || w.positions(i, size[i]) != from[i]) {
       c.shape_error("input " + sizes_text(from) + " with kernel " + sizes_text(taps) +
                     " and padding " + o.padding.to_string() + " has no output");
@@ -337,6 +347,8 @@ Tensor convolve_transposed(const char* name, const Operand& x_operand, const Ope
   w.put(attributes);
   const ir::CallerScope caller(c.where);
   Tensor y = make("convolution_input_gradient", {c.x, c.kernel}, attributes, c.where);
+  if (std::any_of(further.begin(), further.end(), [](int64_t n) { return n > 0; }))
+    y = padded(y, ir::Ints(further.size(), 0), further, ir::Ints(further.size(), 0));
   if (c.bias.defined()) y = y + c.bias;
   return o.data_format.channels_first ? channels_first(y, c.where) : y;
 }

@@ -11,8 +11,6 @@
 namespace varve::ops {
 namespace {
 
-ir::Ints spatial_of(const Shape& x) { return {x.begin() + 1, x.end() - 1}; }
-
 Shape with_spatial(const Shape& x, const std::vector<int64_t>& middle) {
   std::vector<int64_t> dims = x.dims();
   std::copy(middle.begin(), middle.end(), dims.begin() + 1);

@@ -16,8 +16,6 @@
 namespace varve::ops {
 namespace {
 
-ir::Ints spatial_of(const Shape& x) { return {x.begin() + 1, x.end() - 1}; }
-
 struct Pool {
   Tensor x;  // channels last
   Window window;
@@ -104,6 +102,16 @@ Tensor channel_origins(int64_t batch, int64_t channels, int64_t image, int rank)
          image;
 }
 
+/// What one place along a spatial axis counts in an index: the product of the sizes of axes that
+/// run faster.
+int64_t place_step(const ir::Ints& input, size_t axis, const PlaceOptions& places) {
+  int64_t step = 1;
+  for (size_t k = 0; k < input.size(); ++k) {
+    if (places.column_major ? k < axis : k > axis) step *= input[k];
+  }
+  return step;
+}
+
 template <int N>
 MaxPoolResult max_pool_with_indices(const char* name, const Operand& x, const MaxPoolOptions<N>& o,
                                     const PlaceOptions& places) {
@@ -120,10 +128,7 @@ MaxPoolResult max_pool_with_indices(const char* name, const Operand& x, const Ma
     const int axis = static_cast<int>(i) + 1;
     const Tensor at = floor_divide(tap, taps) % w.size[i] * w.dilation[i] +
                       counted_along(y[0].shape()[axis], axis, N + 2, -w.low[i], w.strides[i], i64);
-    int64_t step = 1;
-    for (size_t k = 0; k < input.size(); ++k) {
-      if (places.column_major ? k < i : k > i) step *= input[k];
-    }
+    const int64_t step = place_step(input, i, places);
     index = index.defined() ? index + at * step : at * step;
     taps *= w.size[i];
     image *= input[i];
@@ -213,22 +218,39 @@ int adaptive_axis(const char* name, const Operand& x, const Tensor& t,
   return first;
 }
 
-/// The largest of each part of one axis.
-Tensor largest_of_parts(const Tensor& x, int axis, int64_t parts) {
-  const int64_t n = x.shape()[axis];
-  const int64_t length = (n + parts - 1) / parts + (n % parts != 0);
-  std::vector<int64_t> from;
-  for (int64_t i = 0; i < parts; ++i) {
-    const int64_t begin = i * n / parts, end = ((i + 1) * n + parts - 1) / parts;
-    // Shorter parts read their last element again.
-    for (int64_t k = 0; k < length; ++k) from.push_back(std::min(begin + k, end - 1));
+/// The parts of an axis that adaptive pooling covers, brought to one length.
+struct Parts {
+  int axis;
+  int64_t parts, length;
+  std::vector<int64_t> begins, from;
+
+  Parts(int at, int64_t n, int64_t count)
+      : axis(at), parts(count), length((n + parts - 1) / parts + (n % parts != 0)) {
+    for (int64_t i = 0; i < parts; ++i) {
+      const int64_t begin = i * n / parts, end = ((i + 1) * n + parts - 1) / parts;
+      begins.push_back(begin);
+      // Shorter parts read their last element again.
+      for (int64_t k = 0; k < length; ++k) from.push_back(std::min(begin + k, end - 1));
+    }
   }
-  std::vector<int64_t> dims = x.shape().dims();
-  dims[static_cast<size_t>(axis)] = parts;
-  dims.insert(dims.begin() + axis + 1, length);
-  const Tensor taken = take(x, tensor(from, {from.size()}), axis);
-  return varve::max(reshape(taken, Shape(std::move(dims))), {.axes = {axis + 1}});
-}
+  /// [.., n, ..] -> [.., parts, length, ..].
+  Tensor of(const Tensor& x) const {
+    std::vector<int64_t> dims = x.shape().dims();
+    dims[static_cast<size_t>(axis)] = parts;
+    dims.insert(dims.begin() + axis + 1, length);
+    return reshape(take(x, tensor(from, {from.size()}), axis), Shape(std::move(dims)));
+  }
+  /// Of each part of x, the element that `which` [.., parts, 1, ..] names.
+  Tensor chosen(const Tensor& x, const Tensor& which) const {
+    return squeezed(take_along_axis(of(x), which, axis + 1), {axis + 1});
+  }
+  /// Where parts begin, along their axis of a tensor of that rank.
+  Tensor begin(int rank) const {
+    std::vector<int64_t> dims(static_cast<size_t>(rank), 1);
+    dims[static_cast<size_t>(axis)] = parts;
+    return reshape(tensor(begins, {begins.size()}), Shape(std::move(dims)));
+  }
+};
 
 }  // namespace
 }  // namespace varve::ops
@@ -338,9 +360,37 @@ Tensor adaptive_max_pool(const Operand& x, const std::vector<int64_t>& size,
   const ir::CallerScope caller(x.where());
   for (size_t i = 0; i < size.size(); ++i) {
     const int axis = first + static_cast<int>(i);
-    if (t.shape()[axis] != size[i]) t = ops::largest_of_parts(t, axis, size[i]);
+    if (t.shape()[axis] == size[i]) continue;
+    t = varve::max(ops::Parts(axis, t.shape()[axis], size[i]).of(t), {.axes = {axis + 1}});
   }
   return t;
+}
+
+MaxPoolResult adaptive_max_pool_with_indices(const Operand& x, const std::vector<int64_t>& size,
+                                             const AdaptivePoolOptions& o,
+                                             const PlaceOptions& places) {
+  Tensor t = x.tensor();
+  ops::adaptive_axis("adaptive_max_pool_with_indices", x, t, size, o);
+  const ir::CallerScope caller(x.where());
+  if (o.data_format.channels_first) t = ops::channels_last(t, x.where());
+  const ir::Ints input = ops::spatial_of(t.shape());
+  Tensor index;
+  // The first of equal ones in row-major order: the axis that runs fastest comes first.
+  for (size_t i = size.size(); i-- > 0;) {
+    const int axis = static_cast<int>(i) + 1;
+    const ops::Parts parts(axis, input[i], size[i]);
+    const Tensor which = argmax(parts.of(t), {.axis = axis + 1, .keep_dims = true});
+    t = parts.chosen(t, which);
+    const Tensor place = (ops::squeezed(which, {axis + 1}) + parts.begin(t.rank())) *
+                         ops::place_step(input, i, places);
+    index = index.defined() ? parts.chosen(index, which) + place : place;
+  }
+  if (places.whole) {
+    index =
+        index + ops::channel_origins(t.shape()[0], t.shape()[-1], Shape(input).size(), t.rank());
+  }
+  if (!o.data_format.channels_first) return {t, index};
+  return {ops::channels_first(t, x.where()), ops::channels_first(index, x.where())};
 }
 
 Tensor global_average_pool(const Operand& x, const GlobalPoolOptions& options) {

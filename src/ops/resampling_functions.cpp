@@ -5,6 +5,7 @@
 #include "base/count.h"
 #include "base/error.h"
 #include "ops/build.h"
+#include "ops/call.h"
 #include "ops/resampling_taps.h"
 #include "ops/shape.h"
 #include "varve/ops/convolution.h"
@@ -60,24 +61,13 @@ NearestRounding NearestRounding::parse(std::string_view name) {
 
 namespace {
 
-struct Call {
-  const char* name;
-  Where where;
-  std::string at() const { return where.to_string(); }
-  [[noreturn]] void value_error(const std::string& what) const {
-    throw ValueError(ops::text_of(name, what), "", at());
-  }
-  [[noreturn]] void shape_error(const std::string& what) const {
-    throw ShapeError(ops::text_of(name, what), "", at());
-  }
-  int axis(const Tensor& x, int64_t given) const { return ops::axis_at(name, given, x, where); }
-};
+using ops::Call;
 
 std::vector<int> resized_axes(const Call& call, const Tensor& x, const ResizeOptions& o) {
   std::vector<int> axes;
   if (!o.axes.empty()) {
     for (int a : o.axes) {
-      axes.push_back(call.axis(x, a));
+      axes.push_back(ops::axis_at(call.name, a, x, call.where));
       if (std::count(axes.begin(), axes.end(), axes.back()) > 1)
         call.value_error("axis " + std::to_string(axes.back()) + " is given twice");
     }
@@ -279,7 +269,7 @@ Tensor center_crop_pad(const Operand& operand, const std::vector<int64_t>& sizes
   std::vector<PadWidth> widths(static_cast<size_t>(x.rank()));
   std::vector<bool> taken(widths.size());
   for (size_t i = 0; i < axes.size(); ++i) {
-    const auto axis = static_cast<size_t>(call.axis(x, axes[i]));
+    const auto axis = static_cast<size_t>(ops::axis_at(call.name, axes[i], x, call.where));
     if (taken[axis]) call.value_error("axis " + std::to_string(axis) + " is given twice");
     taken[axis] = true;
     if (sizes[i] < 0)

@@ -4,6 +4,7 @@
 #include "base/count.h"
 #include "base/error.h"
 #include "ops/build.h"
+#include "ops/call.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 #include "varve/ops/indexing.h"
@@ -27,18 +28,8 @@ Border Border::parse(std::string_view name) {
 
 namespace {
 
+using ops::Call;
 using Kind = Interpolation::Kind;
-
-struct Call {
-  const char* name;
-  Where where;
-  [[noreturn]] void shape_error(const std::string& what) const {
-    throw ShapeError(ops::text_of(name, what), "", where.to_string());
-  }
-  [[noreturn]] void value_error(const std::string& what) const {
-    throw ValueError(ops::text_of(name, what), "", where.to_string());
-  }
-};
 
 /// The elements of one axis around points, in a new last axis: where they stand, with which weight,
 /// and whether they are there at all.
@@ -114,10 +105,6 @@ Tensor summed(const Tensor& rows, const AxisTaps& taps) {
                     reshape(cast(taps.weight, rows.dtype()), {points, k}));
 }
 
-std::vector<int64_t> spatial_of(const Tensor& x) {
-  return {x.shape().begin() + 1, x.shape().end() - 1};
-}
-
 void require_elements(const Call& call, const std::vector<int64_t>& sizes) {
   for (int64_t n : sizes) {
     if (n < 1) call.shape_error("the image has no element");
@@ -142,7 +129,7 @@ Tensor grid_sample(const Operand& operand, const Operand& grid_operand,
   if (o.interpolation.kind == Kind::area)
     call.value_error("interpolation: expected \"nearest\", \"linear\" or \"cubic\", got \"area\"");
   if (o.data_format.channels_first) x = ops::channels_last(x, call.where);
-  const std::vector<int64_t> sizes = spatial_of(x);
+  const std::vector<int64_t> sizes = ops::spatial_of(x.shape());
   require_elements(call, sizes);
   const int64_t batch = x.shape()[0], channels = x.shape()[-1], image = Shape(sizes).size();
   const Shape points(std::vector<int64_t>(grid.shape().begin() + 1, grid.shape().end() - 1));
@@ -216,7 +203,7 @@ Deformed sizes_of(const Call& call, const Tensor& x, const Tensor& kernel,
         "rank, got " +
         x.shape().to_string() + " and " + kernel.shape().to_string());
   }
-  Deformed s{spatial_of(x),
+  Deformed s{ops::spatial_of(x.shape()),
              {kernel.shape().begin(), kernel.shape().end() - 2},
              {},
              {},

@@ -153,6 +153,8 @@ Window window_of(const Attributes& attributes, ir::Ints size) {
           attributes.ints("padding_low"), attributes.ints("padding_high")};
 }
 
+ir::Ints spatial_of(const Shape& x) { return {x.begin() + 1, x.end() - 1}; }
+
 std::string sizes_text(const ir::Ints& sizes) {
   std::string out;
   for (int64_t n : sizes) out += (out.empty() ? "" : "x") + std::to_string(n);

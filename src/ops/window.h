@@ -28,6 +28,9 @@ Attributes unsized(const Attributes& window);
 /// Reads back what `put` wrote; `size` is given by the caller (a kernel's shape, an attribute).
 Window window_of(const Attributes& attributes, ir::Ints size);
 
+/// The sizes between batch and channels of [batch, spatial..., channels].
+ir::Ints spatial_of(const Shape& x);
+
 /// "7x7".
 std::string sizes_text(const ir::Ints& sizes);
 

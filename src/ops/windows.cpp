@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/math.h"
 #include "ops/build.h"
+#include "ops/call.h"
 #include "ops/checks.h"
 #include "ops/shape.h"
 #include "ops/window.h"
@@ -127,17 +128,6 @@ std::span<const ir::OpDef> windows_rows() {
 }
 
 namespace {
-
-struct Call {
-  const char* name;
-  Where where;
-  [[noreturn]] void shape_error(const std::string& what) const {
-    throw ShapeError(text_of(name, what), "", where.to_string());
-  }
-  [[noreturn]] void value_error(const std::string& what) const {
-    throw ValueError(text_of(name, what), "", where.to_string());
-  }
-};
 
 /// Numbers given one an axis, or `otherwise` where there are none.
 ir::Ints each(const Call& call, const char* what, const std::vector<int64_t>& given, size_t axes,

@@ -241,6 +241,37 @@ TEST(ConvTranspose, SpreadsEachElementByTheKernel) {
       (Doubles{102, 113, 120}));
 }
 
+TEST(ConvTranspose, TakesOutputPaddingBelowTheLargerOfStrideAndDilation) {
+  const Tensor x = tensor({1., 10.}, {1, 2, 1}), k = tensor({1., 2., 3.}, {3, 1, 1}),
+               bias = tensor({100.});
+  const auto y = [&](int64_t more, const ConvTransposeOptions<1>& given) {
+    ConvTransposeOptions<1> o = given;
+    o.output_padding = more;
+    return conv_transpose1d(x, k, o).to_doubles();
+  };
+  // PyTorch's conv_transpose1d of the same numbers: behind the last tap there is the bias alone.
+  EXPECT_EQ(y(0, {.dilation = 3}), (Doubles{1, 10, 0, 2, 20, 0, 3, 30}));
+  EXPECT_EQ(y(2, {.dilation = 3}), (Doubles{1, 10, 0, 2, 20, 0, 3, 30, 0, 0}));
+  EXPECT_EQ(y(2, {.dilation = 3, .bias = bias}),
+            (Doubles{101, 110, 100, 102, 120, 100, 103, 130, 100, 100}));
+  // Where there is padding, it is uncovered first.
+  EXPECT_EQ(y(1, {.padding = 1, .dilation = 3}), (Doubles{10, 0, 2, 20, 0, 3, 30}));
+  EXPECT_EQ(y(2, {.padding = 1, .dilation = 3}), (Doubles{10, 0, 2, 20, 0, 3, 30, 0}));
+  EXPECT_EQ(y(2, {.strides = 2, .dilation = 3}), (Doubles{1, 0, 10, 2, 0, 20, 3, 0, 30, 0, 0}));
+  for (const int64_t more : {-1, 3}) {
+    EXPECT_EQ(error_of<ValueError>([&] { y(more, {.strides = 2, .dilation = 3}); }).message(),
+              "conv_transpose1d: output_padding: expected 0 to dilation - 1 = 2, got " +
+                  std::to_string(more));
+  }
+  expect_derivatives(
+      [](const Tensors& v) -> Tensors {
+        return conv_transpose2d(
+            v[0], v[1],
+            {.padding = {{1, 0}, {0, 1}}, .output_padding = Extents<2>{1, 2}, .dilation = {2, 3}});
+      },
+      {noise({1, 3, 2, 2}, 1), noise({3, 3, 4, 2}, 2)});
+}
+
 TEST(ConvTranspose, TakesGroupsAndChannelsFirst) {
   // PyTorch's layout: kernel [in, out / groups, taps].
   const Tensor x = noise({1, 4, 3}, 1), k = noise({4, 3, 2}, 2);

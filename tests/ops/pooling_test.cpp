@@ -110,6 +110,61 @@ TEST(AveragePool, LeavesOutThePaddingUnlessAsked) {
   EXPECT_EQ(average_pool1d(tensor({1, 2}, {1, 2, 1})).dtype(), f32);
 }
 
+TEST(AdaptivePool, GivesThePlacesOfTheLargest) {
+  // Row-major first of equal ones: both maxima of the first part are 5.
+  const Tensor x = tensor({1., 5., 2., 5., 4., 3., 0., 9., 6.}, {1, 3, 3, 1});
+  const auto y = adaptive_max_pool_with_indices(x, {2, 2});
+  EXPECT_EQ(y.values.to_doubles(), (Doubles{5, 5, 9, 9}));
+  EXPECT_EQ(y.indices.to_doubles(), (Doubles{1, 1, 7, 7}));
+  EXPECT_EQ(
+      adaptive_max_pool_with_indices(x, {2, 2}, {}, {.column_major = true}).indices.to_doubles(),
+      (Doubles{3, 3, 5, 5}));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto first = adaptive_max_pool_with_indices(tensor({1., nan, 7., nan}, {1, 4, 1}), {1});
+  EXPECT_TRUE(std::isnan(first.values.to_doubles()[0]));
+  EXPECT_EQ(first.indices.item<int64_t>(), 1);
+  // The gradient goes to that place.
+  const auto g = vjp(
+      [](const Tensors& v) -> Tensors {
+        return adaptive_max_pool_with_indices(v[0], {1, 1}).values;
+      },
+      tensor({3., 3., 3., 3.}, {1, 2, 2, 1}), tensor({1.}, {1, 1, 1, 1}));
+  EXPECT_EQ(g.cotangents[0].to_doubles(), (Doubles{1, 0, 0, 0}));
+}
+
+TEST(AdaptivePool, PlacesLeadBackByUnpooling) {
+  struct Case {
+    Shape x;
+    std::vector<int64_t> size;
+  };
+  for (const Case& c :
+       {Case{{2, 7, 3}, {3}}, Case{{2, 5, 6, 3}, {2, 6}}, Case{{1, 4, 9, 2}, {4, 9}},
+        Case{{2, 3, 5, 4, 2}, {2, 3, 4}}, Case{{0, 5, 6, 3}, {2, 2}}}) {
+    for (const char* format : {"channels_last", "channels_first"}) {
+      for (const PlaceOptions& places :
+           {PlaceOptions{}, PlaceOptions{.column_major = true}, PlaceOptions{.whole = true}}) {
+        const DataFormat f = DataFormat::parse(format);
+        const Tensor last = noise(c.x, 3);
+        const Tensor x = f.channels_first ? move_axis(last, -1, 1) : last;
+        const auto y = adaptive_max_pool_with_indices(x, c.size, {.data_format = f}, places);
+        const Tensor pooled = adaptive_max_pool(x, c.size, {.data_format = f});
+        ASSERT_EQ(y.indices.shape(), pooled.shape());
+        EXPECT_EQ(y.values.to_doubles(), pooled.to_doubles());
+        const std::vector<int64_t> whole(c.x.begin() + 1, c.x.end() - 1);
+        const Tensor back =
+            max_unpool(y.values, y.indices, whole, {.data_format = f, .places = places});
+        ASSERT_EQ(back.shape(), x.shape());
+        // Each element is 0 or itself, and pooling finds the same largest ones where they are
+        // above 0.
+        const Doubles a = back.to_doubles(), b = x.to_doubles();
+        for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(a[i] == 0 || a[i] == b[i]);
+        EXPECT_EQ(maximum(adaptive_max_pool(back, c.size, {.data_format = f}), 0).to_doubles(),
+                  maximum(pooled, 0).to_doubles());
+      }
+    }
+  }
+}
+
 TEST(Pooling, InThreeDimensionsIsPoolingAxisByAxis) {
   const Tensor x = noise({1, 4, 6, 5, 2}, 1);
   const Tensor at_once = max_pool3d(x, {.window = {2, 3, 2}});

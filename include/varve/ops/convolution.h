@@ -63,7 +63,8 @@ template <int N>
 struct ConvTransposeOptions {
   Extents<N> strides = 1;
   Padding padding = "valid";
-  std::optional<Extents<N>> output_padding = {};  ///< positions added at the end, below the stride
+  /// Positions added at the end, below the stride or the dilation.
+  std::optional<Extents<N>> output_padding = {};
   DataFormat data_format = "channels_last";
   Extents<N> dilation = 1;
   Dim groups = 1;
@@ -78,8 +79,9 @@ struct ConvTransposeOptions {
 /// Output size, with k = dilation (taps - 1) + 1: "same": size * stride; "valid": (size - 1) *
 /// stride + max(k, stride); sides: (size - 1) * stride + k - low - high. Where output_padding is
 /// given, (size - 1) * stride + k - low - high + output_padding, with 2 floor(k / 2) for low + high
-/// under "same".
-/// Throws as conv2d; ValueError where output_padding is not below the stride.
+/// under "same"; what it adds beyond the kernel's last place is the bias alone.
+/// Throws as conv2d; ValueError where output_padding is not below the larger of stride and dilation
+/// (as in PyTorch).
 Tensor conv_transpose1d(const Operand& x, const Operand& kernel,
                         const ConvTransposeOptions<1>& options = {});
 Tensor conv_transpose2d(const Operand& x, const Operand& kernel,

@@ -109,6 +109,12 @@ Tensor adaptive_average_pool(const Operand& x, const std::vector<int64_t>& size,
                              const AdaptivePoolOptions& options = {});
 Tensor adaptive_max_pool(const Operand& x, const std::vector<int64_t>& size,
                          const AdaptivePoolOptions& options = {});  ///< as above
+/// adaptive_max_pool, and for each value its place among the spatial elements of its channel, as
+/// max_pool*_with_indices gives it (the first of equal ones in row-major order, NaN before all).
+/// The values' gradient goes to that element. max_unpool puts the values back.
+MaxPoolResult adaptive_max_pool_with_indices(const Operand& x, const std::vector<int64_t>& size,
+                                             const AdaptivePoolOptions& options = {},
+                                             const PlaceOptions& places = {});
 
 struct GlobalPoolOptions {
   DataFormat data_format = "channels_last";
