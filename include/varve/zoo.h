@@ -47,10 +47,12 @@ struct MLP {
   void fields(Fields& f);
 };
 
-/// The names that files and the command line know: lenet5, mnist_convnet, mlp.
+/// The names that files and the command line know, sorted: every network of zoo.h, zoo_vision.h,
+/// zoo_generative.h and zoo_text.h in snake case ("lenet5", "cifar_resnet", "mobilenet_v2"); of
+/// adversarial ones the two parts ("dcgan_generator", "dcgan_discriminator").
 std::vector<std::string> names();
-/// A network by its text form: `"lenet5"`, `{"type": "lenet5", "activation": "relu"}`. Throws
-/// ConfigError, with `path` before the member's name.
-Sequential from_config(std::string_view json, const std::string& path = "zoo");
+/// A network by its text form: `"lenet5"`, `{"type": "resnet", "depth": 18, "input": [32, 32, 3]}`.
+/// Throws ConfigError, with `path` before the member's name.
+Model from_config(std::string_view json, const std::string& path = "zoo");
 
 }  // namespace varve::zoo

@@ -48,6 +48,7 @@ struct DCGAN {
   Real width = 1;
   Model generator() const;      ///< makes images
   Model discriminator() const;  ///< tells them from real ones
+  void fields(Fields& f);
 };
 /// CycleGAN (Zhu et al. 2017): generator of `blocks` residual blocks, images -> images in -1..1,
 /// 11,378,179; discriminator of 70 x 70 patches, images -> logits [batch, h, w, 1], 2,764,737.
@@ -58,6 +59,7 @@ struct CycleGAN {
   Real width = 1;
   Model generator() const;      ///< makes images
   Model discriminator() const;  ///< tells them from real ones
+  void fields(Fields& f);
 };
 
 /// Policy logits and a value, from one hidden layer: outputs "policy" and "value". 1,027.

@@ -7,7 +7,7 @@
 
 #include "job/job.h"
 #include "nn/registry.h"
-#include "varve/zoo.h"
+#include "zoo/registry.h"
 
 namespace varve::job {
 namespace {
@@ -141,14 +141,21 @@ constexpr std::array<Named, 5> kCallbacks{
      {"early_stopping", settings_of<callbacks::EarlyStopping>},
      {"model_checkpoint", settings_of<callbacks::ModelCheckpoint>},
      {"reduce_lr_on_plateau", settings_of<callbacks::ReduceLROnPlateau>}}};
-constexpr std::array<Named, 3> kNetworks{{{"lenet5", settings_of<zoo::LeNet5>},
-                                          {"mlp", settings_of<zoo::MLP>},
-                                          {"mnist_convnet", settings_of<zoo::MnistConvnet>}}};
 
 template <size_t N>
 std::string rows(const std::array<Named, N>& list) {
   std::string out;
   for (const Named& n : list) out += row(n.name, n.settings());
+  return out;
+}
+
+std::string networks() {
+  std::string out;
+  for (const zoo::Network& n : zoo::networks()) {
+    Settings settings;
+    n.fields(settings);
+    out += row(n.name, settings.list);
+  }
   return out;
 }
 
@@ -162,7 +169,7 @@ std::string reference() {
   out += "\nLayers\n" + layers();
   out += "\nActivations\n" + listed(nn::activation_names());
   out += "\nInitializers\n" + listed(nn::initializer_names());
-  out += "\nNetworks (zoo)\n" + rows(kNetworks);
+  out += "\nNetworks (zoo)\n" + networks();
   out += "\nOptimizers\n" +
          choices(optim::names(), [](auto t) { return Optimizer::from_config(t).config(); });
   out += row("all of them", {"clip_norm = none", "clip_value = none"});

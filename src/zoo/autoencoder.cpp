@@ -129,6 +129,11 @@ Model DCGAN::discriminator() const {
   x = style.conv(x, 1, {.size = 4, .padding = "valid"}, "main_" + std::to_string(place));
   return Model(image, nn::Flatten{}(x));
 }
+void DCGAN::fields(Fields& f) {
+  f("code", code, "Numbers that an image is made of.", {.min = 1});
+  f("channels", channels, "Of the images.", {.min = 1});
+  f("width", width, "Factor of all numbers of channels.", {.above = 0});
+}
 
 // ---- CycleGAN ----
 
@@ -182,6 +187,11 @@ Model CycleGAN::discriminator() const {
     x = leaky_relu(filters == 64 ? x : instance_norm(x), 0.2);
   }
   return Model(image, style.conv(x, 1, {.size = 4, .padding = 1}, "out"));
+}
+void CycleGAN::fields(Fields& f) {
+  f("input", input, "Height, width and channels of an image.", {.min = 1});
+  f("blocks", blocks, "Residual blocks of the generator.", {.min = 0});
+  f("width", width, "Factor of all numbers of channels.", {.above = 0});
 }
 
 }  // namespace varve::zoo

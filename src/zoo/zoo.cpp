@@ -1,9 +1,6 @@
 #include "varve/zoo.h"
 
-#include <array>
-
 #include "base/error.h"
-#include "nn/config.h"
 #include "varve/nn/layers.h"
 
 namespace varve::zoo {
@@ -15,21 +12,6 @@ Layer pooling_layer(const std::string& kind) {
   throw ValueError("lenet5: pooling: unknown choice \"" + escaped(kind) + "\"",
                    did_you_mean(kind, {"average", "max"}));
 }
-
-template <class S>
-Sequential make(const config::Json& config, const std::string& path) {
-  S spec;
-  const auto visit = [&](Fields& f) { spec.fields(f); };
-  if (config.is_object()) config::read(config, path, visit, {"type"});
-  return spec;
-}
-
-struct Row {
-  const char* name;
-  Sequential (*make)(const config::Json& config, const std::string& path);
-};
-constexpr std::array kRows{Row{"lenet5", make<LeNet5>}, Row{"mnist_convnet", make<MnistConvnet>},
-                           Row{"mlp", make<MLP>}};
 
 }  // namespace
 
@@ -87,22 +69,6 @@ void MLP::fields(Fields& f) {
   f("classes", classes, "Numbers that the network gives.", {.min = 1});
   f("activation", activation, "After each hidden layer.");
   f("dropout", dropout, "Share dropped after each hidden layer.", {.min = 0, .below = 1});
-}
-
-std::vector<std::string> names() {
-  std::vector<std::string> out;
-  for (const Row& row : kRows) out.push_back(row.name);
-  return out;
-}
-
-Sequential from_config(std::string_view json, const std::string& path) {
-  const config::Json config = config::parse(json, path);
-  const std::string type = config::choice_type(config, path);
-  for (const Row& row : kRows) {
-    if (type == row.name) return row.make(config, path);
-  }
-  throw ConfigError(path + ": unknown network \"" + escaped(type) + "\"",
-                    did_you_mean(type, names()));
 }
 
 }  // namespace varve::zoo

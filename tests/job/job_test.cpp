@@ -10,6 +10,7 @@
 #include "formats/file.h"
 #include "job/reference.h"
 #include "support/errors.h"
+#include "varve/ops/shape.h"
 #include "varve/zoo.h"
 
 namespace varve::job {
@@ -17,6 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 constexpr const char* kJob = R"(name = "small"
 seed = 3
@@ -76,6 +78,36 @@ TEST(Job, TheNumberOfClassesIsFilledInWhereverItIsAskedFor) {
   Model mlp = make_model(zoo.model, 3);
   mlp.build({5});
   EXPECT_EQ(mlp.parameter_count(), 5 * 8 + 8 + 8 * 3 + 3);
+}
+
+// The job above with a network of the zoo.
+Job with_network(const std::string& zoo) {
+  return parse_job(changed("layers = [\n  { type = \"dense\", units = 4, activation = \"relu\" },\n"
+                           "  { type = \"dense\", units = \"classes\" },\n]",
+                           "zoo = " + zoo),
+                   "small.toml");
+}
+
+TEST(Job, NamesEveryNetworkOfTheZoo) {
+  EXPECT_GE(zoo::names().size(), 41u);
+  const auto refused = [](const std::string& zoo) {
+    return test::message_of<ConfigError>([&] { with_network(zoo); });
+  };
+  for (const std::string& name : zoo::names()) {
+    SCOPED_TRACE(name);
+    make_model(with_network("\"" + name + "\"").model, 3);
+    EXPECT_THAT(refused("{ type = \"" + name + "\", nonsense = 1 }"),
+                MatchesRegex("small.toml:8:[0-9]+: model.zoo.nonsense: unknown key"));
+  }
+  const Model resnet = make_model(with_network("{ type = \"cifar_resnet\", depth = 8, classes = "
+                                               "\"classes\", input = [16, 16, 1], width = 0.5 }")
+                                      .model,
+                                  3);
+  EXPECT_EQ(resnet(zeros({2, 16, 16, 1})).shape(), (Shape{2, 3}));
+  EXPECT_EQ(refused("{ type = \"vgg\", depth = 12 }"),
+            "small.toml:8:1: model.zoo: vgg: depth: expected 11, 13, 16 or 19, got 12");
+  EXPECT_EQ(refused("{ type = \"unet\", levels = 0 }"),
+            "small.toml:8:24: model.zoo.levels: expected integer 1..8, got 0");
 }
 
 TEST(Job, SetChangesWhatTheFileSays) {

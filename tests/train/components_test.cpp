@@ -16,6 +16,7 @@
 #include "varve/nn/layers.h"
 #include "varve/optim.h"
 #include "varve/schedules.h"
+#include "zoo/registry.h"
 
 namespace varve {
 namespace {
@@ -92,6 +93,17 @@ std::string list_of(const std::vector<std::string>& names) {
   std::string out;
   for (const std::string& n : names) out += (out.empty() ? "`" : ", `") + n + "`";
   return out + ".\n";
+}
+
+void write_networks(std::ostream& out) {
+  out << "\n## Networks\n\n`Model model = zoo::ResNet{.depth = 18}` in code, `zoo = { type = "
+         "\"resnet\", depth = 18 }` in job files. What they are\nstands in the headers "
+         "`include/varve/zoo*.h`.\n";
+  for (const zoo::Network& n : zoo::networks()) {
+    out << "\n### " << n.name << "\n";
+    Rows rows(out);
+    n.fields(rows);
+  }
 }
 
 void write_choices(std::ostream& out) {
@@ -208,6 +220,7 @@ std::string reference() {
          "the same everywhere: `optim::Adam{.learning_rate = 0.01}` is `{ type = \"adam\", "
          "learning_rate = 0.01 }`.\nDefaults are shown as JSON.\n";
   write_layers(out);
+  write_networks(out);
   write_choices(out);
   write_training(out);
   return out.str();
