@@ -47,9 +47,9 @@ struct Dense {
 /// x begins with the batch, and so does the result. output_shape: the result's sizes that the
 /// equation names, without the batch; -1 is the size that x has there. bias_axes: the letters of
 /// the result along which the bias has numbers of its own; empty: no bias. Throws ValueError for
-/// what is no such equation, ShapeError where sizes differ. Variables: kernel, with an axis for each
-/// letter of the second operand; bias, from the first of bias_axes to the last axis, 1 along axes
-/// that it does not have. Source: Keras' EinsumDense.
+/// what is no such equation, ShapeError where sizes differ. Variables: kernel, with an axis for
+/// each letter of the second operand; bias, from the first of bias_axes to the last axis, 1 along
+/// axes that it does not have. Source: Keras' EinsumDense.
 struct EinsumDense {
   std::string equation = "...c,cd->...d";
   Shape output_shape = {};
