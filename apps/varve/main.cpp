@@ -11,6 +11,7 @@
 #include "threads.h"
 #include "varve/version.h"
 #include "varve/warnings.h"
+#include "varve/zoo_text.h"
 
 namespace varve::app {
 namespace {
@@ -93,6 +94,7 @@ int run_command(const std::vector<std::string>& words, char** argv) {
   if (command.computes) arguments.integer("--threads", "N", threads, 1, 1024, "");
   arguments.parse(rest);
   if (command.computes) settle_threads(threads, argv);
+  zoo::register_layers();  // any command may be given a model that a job made of them
   return action();
 }
 

@@ -146,7 +146,12 @@ std::vector<Row> region_rows() {
        .samples = {{"sampled", {in({2, 4, 5, 2}), rois, images}, call(sampled)},
                    {"as many as fit",
                     {in({2, 4, 5, 2}), rois, images},
-                    call({.size = 2, .spatial_scale = 0.8, .half_pixel = false})}},
+                    call({.size = 2, .spatial_scale = 0.8, .half_pixel = false})},
+                   // Counting its samples never came to an end.
+                   {"of a region beyond all numbers",
+                    {in({1, 4, 5, 1}), given({1, 4}, {-1e30, -1e30, 1e30, 1e30}, f64).fixed(),
+                     given({1}, {0}, i64)},
+                    call({.size = 2})}},
        .errors =
            {throws<IndexError>(
                 "roi_align: index[0] = 1, expected 0..0",
