@@ -357,7 +357,7 @@ std::vector<Row> pooling_rows() {
                           return adaptive_max_pool(t[0], {4, 3});
                         }}}},
           {.op = "adaptive_max_pool_with_indices",
-           .dtypes = kNumbers,
+           .dtypes = kAll,
            .samples = {{"uneven",
                         {in(x, -100, 100)},
                         [](const Tensors& t) -> Tensors {
