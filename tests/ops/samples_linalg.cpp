@@ -199,7 +199,7 @@ std::vector<Row> factor_rows() {
                    {"wide", {matrix({3, 5})}, factors(false)},
                    {"square", {matrix({2, 4, 4})}, factors(false)},
                    {"complete", {matrix({5, 3}).fixed()}, factors(true)},
-                   {"of nothing", {in({3, 0})}, factors(true)}}},
+                   {"of nothing", {in({3, 0}).fixed()}, factors(true)}}},
       {.op = "svd",
        .call = thin,
        .dtypes = kDenseTypes,
