@@ -89,6 +89,7 @@ struct AttentionOperands {
     const ir::Attributes attributes{{"scale", 1 / std::sqrt(static_cast<double>(c.size))},
                                     {"softcap", 0.},
                                     {"causal", false},
+                                    {"dropout", 0.},
                                     {"offset", int64_t{0}}};
     const Layout &x = heads_last, &r = of_query;
     std::vector<Job> jobs;

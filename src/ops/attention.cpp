@@ -13,6 +13,7 @@
 #include "varve/ops/matmul.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
@@ -106,13 +107,24 @@ void check_options(const InferArguments& a) {
     throw ValueError(text_of(a.op.name, "scale and softcap: expected numbers"));
   // Any place that a sequence has.
   constexpr int64_t kFarthest = int64_t{1} << 40;
+  const double dropout = a.attributes.real("dropout");
+  if (!(dropout >= 0 && dropout < 1))
+    throw ValueError(text_of(a.op.name, "dropout: got " + std::to_string(dropout)));
   const int64_t offset = a.attributes.integer("offset");
   if (offset < -kFarthest || offset > kFarthest)
     throw ValueError(text_of(a.op.name, "offset: got " + std::to_string(offset)));
 }
 
-void check_mask(const InferArguments& a, size_t i) {
-  if (a.inputs.size() <= i) return;
+/// The operands behind the others, of which there are `i`: a mask, and a key.
+void check_extras(const InferArguments& a, size_t i) {
+  size_t count = a.inputs.size();
+  if (a.attributes.real("dropout") > 0) {
+    --count;
+    if (count < i || a[count] != TensorType{u64, Shape{2}})
+      throw ShapeError(text_of(a.op.name, "key: expected u64[2] as the last input"));
+  }
+  if (count <= i) return;
+  if (count > i + 1) throw ShapeError(text_of(a.op.name, "a key without dropout"));
   const TensorType& mask = a[i];
   const HeadSizes n = head_sizes(a[0].shape, a[1].shape);
   const int64_t full[] = {n.batch, n.heads, n.queries, n.keys};
@@ -136,14 +148,14 @@ Types result_types(const InferArguments& a) {
 Types attention_type(const InferArguments& a) {
   check_operands(a);
   check_options(a);
-  check_mask(a, 3);
+  check_extras(a, 3);
   return result_types(a);
 }
 
 Types gradient_type(const InferArguments& a) {
   check_operands(a);
   check_options(a);
-  check_mask(a, 7);
+  check_extras(a, 7);
   const Types made = result_types(a);
   if (a[3] != made[0] || a[4] != made[1] || a[5] != made[2] || a[6] != made[0]) {
     throw ShapeError(
@@ -161,6 +173,25 @@ Tensor exponentials(const Tensor& scores, const Tensor& largest) {
   return exp(scores - where(top == -kInfinity, 0, top));
 }
 
+/// What may stand behind the first inputs.
+struct Extras {
+  Tensor mask, key;
+  double dropout;
+
+  Extras(std::span<const Tensor> in, const Attributes& a, size_t first)
+      : dropout(a.real("dropout")) {
+    size_t count = in.size();
+    if (dropout > 0) key = in[--count];
+    if (count > first) mask = in[first];
+  }
+  /// Of what belongs to weights [batch, key heads, group, queries, keys]: dropped where they are.
+  Tensor dropped(const Tensor& x) const {
+    if (dropout == 0) return x;
+    const Tensor kept = random::bernoulli(Key(key), 1 - dropout, x.shape());
+    return where(kept, x * (1 / (1 - dropout)), 0);
+  }
+};
+
 std::vector<Tensor> attention_parts(std::span<const Tensor> in, const Attributes& a) {
   const Tensor &q = in[0], &k = in[1], &v = in[2];
   const HeadSizes n = head_sizes(q.shape(), k.shape());
@@ -169,9 +200,10 @@ std::vector<Tensor> attention_parts(std::span<const Tensor> in, const Attributes
     return {full(0, q.dtype(), Shape{n.batch, n.queries, n.heads, v.shape()[3]}),
             full(-kInfinity, q.dtype(), each), full(0, q.dtype(), each)};
   }
-  const ScoreOptions o = ScoreOptions::of(a, in.size() > 3 ? in[3] : Tensor());
+  const Extras extras(in, a, 3);
+  const ScoreOptions o = ScoreOptions::of(a, extras.mask);
   const Tensor scores = masked(capped(score_product(q, k, n, o.scale), o.softcap), o, n);
-  const Tensor y = matmul(softmax(scores, -1), grouped_keys(v));
+  const Tensor y = matmul(extras.dropped(softmax(scores, -1)), grouped_keys(v));
   const Shape each{n.batch, n.heads, n.queries};
   const Tensor largest = max(scores, {.axes = {-1}, .keep_dims = true});
   return {ungrouped_queries(y, n), reshaped(largest, each),
@@ -182,25 +214,28 @@ std::vector<Tensor> attention_parts(std::span<const Tensor> in, const Attributes
 struct Backward {
   HeadSizes n;
   Tensor q, dy;             // grouped
-  Tensor weights;           // [batch, key heads, group, queries, keys]
+  Tensor weights;           // [batch, key heads, group, queries, keys], after dropout
   Tensor masked, products;  // gradients by the scores after the mask and before the cap
 };
 
-/// Of q, k, v, output, largest scores, sums, gradient, mask.
+/// Of q, k, v, output, largest scores, sums, gradient, mask, key.
 Backward backward(std::span<const Tensor> in, const Attributes& a) {
   Backward b{head_sizes(in[0].shape(), in[1].shape()), {}, {}, {}, {}, {}};
   const HeadSizes& n = b.n;
-  const ScoreOptions o = ScoreOptions::of(a, in.size() > 7 ? in[7] : Tensor());
+  const Extras extras(in, a, 7);
+  const ScoreOptions o = ScoreOptions::of(a, extras.mask);
   b.q = grouped_queries(in[0], n);
   b.dy = grouped_queries(in[6], n);
   const Tensor product = score_product(in[0], in[1], n, o.scale);
   const Tensor scores = masked(capped(product, o.softcap), o, n);
   const Shape each{n.batch, n.key_heads, n.group(), n.queries, 1};
   const Tensor total = reshaped(in[5], each);
-  b.weights = exponentials(scores, reshaped(in[4], each)) / where(total == 0, 1, total);
-  const Tensor of_weights = matmul(b.dy, grouped_keys(in[2]), {.transpose_b = true});
+  const Tensor weights = exponentials(scores, reshaped(in[4], each)) / where(total == 0, 1, total);
+  b.weights = extras.dropped(weights);
+  const Tensor of_weights =
+      extras.dropped(matmul(b.dy, grouped_keys(in[2]), {.transpose_b = true}));
   const Tensor mean = sum(b.dy * grouped_queries(in[3], n), {.axes = {-1}, .keep_dims = true});
-  b.masked = b.weights * (of_weights - mean);
+  b.masked = weights * (of_weights - mean);
   b.products = b.masked;
   if (o.softcap > 0) b.products = b.masked * (1 - square(tanh(product / o.softcap)));
   return b;
@@ -222,8 +257,8 @@ std::vector<Tensor> gradient_parts(std::span<const Tensor> in, const Attributes&
 Slots attention_vjp(const Local& at, std::span<const Tensor> ct) {
   std::vector<Tensor> in{at.x(0), at.x(1), at.x(2), at.y(0), at.y(1), at.y(2), ct[0]};
   Slots slots(at.inputs.size());
-  const bool has_mask = at.inputs.size() > 3;
-  if (has_mask) in.push_back(at.x(3));
+  const bool has_mask = Extras(at.inputs, at.attributes, 3).mask.defined();
+  in.insert(in.end(), at.inputs.begin() + 3, at.inputs.end());
   if (has_mask && at.wanted[3] && is_floating(at.x(3).dtype())) {
     const HeadSizes n = head_sizes(at.x(0).shape(), at.x(1).shape());
     const Tensor& mask = at.x(3);
@@ -255,12 +290,14 @@ std::span<const ir::OpDef> attention_rows() {
               "keys and values [batch, keys, key heads, size], maybe a mask that broadcasts to "
               "[batch, heads, queries, keys]: bool (seen) or numbers that are added. Attributes "
               "scale; softcap (0: none, else c tanh(score / c) before the mask); causal: query i "
-              "sees keys up to i + offset. Key heads serve several heads in a row. Zeros where a "
+              "sees keys up to i + offset; dropout: share of the weights that is dropped, by a key "
+              "(u64[2], the last input where the share is above 0). Key heads serve several heads "
+              "in a row. Zeros where a "
               "query sees no key. Outputs y [batch, queries, heads, value size] and, for the "
               "derivative, [batch, heads, queries] each: the largest score, and the sum of the "
               "exponentials of what the scores are below it. Vaswani et al. 2017.",
        .min_inputs = 3,
-       .max_inputs = 4,
+       .max_inputs = 5,
        .infer = attention_type,
        .derivative = ir::Custom{attention_vjp, nullptr},
        .decompose = attention_parts,
@@ -268,9 +305,9 @@ std::span<const ir::OpDef> attention_rows() {
        .flops = [](const InferArguments& a, const Types&) { return product_flops(a, 2); }},
       {.name = "attention_gradient",
        .doc = "The gradients of attention by queries, keys and values. Inputs these three, the "
-              "output, its two residuals, the gradient by the output, maybe the mask.",
+              "output, its two residuals, the gradient by the output, maybe the mask and the key.",
        .min_inputs = 7,
-       .max_inputs = 8,
+       .max_inputs = 9,
        .infer = gradient_type,
        .derivative = ir::FromDecomposition{},
        .decompose = gradient_parts,

@@ -160,15 +160,6 @@ DType attention_type_of(std::initializer_list<const Operand*> operands) {
   return is_floating(d) ? d : f32;
 }
 
-Tensor dropped(const AttentionCall& c) {
-  const HeadSizes n = c.sizes();
-  const Tensor weights = c.scores(AttentionStage::Kind::weights);
-  const double keep = 1 - c.options.dropout;
-  const Tensor kept = random::bernoulli(*c.options.key, keep, weights.shape());
-  const Tensor y = matmul(where(kept, weights * (1 / keep), 0), grouped_keys(c.value));
-  return ungrouped_queries(y, n);
-}
-
 /// [time, half] or [batch, time, half] beside [batch, time, heads, half].
 Tensor beside_heads(const char* name, const Tensor& angles, const Shape& x, Where where) {
   const Shape& s = angles.shape();
@@ -236,13 +227,14 @@ Tensor attention(const Operand& query, const Operand& key, const Operand& value,
   c.dtype = ops::attention_type_of({&query, &key, &value});
   c.take(query, key);
   c.take_value(value);
-  if (options.dropout > 0) return c.given_back(ops::dropped(c));
   std::vector<Tensor> inputs{c.query, c.key, c.value};
   if (const Tensor mask = c.mask(); mask.defined()) inputs.push_back(mask);
+  if (options.dropout > 0) inputs.push_back(options.key->bits());
   const auto y = ir::apply(ops::get("attention"), inputs,
                            {{"scale", c.scale()},
                             {"softcap", options.softcap.value},
                             {"causal", options.causal},
+                            {"dropout", options.dropout.value},
                             {"offset", options.causal ? options.offset.value : 0}},
                            c.where);
   return c.given_back(y[0]);

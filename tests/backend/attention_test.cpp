@@ -15,7 +15,8 @@ struct Problem {
   int64_t offset = 0;
 
   ir::Attributes attributes() const {
-    return {{"scale", 0.7}, {"softcap", 0.}, {"causal", causal}, {"offset", offset}};
+    return {
+        {"scale", 0.7}, {"softcap", 0.}, {"causal", causal}, {"offset", offset}, {"dropout", 0.}};
   }
 };
 

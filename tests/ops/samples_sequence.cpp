@@ -192,6 +192,8 @@ Row attention_row() {
                      [](const Tensors& x) -> Tensors {
                        return attention(x[0], x[1], x[2], {.key_lengths = x[3]});
                      }});
+  samples.push_back({"dropped", attention_inputs({2, 3, 2, 4}, {2, 5, 1, 4}, 3),
+                     attends({.dropout = 0.4, .key = Key(3)})});
   samples.push_back({"heads first",
                      {in({1, 2, 3, 2}), in({1, 2, 2, 2}), in({1, 2, 2, 2})},
                      attends({.heads_first = true})});

@@ -146,6 +146,17 @@ TEST(AttentionKernels, AgreeWithTheDecompositionAtEverySize) {
           },
           shapes, 1);
     }
+    expect_kernel_right(
+        [&](const Tensors& x) -> Tensors {
+          return attention(x[0], x[1], x[2],
+                           {.causal = c.causal,
+                            .mask = per_key,
+                            .softcap = c.softcap,
+                            .dropout = 0.3,
+                            .key = Key(11),
+                            .offset = c.offset});
+        },
+        shapes, 1);
     auto with_bias = shapes;
     with_bias.push_back({c.heads, c.queries, c.keys});
     expect_kernel_right(
@@ -232,6 +243,13 @@ TEST(Attention, IsWhatItsScoresSay) {
   EXPECT_LT(distance(softmax(attention_scores(q, k, o, "masked")), w), 1e-12);
   const Tensor product = attention_scores(q, k, o, "product");
   EXPECT_LT(distance(attention_scores(q, k, o, "capped"), tanh(product / 2) * 2), 1e-12);
+  // Dropped are those that the key says, by their place among the weights.
+  const Tensor kept = random::bernoulli(Key(7), 0.75, Shape{2, 2, 4, 5});
+  const Tensor some = matmul(where(kept, w / 0.75, 0), transpose(v, {0, 2, 1, 3}));
+  AttentionOptions drops = o;
+  drops.dropout = 0.25;
+  drops.key = Key(7);
+  EXPECT_LT(distance(transpose(some, {0, 2, 1, 3}), attention(q, k, v, drops)), 1e-12);
   // Dropping weights keeps the mean.
   const Tensor many =
       attention(q, k, broadcast_to(Tensor(ones({2, 5, 2, 1}, f64)), {2, 5, 2, 4000}),

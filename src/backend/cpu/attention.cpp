@@ -25,6 +25,7 @@ AttentionShape shape_of(const Request& r) {
   s.softcap = static_cast<float>(r.attributes.real("softcap"));
   s.causal = r.attributes.flag("causal");
   s.offset = r.attributes.integer("offset");
+  s.kept = static_cast<float>(1 - r.attributes.real("dropout"));
   return s;
 }
 
@@ -40,6 +41,11 @@ bool mask_steps(const Layout& l, AttentionMask& m) {
   return m.key == 0 || m.key == 1;
 }
 
+/// Whether there is one at that place, where the key stands if there is none.
+bool has_mask(const Request& r, size_t mask) {
+  return r.inputs.size() > mask && r.inputs[mask].dtype != u64;
+}
+
 /// Why a request is not taken; empty where it is. `mask`: its place among the inputs.
 std::string refusal(const Request& r, const AttentionShape& s, size_t mask, AttentionMask& m) {
   if (r.outputs[0].dtype != f32) return "has f32 only";
@@ -51,7 +57,8 @@ std::string refusal(const Request& r, const AttentionShape& s, size_t mask, Atte
   for (const Layout& l : r.outputs) {
     if (!l.contiguous()) return "wants operands without gaps";
   }
-  if (r.inputs.size() > mask && !mask_steps(r.inputs[mask], m)) return "wants a dense mask";
+  if (has_mask(r, mask) && !mask_steps(r.inputs[mask], m)) return "wants a dense mask";
+  if (s.kept < 1 && !r.inputs.back().contiguous()) return "wants a dense key";
   return {};
 }
 
@@ -60,7 +67,8 @@ class Attention : public Kernel {
  public:
   Attention(const Request& r, const AttentionShape& s, size_t mask, const AttentionMask& m)
       : s_(s), threads_(threads_for(s, r.threads)), mask_at_(mask), mask_(m) {
-    if (r.inputs.size() > mask) mask_type_ = r.inputs[mask].dtype;
+    if (has_mask(r, mask)) mask_type_ = r.inputs[mask].dtype;
+    if (s.kept < 1) key_at_ = r.inputs.size() - 1;
   }
 
  protected:
@@ -69,6 +77,10 @@ class Attention : public Kernel {
     if (mask_type_ == f32) m.added = static_cast<const float*>(a.inputs[mask_at_]);
     if (mask_type_ == DType::bool_) m.seen = static_cast<const bool*>(a.inputs[mask_at_]);
     return m;
+  }
+
+  const uint64_t* key_of(const Arguments& a) const {
+    return key_at_ == 0 ? nullptr : static_cast<const uint64_t*>(a.inputs[key_at_]);
   }
 
   const AttentionShape s_;
@@ -82,7 +94,7 @@ class Attention : public Kernel {
                           threads);
   }
 
-  size_t mask_at_;
+  size_t mask_at_, key_at_ = 0;
   AttentionMask mask_;
   std::optional<DType> mask_type_;
 };
@@ -95,8 +107,8 @@ class Forward final : public Attention {
     const auto in = [&](size_t i) { return static_cast<const float*>(a.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(a.outputs[i]); };
     varve::cpu::attention_forward(s_,
-                                  {in(0), in(1), in(2), mask_of(a), out(0), out(1), out(2),
-                                   reinterpret_cast<float*>(a.scratch)},
+                                  {in(0), in(1), in(2), mask_of(a), key_of(a), out(0), out(1),
+                                   out(2), reinterpret_cast<float*>(a.scratch)},
                                   threads_);
   }
 };
@@ -110,10 +122,11 @@ class Backward final : public Attention {
   void run(const Arguments& a) const noexcept override {
     const auto in = [&](size_t i) { return static_cast<const float*>(a.inputs[i]); };
     const auto out = [&](size_t i) { return static_cast<float*>(a.outputs[i]); };
-    varve::cpu::attention_backward(s_,
-                                   {in(0), in(1), in(2), in(3), in(4), in(5), in(6), mask_of(a),
-                                    out(0), out(1), out(2), reinterpret_cast<float*>(a.scratch)},
-                                   threads_);
+    varve::cpu::attention_backward(
+        s_,
+        {in(0), in(1), in(2), in(3), in(4), in(5), in(6), mask_of(a), key_of(a), out(0), out(1),
+         out(2), reinterpret_cast<float*>(a.scratch)},
+        threads_);
   }
 };
 

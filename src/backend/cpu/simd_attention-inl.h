@@ -12,6 +12,7 @@
 #include "backend/cpu/simd_attention.h"
 #include "backend/cpu/simd_hyperbolic-inl.h"
 #include "backend/cpu/simd_tile-inl.h"
+#include "backend/cpu/tile_loops.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
@@ -127,6 +128,31 @@ struct Scores {
     return hn::RebindMask(F32(), hn::Gt(wide, hn::Zero(I32())));
   }
 };
+
+/// What multiplies the weights of a tile: 0, or 1 / s.kept. By their row-major index in [batch,
+/// heads, queries, keys], as the decomposition has it.
+inline void dropout_factors(const AttentionShape& s, const uint64_t* key, Head head, Tile tile,
+                            float* to) {
+  constexpr int64_t kRoom = 64;  // random_words may write so many more
+  HWY_ALIGN float unit[kKeys + kRoom];
+  const VF limit = constant(s.kept), factor = constant(1 / s.kept);
+  for (int64_t r = 0; r < tile.queries; ++r) {
+    const int64_t row = (head.batch * s.heads + head.head) * s.queries + tile.q + r;
+    random_words(true, key[0], key[1], static_cast<uint64_t>(row * s.keys + tile.k),
+                 static_cast<size_t>(tile.keys), unit);
+    for (int64_t c = 0; c < tile.keys; c += static_cast<int64_t>(kLanes)) {
+      const auto keeps = hn::Lt(hn::Load(F32(), unit + c), limit);
+      hn::Store(hn::IfThenElseZero(keeps, factor), F32(), to + r * kKeys + c);
+    }
+  }
+}
+/// x *= factors in a tile.
+HWY_INLINE void multiply_tile(const float* factors, int64_t queries, int64_t keys, float* x) {
+  for (int64_t r = 0; r < queries; ++r) {
+    for (int64_t c = r * kKeys; c < r * kKeys + keys; c += static_cast<int64_t>(kLanes))
+      hn::Store(hn::Mul(hn::Load(F32(), x + c), hn::Load(F32(), factors + c)), F32(), x + c);
+  }
+}
 
 }  // namespace varve::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

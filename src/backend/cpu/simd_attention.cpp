@@ -98,6 +98,13 @@ HWY_INLINE void update(float* scores, int64_t queries, int64_t keys, Running& ru
     run.total[r] += exponentials(scores + r * kKeys, keys, run.shift[r]);
 }
 
+/// Drops some of a tile's exponentials; their sum is that of all.
+void drop(const AttentionShape& s, const AttentionForward& f, Head head, Tile tile, float* scores) {
+  HWY_ALIGN float factors[kQueries * kKeys];
+  dropout_factors(s, f.key, head, tile, factors);
+  multiply_tile(factors, tile.queries, tile.keys, scores);
+}
+
 HWY_INLINE void store_residuals(const AttentionShape& s, const AttentionForward& f, Head head,
                                 int64_t q0, int64_t queries, const Running& run) {
   const int64_t at = (head.batch * s.heads + head.head) * s.queries + q0;
@@ -179,6 +186,7 @@ void forward_block(const AttentionShape& s, const AttentionForward& f, int64_t i
       product(rows, queries, s.size, keys, StoreScores{scores, score});
     }
     update(scores, queries, tile.keys, run);
+    if (s.kept < 1) drop(s, f, head, tile, scores);
     const Panels values{own + Packed(s).keys, s.value_size, s.keys, k0};
     product(Rows{scores, kKeys, 1}, queries, tile.keys, values,
             AddValues{y, step, run, k0 == 0, k0 + kKeys >= limit});
@@ -230,6 +238,7 @@ void forward_few(const AttentionShape& s, const AttentionForward& f, int64_t i) 
       });
     }
     update(scores, s.queries, tile.keys, run);
+    if (s.kept < 1) drop(s, f, head, tile, scores);
     for (int64_t r = 0; r < s.queries; ++r) {
       scale_row(y + r * step, s.value_size, run.factor[r]);
       for (int64_t c = 0; c < tile.keys; ++c)

@@ -20,6 +20,7 @@ struct AttentionShape {
   float scale = 1, softcap = 0;
   bool causal = false;
   int64_t offset = 0;
+  float kept = 1;  // share of the weights that is not dropped
 
   int64_t group() const { return heads / key_heads; }
 };
@@ -41,6 +42,7 @@ int64_t attention_gradient_scratch(const AttentionShape& s, int threads);
 struct AttentionForward {
   const float *q, *k, *v;
   AttentionMask mask;
+  const uint64_t* key;     // of the weights that are dropped
   float* y;                // [batch, queries, heads, value size]
   float *largest, *total;  // [batch, heads, queries]
   float* scratch;
@@ -50,6 +52,7 @@ void attention_forward(const AttentionShape& s, const AttentionForward& f, int t
 struct AttentionBackward {
   const float *q, *k, *v, *y, *largest, *total, *dy;
   AttentionMask mask;
+  const uint64_t* key;
   float *dq, *dk, *dv;
   float* scratch;
 };

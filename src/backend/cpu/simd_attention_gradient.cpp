@@ -71,8 +71,10 @@ struct FindChange {
   const Scores& score;
   const Known& known;
   float *weights, *change;
+  const float* factors;  // of dropout, or null
   HWY_INLINE void operator()(int64_t r, int64_t c, size_t n, VF sum) const {
     float* to = change + r * kKeys + c;
+    if (factors != nullptr) sum = hn::Mul(sum, load_part(factors + r * kKeys + c, n));
     const VF w = load_part(weights + r * kKeys + c, n);
     VF g = hn::Mul(w, hn::Sub(sum, constant(known.mean[r])));
     if (score.s.softcap > 0) g = hn::Mul(g, load_part(to, n));
@@ -107,17 +109,21 @@ void backward_block(const AttentionShape& s, const AttentionBackward& b, Head he
   pack_panels(dy, y_step, queries, s.value_size, own + packed.gradients);
   HWY_ALIGN float weights[kQueries * kKeys];
   HWY_ALIGN float change[kQueries * kKeys];
+  HWY_ALIGN float factors[kQueries * kKeys];
+  const bool drops = s.kept < 1;
   const int64_t limit = key_limit(s, q0 + queries - 1);
   for (int64_t k0 = 0; k0 < limit; k0 += kKeys) {
     const Tile tile{q0, queries, k0, std::min(kKeys, limit - k0)};
     const Scores score(s, b.mask, head, tile);
     const int64_t columns = std::min(kKeys, s.keys - k0);
+    if (drops) dropout_factors(s, b.key, head, tile, factors);
     product(Rows{q, q_step, 1}, queries, s.size,
             Panels{own + packed.turned_keys + k0 * s.size, columns, s.size},
             FindWeights{score, known, weights, change});
     product(Rows{dy, y_step, 1}, queries, s.value_size,
             Panels{own + packed.turned_values + k0 * s.value_size, columns, s.value_size},
-            FindChange{score, known, weights, change});
+            FindChange{score, known, weights, change, drops ? factors : nullptr});
+    if (drops) multiply_tile(factors, queries, tile.keys, weights);
     product(Rows{change, kKeys, 1}, queries, tile.keys,
             Panels{own + packed.keys, s.size, s.keys, k0}, AddTo{dq, q_step, k0 == 0});
     product(Rows{change, 1, kKeys}, tile.keys, queries,
