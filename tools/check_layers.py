@@ -35,7 +35,7 @@ HEAVY = {"filesystem", "iostream", "fstream", "sstream", "iomanip", "chrono", "r
 
 # Third-party headers and the only folders that may know of them.
 HOMES = [
-    (re.compile(r"(oneapi/)?dnnl"), ("src/backend/cpu/",)),
+    (re.compile(r"(oneapi/)?dnnl"), ("src/backend/cpu/", "bench/")),
     (re.compile(r"(cblas|lapacke|openblas)"), ("src/backend/",)),
     (re.compile(r"hwy/"), ("src/backend/", "src/ops/")),
     (re.compile(r"(cuda|cudnn|cublas|nvrtc|nccl)"), ("src/backend/cuda/", "src/dist/")),
