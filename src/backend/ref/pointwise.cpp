@@ -1,6 +1,9 @@
 // Elementwise ops by their scalar functions; floats are computed in double and rounded once.
 #include "base/pointwise.h"
 
+#include <cmath>
+#include <numbers>
+
 #include "backend/ref/families.h"
 #include "backend/ref/loops.h"
 
@@ -103,10 +106,30 @@ Offer prepare_copy(const Request& r) {
   });
 }
 
+/// By erfc, which does not cancel where the steps of the decomposition do. Halves have too few
+/// digits to see it.
+Offer prepare_gelu(const Request& r) {
+  const DType dtype = r.inputs[0].dtype;
+  if (dtype != f32 && dtype != f64) return Offer::decline("takes f32 and f64");
+  return kernel([=, shape = r.inputs[0].shape, from = r.inputs[0].strides,
+                 to = r.outputs[0].strides](const Arguments& a) {
+    const auto all = [&]<class T>(T) {
+      for_each_element(shape, {&from, &to}, [&](const int64_t* at) {
+        const auto x = static_cast<double>(in<T>(a, 0)[at[0]]);
+        out<T>(a)[at[1]] = static_cast<T>(0.5 * x * std::erfc(-x / std::numbers::sqrt2));
+      });
+    };
+    if (dtype == f32) return all(float{});
+    all(double{});
+  });
+}
+
 }  // namespace
 
 std::vector<KernelRow> pointwise_kernels() {
-  return {{"*", "ref pointwise", prepare}, {"*", "ref copy", prepare_copy}};
+  return {{"*", "ref pointwise", prepare},
+          {"*", "ref copy", prepare_copy},
+          {"gelu", "ref gelu", prepare_gelu}};
 }
 
 }  // namespace varve::backend::ref
