@@ -86,7 +86,7 @@ struct Equation {
 /// The size of every letter.
 class Sizes {
  public:
-  Sizes(const Equation& e, const Shape& x, const Shape& output) : equation_(e) {
+  Sizes(const Equation& e, const Shape& x, const Shape& output) {
     const auto named = static_cast<int>(e.input.letters.size()), more = x.rank() - named;
     if (e.input.dots == Dots::none ? more != 0 : more < (e.leading() ? 1 : 0)) {
       throw ShapeError("expected axes \"" + with_dots(e.input) + "\", got " + x.to_string());
@@ -118,7 +118,6 @@ class Sizes {
                        std::to_string(known->second));
     }
   }
-  const Equation& equation_;
   std::map<char, int64_t> sizes_;
 };
 

@@ -1,5 +1,5 @@
-// Activations of several steps as one op each: uncompiled they run as one plan, compiled they are
-// taken apart and fused with what is around them.
+// Activations of several steps as one op each. gelu of f32 has a kernel; the others run uncompiled
+// as one plan, and compiled they are taken apart and fused with what is around them.
 #include <numbers>
 
 #include "ops/build.h"

@@ -187,6 +187,7 @@ std::vector<ir::OpDef> sum_rows() {
       moments_type, ir::FromDecomposition{});
   moments.decompose = moments_decomposition;
   moments.traits.precision = ir::PrecisionTrait::f32;
+  moments.flops = nullptr;  // of the decomposition
   ir::OpDef prod = row("prod", "Product over attribute axes; of nothing: 1. Types as sum.",
                        sum_type, ir::FromDecomposition{});
   prod.decompose = prod_decomposition;
