@@ -6,7 +6,8 @@
 #     --user   runs them as a user who may sudo, not as root
 #     --keep   leaves the Debian in build-bare/ for a look
 #
-# Needs root (or sudo) and a Debian mirror: the one of this machine's own apt, with its proxy settings.
+# Needs root (or sudo) and a Debian mirror: the one of this machine's own apt, with its proxy settings;
+# pip trusts whom it trusts here (PIP_CERT).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +21,7 @@ for argument in "$@"; do
   esac
 done
 [ ${#targets[@]} -gt 0 ] || targets=(demo test)
-[ "$(id -u)" = 0 ] || exec sudo --preserve-env=http_proxy,https_proxy,JOBS "$0" "$@"
+[ "$(id -u)" = 0 ] || exec sudo --preserve-env=http_proxy,https_proxy,PIP_CERT,JOBS "$0" "$@"
 
 suite=bookworm
 here=$PWD
@@ -52,7 +53,8 @@ finish() {
 in_bare() {
   chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" \
     LANG=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive JOBS="${JOBS:-2}" \
-    ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} "$@"
+    ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+    ${PIP_CERT:+PIP_CERT=/etc/pip-ca.crt} "$@"
 }
 
 make_debian() {
@@ -69,6 +71,7 @@ make_debian() {
   rm -rf "$root"
   # Certificates are no part of a minimal Debian, yet a mirror behind https needs them.
   debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror" >"$log/debootstrap.log"
+  [ -z "${PIP_CERT:-}" ] || cp "$PIP_CERT" "$root/etc/pip-ca.crt"
   apt_sources | sed 's/^/deb /' >"$root/etc/apt/sources.list"
   local file
   for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/*; do
