@@ -6,7 +6,9 @@
 #include <numeric>
 #include <random>
 
+#include "backend/cpu/simd_reverse.h"
 #include "backend/cpu/strided_copy.h"
+#include "backend/targets.h"
 #include "base/threads.h"
 #include "runtime/evaluate.h"
 #include "varve/ops/indexing.h"
@@ -81,6 +83,28 @@ TEST(StridedCopies, MoveWhatAPlainLoopMoves) {
     check_copy<uint32_t>(rng, Shape(dims), threads);
     check_copy<uint64_t>(rng, Shape(dims), threads);
   }
+}
+
+template <class T>
+void check_reverse(int64_t n) {
+  std::vector<T> x(static_cast<size_t>(n)), y(x.size() + 1, T{7});
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(i * 2654435761u + 1);
+  cpu::reverse(x.data(), y.data(), n);
+  EXPECT_EQ(y.back(), T{7});
+  y.pop_back();
+  std::reverse(x.begin(), x.end());
+  EXPECT_EQ(y, x);
+}
+
+TEST(Reversals, OfAllWidthsAndLengthsAreExactOnEveryInstructionSet) {
+  cpu::for_each_target([] {
+    for (int64_t n = 0; n < 300; ++n) {
+      check_reverse<uint8_t>(n);
+      check_reverse<uint16_t>(n);
+      check_reverse<uint32_t>(n);
+      check_reverse<uint64_t>(n);
+    }
+  });
 }
 
 TEST(StridedCopies, OfManyElementsAreSharedAmongThreads) {

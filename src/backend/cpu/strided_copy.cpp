@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "backend/cpu/simd_reverse.h"
 #include "base/error.h"
 #include "base/math.h"
 #include "base/threads.h"
@@ -19,6 +20,19 @@ constexpr int64_t kBlock = 32;
 constexpr int64_t kGrainBytes = 128 << 10;
 // Axes here have two elements at least, and no tensor has 2^63.
 constexpr size_t kMostAxes = 63;
+
+template <class T>
+void copy_line(const T* x, T* y, int64_t n, int64_t from, int64_t to) {
+  if (from == 1 && to == 1) {
+    std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
+  } else if (from == 0 && to == 1) {
+    std::fill_n(y, n, *x);
+  } else if (from == -1 && to == 1) {
+    reverse(x - n + 1, y, n);
+  } else {
+    for (int64_t i = 0; i < n; ++i) y[i * to] = x[i * from];
+  }
+}
 
 }  // namespace
 
@@ -77,17 +91,9 @@ void StridedCopy::run_units(const T* x, T* y, int64_t begin, int64_t end) const 
   const Axis in = inner_, across = across_;
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t first = block * kBlock, last = std::min(first + kBlock, across.count);
-    if (in.from == 1 && in.to == 1) {
-      std::memcpy(y + to, x + from, static_cast<size_t>(in.count) * sizeof(T));
-    } else if (in.from == 0 && in.to == 1) {
-      std::fill_n(y + to, in.count, x[from]);
-    } else if (in.from == -1 && in.to == 1 && last - first == 1) {
-      const T* source = x + from + first * across.from;
-      std::reverse_copy(source - in.count + 1, source + 1, y + to + first * across.to);
-    } else if (last - first == 1) {
-      const T* source = x + from + first * across.from;
-      T* target = y + to + first * across.to;
-      for (int64_t i = 0; i < in.count; ++i) target[i * in.to] = source[i * in.from];
+    if (last - first == 1) {
+      copy_line(x + from + first * across.from, y + to + first * across.to, in.count, in.from,
+                in.to);
     } else {
       for (int64_t tile = 0; tile < in.count; tile += kBlock) {
         const int64_t tile_end = std::min(tile + kBlock, in.count);
@@ -117,15 +123,7 @@ void StridedCopy::run_words(const T* x, T* y, int threads) const {
   if (units_ == 1 && across_.count == 1) {
     const Axis in = inner_;
     parallel_for(in.count, kGrainBytes / width_, [&](int64_t begin, int64_t end) {
-      if (in.from == 1 && in.to == 1) {
-        std::memcpy(y + begin, x + begin, static_cast<size_t>(end - begin) * sizeof(T));
-      } else if (in.from == 0 && in.to == 1) {
-        std::fill_n(y + begin, end - begin, *x);
-      } else if (in.from == -1 && in.to == 1) {
-        std::reverse_copy(x - end + 1, x - begin + 1, y + begin);
-      } else {
-        for (int64_t i = begin; i < end; ++i) y[i * in.to] = x[i * in.from];
-      }
+      copy_line(x + begin * in.from, y + begin * in.to, end - begin, in.from, in.to);
     });
     return;
   }
