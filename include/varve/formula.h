@@ -20,8 +20,9 @@ std::string formula(const Flat& f, const std::vector<std::string>& names);
 ///   formula([](Tensor x, Tensor y) { return x / y + x / y; }, "x", "y")    // 2*x/y
 /// f is traced on numbers (f64, rank 0), one a name. Like terms and powers of one base are
 /// collected, sums and products stand in a fixed order, and identities of logarithms, powers and
-/// angles apply where both sides are defined, though they may differ in the last digits: a formula
-/// is for reading, compiled functions keep to the digits of what was written.
+/// angles apply where both sides are defined, though they may differ in the last digits; a guard
+/// like where(x == 0, 0, 1/x) is written as what it guards, 1/x. A formula is for reading: compiled
+/// functions keep to the digits of what was written.
 /// Throws ValueError for a name that is no identifier, is given twice or is "pi", and where the
 /// text would pass 100,000 characters; what f throws passes through.
 template <class F>

@@ -55,16 +55,24 @@ TEST(OnnxCast, OfTextsRefusesWhatATypeDoesNotHold) {
   EXPECT_EQ(refused(Type::int8, "-129"), "node \"n\": \"-129\" is no number of i8");
   EXPECT_EQ(refused(Type::int32, "12x"), "node \"n\": \"12x\" is no number");
   EXPECT_EQ(refused(Type::float32, ""), "node \"n\": \"\" is no number");
+  for (const char* text : {"+-5", "++5", "+", "1e", "1e+", "1e9999999999999999999x"}) {
+    const std::string said = std::string("node \"n\": \"") + text + "\" is no number";
+    EXPECT_EQ(refused(Type::float64, text), said);
+    EXPECT_EQ(refused(Type::int32, text), said);
+  }
 }
 
 TEST(OnnxCast, OfTextsToFloatsGoesToInfinityAndZero) {
-  const auto y = cast_texts(Type::float64, {"1e999", "-1e400", "1e-999", "+inf", "nan"});
+  const std::string zeros(400, '0');
+  const auto y = cast_texts(
+      Type::float64,
+      {"1e999", "-1e400", "1e5000", "-1e99999999999999999999", "1" + zeros, "0.001e+320", "+inf",
+       "1e-999", "1e-5000", "0." + zeros + "1", "1e-99999999999999999999", "1000e-330", "nan"});
   const auto v = y.to_doubles();
-  EXPECT_EQ(v[0], INFINITY);
-  EXPECT_EQ(v[1], -INFINITY);
-  EXPECT_EQ(v[2], 0);
-  EXPECT_EQ(v[3], INFINITY);
-  EXPECT_TRUE(std::isnan(v[4]));
+  EXPECT_THAT(std::vector(v.begin(), v.begin() + 7),
+              ElementsAre(INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, INFINITY, INFINITY));
+  EXPECT_THAT(std::vector(v.begin() + 7, v.begin() + 12), ElementsAre(0, 0, 0, 0, 0));
+  EXPECT_TRUE(std::isnan(v[12]));
 }
 
 TEST(OnnxPad, KeepsAllBitsOfItsValue) {

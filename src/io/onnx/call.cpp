@@ -231,6 +231,12 @@ void Call::limit(const Shape& shape, const char* because) const {
   }
 }
 
+void Call::limit_growth(const Shape& shape, const Tensor& from, const char* because) const {
+  int64_t count = 0;
+  const bool counted = formats::byte_count(1, shape.dims(), count);
+  if (!counted || count / 64 > from.shape().size()) limit(shape, because);
+}
+
 std::pair<int64_t, int64_t> Call::batch() const {
   return {run_.options().declared_batch, run_.options().batch};
 }

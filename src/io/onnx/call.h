@@ -85,6 +85,9 @@ class Call {
   /// Refuses what would make more than kMaxElements: hostile sizes must not take memory. `because`
   /// names the attribute or input that says so.
   void limit(const Shape& shape, const char* because = nullptr) const;
+  /// The same of what is made of `from`: 64 times its elements are allowed in any case, as a large
+  /// batch is the caller's.
+  void limit_growth(const Shape& shape, const Tensor& from, const char* because) const;
 
   /// The batch that a model was written for, where it is a fixed one, and the one it runs at; else
   /// 0.

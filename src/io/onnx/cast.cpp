@@ -1,8 +1,10 @@
 // Changing element types, those that Varve does not compute in included.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 
 #include "base/error.h"
@@ -18,38 +20,53 @@ using formats::onnx::held_as;
 
 bool is_small_float(Type t) { return formats::onnx::minifloat_of(t) != nullptr; }
 
+// Whether a decimal number, known to lie outside of f64's range, lies above it: its first digit
+// that is not 0 stands for a positive power of ten.
+bool above_range(std::string_view digits) {
+  const size_t e = std::min(digits.find('e'), digits.size());
+  const size_t point = std::min(digits.find('.'), e), first = digits.find_first_of("123456789");
+  int64_t exponent = 0;
+  if (e < digits.size()) {
+    const std::string_view power = digits.substr(e + (digits[e + 1] == '+' ? 2 : 1));
+    const auto [end, error] = std::from_chars(power.begin(), power.end(), exponent);
+    if (error != std::errc()) return power[0] != '-';
+  }
+  return exponent + static_cast<int64_t>(point) - static_cast<int64_t>(first) > 0;
+}
+
+// A '+' that from_chars would not take.
+std::string_view without_plus(std::string_view text) {
+  const bool plus = text.size() > 1 && text[0] == '+' && text[1] != '-';
+  return text.substr(plus ? 1 : 0);
+}
+
 // "+INF", "nan", "3.14", "1e-5"; other texts are refused. What f64 cannot hold is infinite, or 0.
 double parse_number(const Call& c, const std::string& text) {
   std::string lower;
-  for (const char ch : text)
+  for (const char ch : without_plus(text))
     lower += static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
-  if (lower.starts_with('+')) lower.erase(0, 1);
   if (lower == "inf") return INFINITY;
   if (lower == "-inf") return -INFINITY;
   if (lower == "nan") return NAN;
   double value = 0;
   const char* last = lower.data() + lower.size();
-  auto [end, error] = std::from_chars(lower.data(), last, value);
-  if (error == std::errc::result_out_of_range) {
-    // Of a wider range: the cast finds out on which side the number lies.
-    long double wide = 0;
-    const auto again = std::from_chars(lower.data(), last, wide);
-    end = again.ptr, error = again.ec;
-    value = static_cast<double>(wide);
+  const auto [end, error] = std::from_chars(lower.data(), last, value);
+  const bool outside = error == std::errc::result_out_of_range;
+  if (end != last || (error != std::errc() && !outside)) {
+    c.fail("\"" + escaped(text) + "\" is no number");
   }
-  if (error != std::errc() || end != last) c.fail("\"" + escaped(text) + "\" is no number");
-  return value;
+  if (!outside) return value;
+  return std::copysign(above_range(lower) ? INFINITY : 0., lower[0] == '-' ? -1. : 1.);
 }
 
 // Digits as they are, with all their bits; "2.9" and "1e3" cut off to whole numbers. What the type
 // does not hold is refused, as NumPy does: infinities, NaN, 300 for u8.
 template <class T>
 T parse_integer(const Call& c, const std::string& text, DType type) {
-  const char *first = text.data() + (text.starts_with('+') ? 1 : 0),
-             *last = text.data() + text.size();
+  const std::string_view digits = without_plus(text);
   T value = 0;
-  const auto [end, error] = std::from_chars(first, last, value);
-  if (error == std::errc() && end == last) return value;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), value);
+  if (error == std::errc() && end == digits.end()) return value;
   const double number = std::trunc(parse_number(c, text));
   // The number behind the greatest is a power of two, and so exact.
   const double least = static_cast<double>(std::numeric_limits<T>::min()),
