@@ -177,6 +177,8 @@ def main():
     arguments.add_argument("--rounds", type=int, default=2)
     arguments.add_argument("--only")
     a = arguments.parse_args()
+    if a.only and a.only not in PEER:
+        sys.exit(f"no op {a.only}; there are: {' '.join(PEER)}")
     torch.set_num_threads(a.threads)
     torch.set_grad_enabled(False)
     ours, theirs = {}, {}
@@ -198,7 +200,7 @@ def main():
         ratios += counted
         if min(counted) < 1 / 1.5:
             slow.append(f"{op} at {n}: {min(counted):.2f}")
-    small = statistics.median(r["eager_us"] for (op, n), r in ours.items() if n == 100)
+    small = statistics.median(r["eager_us"] for (_, n), r in ours.items() if n == 100)
     print(f"median ratio {statistics.median(ratios):.2f}; an uncompiled op of 100 elements {small:.2f} us")
     print(f"slower than 1.5 times PyTorch's: {len(slow)}")
     for line in slow:

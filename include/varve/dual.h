@@ -217,6 +217,7 @@ struct Dual {
   friend Dual log_sigmoid(const Dual& x) { return -softplus(-x); }
   friend Dual softsign(const Dual& x) { return x / (T(1) + abs(x)); }
   friend Dual silu(const Dual& x) { return x * sigmoid(x); }
+  friend Dual gelu(const Dual& x) { return T(0.5) * x * erfc(x * T(-std::numbers::sqrt2 / 2)); }
 
   friend Dual floor(const Dual& x) { return x.constant(std::floor(x.plain())); }
   friend Dual ceil(const Dual& x) { return x.constant(std::ceil(x.plain())); }

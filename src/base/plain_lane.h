@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <type_traits>
 
 #include "base/pointwise.h"
@@ -237,6 +238,7 @@ template <class T> Lane<T> acosh_(Lane<T> x) { return {std::acosh(x.v)}; }
 template <class T> Lane<T> atanh_(Lane<T> x) { return {std::atanh(x.v)}; }
 template <class T> Lane<T> erf_(Lane<T> x) { return {std::erf(x.v)}; }
 template <class T> Lane<T> erfc_(Lane<T> x) { return {std::erfc(x.v)}; }
+template <class T> Lane<T> gelu_(Lane<T> x) { return {T(0.5) * x.v * std::erfc(-x.v * T(std::numbers::sqrt2 / 2))}; }
 template <class T> Lane<T> atan2_(Lane<T> y, Lane<T> x) { return {std::atan2(y.v, x.v)}; }
 // clang-format on
 

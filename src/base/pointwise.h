@@ -43,6 +43,7 @@ enum class Pointwise : uint8_t {
   softplus,     // log(1 + exp(x))
   softsign,     // x / (1 + |x|); -1 and 1 at the infinities
   silu,         // x * sigmoid(x); -0 at minus infinity
+  gelu,         // x / 2 * erfc(-x / sqrt(2)); NaN at minus infinity
   relu,         // 0 where x < 0, else x
   floor,
   ceil,

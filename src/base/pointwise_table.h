@@ -38,6 +38,7 @@ inline constexpr PointwiseInfo kPointwiseTable[] = {
     {Pointwise::softplus, "softplus", 1, PointwiseDomain::floating, 19},
     {Pointwise::softsign, "softsign", 1, PointwiseDomain::floating, 2},
     {Pointwise::silu, "silu", 1, PointwiseDomain::floating, 10},
+    {Pointwise::gelu, "gelu", 1, PointwiseDomain::floating, 12},
     {Pointwise::relu, "relu", 1, PointwiseDomain::any, 1},
     {Pointwise::floor, "floor", 1, PointwiseDomain::any, 1},
     {Pointwise::ceil, "ceil", 1, PointwiseDomain::any, 1},

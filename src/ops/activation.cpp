@@ -1,5 +1,5 @@
-// Activations of several steps as one op each. gelu of f32 has a kernel; the others run uncompiled
-// as one plan, and compiled they are taken apart and fused with what is around them.
+// Activations of several steps as one op each: uncompiled they run as one plan, and compiled they
+// are taken apart and fused with what is around them.
 #include <numbers>
 
 #include "ops/build.h"
@@ -12,10 +12,6 @@ namespace {
 
 using ir::InferArguments;
 using Parts = std::vector<Tensor>;
-
-Parts gelu_parts(std::span<const Tensor> x, const Attributes&) {
-  return {0.5 * x[0] * (1 + erf(x[0] * (1 / std::numbers::sqrt2)))};
-}
 
 Parts gelu_tanh_parts(std::span<const Tensor> x, const Attributes&) {
   const Tensor inner = x[0] + 0.044715 * x[0] * square(x[0]);
@@ -45,7 +41,6 @@ ir::OpDef row(const char* name, const char* doc,
 
 std::span<const ir::OpDef> activation_rows() {
   static const std::vector<ir::OpDef> rows = {
-      row<5>("gelu", "x Phi(x) = x (1 + erf(x / sqrt 2)) / 2.", gelu_parts),
       row<9>("gelu_tanh", "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.", gelu_tanh_parts),
       row<3>("mish", "x tanh(softplus(x)).", mish_parts),
   };

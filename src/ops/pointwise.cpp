@@ -74,6 +74,7 @@ ir::OpDef flat_row(F f, const char* doc, Types (*infer)(const InferArguments&), 
 
 constexpr const char* kSteps = "it is piecewise constant";
 constexpr double kTwoOverSqrtPi = 2 * std::numbers::inv_sqrtpi;
+constexpr double kNormalDensityAt0 = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
 
 /// Ties share the gradient, so that both operands are treated alike.
 Slots extremum_partials(const Local& at, bool maximum) {
@@ -202,6 +203,12 @@ std::vector<ir::OpDef> elementary_rows() {
           [](const Local& at) -> Slots {
             const Tensor s = sigmoid(at.x());
             return {s * (1 + at.x() * (1 - s))};
+          }),
+      row(F::gelu, "x Phi(x) = x (1 + erf(x / sqrt 2)) / 2.", floating_only,
+          [](const Local& at) -> Slots {
+            const Tensor& x = at.x();
+            return {0.5 * (1 + erf(x * (1 / std::numbers::sqrt2))) +
+                    kNormalDensityAt0 * x * exp(-0.5 * square(x))};
           }),
       // By the output, so that the input need not be kept; derivative 0 at 0 as in PyTorch and
       // TensorFlow.

@@ -69,6 +69,7 @@ const Unary kUnary[] = {
     {VARVE_TEST_FUNCTION(softplus), -30, 30},
     {VARVE_TEST_FUNCTION(softsign)},
     {VARVE_TEST_FUNCTION(silu), -30, 30},
+    {VARVE_TEST_FUNCTION(gelu), -6, 6},
     {VARVE_TEST_FUNCTION(relu)},
     {VARVE_TEST_FUNCTION(floor)},
     {VARVE_TEST_FUNCTION(ceil)},

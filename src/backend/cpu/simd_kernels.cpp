@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/simd_gelu.h"
 #include "backend/cpu/simd_pool.h"
 #include "backend/cpu/simd_softmax.h"
 #include "backend/cpu/tile_interpreter.h"
@@ -193,28 +192,6 @@ Offer prepare_cross_entropy_gradient(const Request& r) {
   });
 }
 
-class Gelu final : public Kernel {
- public:
-  explicit Gelu(int64_t n) : n_(n) {}
-  void run(const Arguments& a) const noexcept override {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
-    auto* y = static_cast<float*>(a.outputs[0]);
-    constexpr int64_t kGrain = int64_t{1} << 14;
-    parallel_for(n_, kGrain, [&](int64_t begin, int64_t end) {
-      varve::cpu::gelu(x + begin, y + begin, end - begin);
-    });
-  }
-  bool in_place(int, int) const override { return true; }
-
- private:
-  int64_t n_;
-};
-
-Offer prepare_gelu(const Request& r) {
-  if (std::string unfit = dense_floats(r); !unfit.empty()) return Offer::decline(std::move(unfit));
-  return Offer(std::make_unique<Gelu>(r.inputs[0].shape.size()));
-}
-
 /// Philox words by the tile interpreter: element i is word i of the key's stream.
 Offer prepare_random(const Request& r) {
   const bool bits = r.op.name == std::string_view("random_bits");
@@ -253,7 +230,6 @@ std::vector<KernelRow> simd_kernels() {
        [](const Request& r) { return prepare_rows(r, varve::cpu::softmax_rows); }},
       {"log_softmax", "simd softmax",
        [](const Request& r) { return prepare_rows(r, varve::cpu::log_softmax_rows); }},
-      {"gelu", "simd gelu", prepare_gelu},
       {"logsumexp", "simd logsumexp", prepare_logsumexp},
       {"cross_entropy", "simd cross-entropy", prepare_cross_entropy},
       {"cross_entropy_gradient", "simd cross-entropy", prepare_cross_entropy_gradient},

@@ -137,6 +137,8 @@ HWY_INLINE Simd<double> acosh_(Simd<double> x) { return by_lane(x, [](double a) 
 HWY_INLINE Simd<float> acosh_(Simd<float> x) { return {simd_acosh(x.v)}; }
 HWY_INLINE Simd<double> atanh_(Simd<double> x) { return by_lane(x, [](double a) { return std::atanh(a); }); }
 HWY_INLINE Simd<float> atanh_(Simd<float> x) { return {simd_atanh(x.v)}; }
+HWY_INLINE Simd<double> gelu_(Simd<double> x) { return by_lane(x, [](double a) { return plain::gelu_(plain::Lane<double>{a}).v; }); }
+HWY_INLINE Simd<float> gelu_(Simd<float> x) { return {simd_gelu(x.v)}; }
 template <class T> HWY_INLINE Simd<T> erfc_(Simd<T> x) { return by_lane(x, [](double a) { return std::erfc(a); }); }
 
 HWY_INLINE Simd<float> exp_(Simd<float> x) { return {simd_exp(x.v)}; }

@@ -1,6 +1,7 @@
-// Elementary functions of float vectors, within 4 units in the last place of the exact value and
-// with C's special values (tests/backend/simd_math_test.cpp measures both). Polynomials are minimax
-// fits made with Sollya's fpminimax on the interval that each comment names.
+// Elementary functions of float vectors, within 4 units in the last place of the exact value where
+// nothing else is said, and with C's special values (tests/backend/simd_math_test.cpp measures
+// both). Polynomials are minimax fits made with Sollya's fpminimax on the interval that each
+// comment names.
 #if defined(VARVE_BACKEND_CPU_SIMD_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef VARVE_BACKEND_CPU_SIMD_MATH_INL_H_
 #undef VARVE_BACKEND_CPU_SIMD_MATH_INL_H_
@@ -225,6 +226,19 @@ HWY_INLINE VF simd_erf(VF x) {
   const PowerOfTwo p = power_of_two_near(hn::Mul(t, g));
   const VF one = constant(1.f);
   return hn::CopySign(hn::NegMulAdd(p.power, p.rest, hn::Sub(one, p.power)), x);
+}
+
+/// x / 2 times erfc(t / sqrt 2) on the left and 2 - erfc(t / sqrt 2) on the right, t = |x|: nothing
+/// cancels. erfc(t / sqrt 2) = 2^(t g), which below -1 is within 2e-6 of the value and 1e-9.
+HWY_INLINE VF simd_gelu(VF x) {
+  const VF size = hn::Abs(x), t = hn::Min(constant(12.9f), size);
+  // On [0, 13.2], weighted by what an error of g does to the result.
+  const VF g = polynomial(t, -0x1.26aeecp+0f, -0x1.d6385ap-2f, -0x1.ae1cd2p-5f, 0x1.ccdcc8p-8f,
+                          -0x1.01f7f4p-14f, -0x1.0bc816p-12f, 0x1.2c7672p-14f, -0x1.6918e2p-17f,
+                          0x1.008186p-20f, -0x1.8ef40ap-25f, 0x1.032324p-30f);
+  const VF tail = hn::IfThenElseZero(hn::Lt(size, constant(13.f)), exp2_within(hn::Mul(t, g)));
+  const VF weight = hn::IfThenElse(hn::Lt(x, constant(0.f)), tail, hn::Sub(constant(2.f), tail));
+  return hn::Mul(hn::Mul(x, constant(0.5f)), weight);
 }
 
 /// log2 of positive normal doubles to 2^-38, enough for a float's power.

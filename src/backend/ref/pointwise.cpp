@@ -2,7 +2,6 @@
 #include "base/pointwise.h"
 
 #include <cmath>
-#include <numbers>
 
 #include "backend/ref/families.h"
 #include "backend/ref/loops.h"
@@ -106,25 +105,10 @@ Offer prepare_copy(const Request& r) {
   });
 }
 
-/// By erfc, as the f32 kernel, for the steps of the decomposition cancel. Other types are made of
-/// these steps everywhere.
-Offer prepare_gelu(const Request& r) {
-  if (r.inputs[0].dtype != f32) return Offer::decline("takes f32");
-  return kernel([shape = r.inputs[0].shape, from = r.inputs[0].strides,
-                 to = r.outputs[0].strides](const Arguments& a) {
-    for_each_element(shape, {&from, &to}, [&](const int64_t* at) {
-      const auto x = static_cast<double>(in<float>(a, 0)[at[0]]);
-      out<float>(a)[at[1]] = static_cast<float>(0.5 * x * std::erfc(-x / std::numbers::sqrt2));
-    });
-  });
-}
-
 }  // namespace
 
 std::vector<KernelRow> pointwise_kernels() {
-  return {{"*", "ref pointwise", prepare},
-          {"*", "ref copy", prepare_copy},
-          {"gelu", "ref gelu", prepare_gelu}};
+  return {{"*", "ref pointwise", prepare}, {"*", "ref copy", prepare_copy}};
 }
 
 }  // namespace varve::backend::ref

@@ -105,6 +105,12 @@ std::string log_sigmoid(const Exported& e, const Names& x) {
 std::string silu(const Exported& e, const Names& x) {
   return e.to.add("Mul", {x[0], e.to.add("Sigmoid", x)});
 }
+std::string gelu(const Exported& e, const Names& x) {
+  const std::string erf =
+      e.to.add("Erf", {e.to.add("Mul", {x[0], like(e, std::numbers::sqrt2 / 2)})});
+  const std::string half = e.to.add("Mul", {x[0], like(e, 0.5)});
+  return e.to.add("Mul", {half, e.to.add("Add", {erf, like(e, 1)})});
+}
 std::string trunc(const Exported& e, const Names& x) {
   if (!floats(e)) return x[0];
   return e.to.add("Mul", {e.to.add("Sign", x), e.to.add("Floor", {e.to.add("Abs", x)})});
@@ -236,6 +242,7 @@ std::span<const ExportRow> pointwise_exports() {
       {"softplus", row<softplus>},
       {"softsign", row<softsign>},
       {"silu", row<silu>},
+      {"gelu", row<gelu>},
       {"relu", row<relu>},
       {"floor", row<rounded<kFloor>>},
       {"ceil", row<rounded<kCeil>>},
