@@ -30,7 +30,8 @@ Tensor numeric_gradient(const std::function<Tensor(const Tensor&)>& f, const Ten
 /// The same by variables, which are moved and put back.
 Grads numeric_gradient(const std::function<Tensor()>& f, const Variables& variables,
                        const NumericOptions& options = {});
-/// The same for results of any shape: [i..., j...] is d f(x)[i...] / d x[j...], as jacobian gives.
+/// The same for results of any shape, which must not change with x (ShapeError): [i..., j...] is
+/// d f(x)[i...] / d x[j...], as jacobian gives.
 Tensor numeric_jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,
                         const NumericOptions& options = {});
 

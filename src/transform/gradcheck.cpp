@@ -32,6 +32,11 @@ struct Outputs {
       position.push_back(i);
     }
   }
+  size_t size() const {
+    size_t n = 0;
+    for (const Tensor& t : values) n += static_cast<size_t>(t.size());
+    return n;
+  }
   Numbers elements() const {
     Numbers out;
     for (const Tensor& t : values) {
@@ -53,7 +58,8 @@ void require_double(const Tensors& at) {
   }
 }
 
-std::vector<Jacobian> by_differences(const TensorsFunction& f, const Tensors& at, double epsilon) {
+std::vector<Jacobian> by_differences(const TensorsFunction& f, const Tensors& at, size_t results,
+                                     double epsilon) {
   std::vector<Jacobian> out(at.size());
   for (size_t a = 0; a < at.size(); ++a) {
     Numbers x = at[a].to_doubles();
@@ -62,7 +68,8 @@ std::vector<Jacobian> by_differences(const TensorsFunction& f, const Tensors& at
       moved[a] = tensor(x, at[a].shape());
       return Outputs(f(moved)).elements();
     };
-    out[a].columns = transform::difference_columns(x, f64, value, {.step = epsilon});
+    out[a].columns =
+        transform::difference_columns("gradcheck", x, f64, results, value, {.step = epsilon});
   }
   return out;
 }
@@ -70,9 +77,12 @@ std::vector<Jacobian> by_differences(const TensorsFunction& f, const Tensors& at
 /// The Jacobians of one function at one place, by rules.
 class ByRules {
  public:
-  ByRules(const TensorsFunction& f, const Tensors& at) : frame_(ir::Frame::Kind::gradient) {
+  ByRules(const TensorsFunction& f, const Tensors& at, size_t results)
+      : frame_(ir::Frame::Kind::gradient) {
     for (const Tensor& t : at) x_.push_back(transform::fork(t));
-    y_ = Outputs(f(x_)).values;
+    const Outputs y(f(x_));
+    transform::require_results("gradcheck", y.size(), results);
+    y_ = y.values;
   }
 
   std::vector<Jacobian> reverse() const { return columns(transform::jacobian_by_rows(y_, x_)); }
@@ -165,9 +175,9 @@ GradcheckReport gradcheck(const TensorsFunction& f, const Tensors& at,
                           const GradcheckOptions& options) {
   require_double(at);
   GradcheckReport report;
-  const std::vector<Jacobian> numeric = by_differences(f, at, options.epsilon);
   const Outputs outputs{f(at)};
-  const ByRules rules(f, at);
+  const std::vector<Jacobian> numeric = by_differences(f, at, outputs.size(), options.epsilon);
+  const ByRules rules(f, at, outputs.size());
   Comparison compare(report, options, numeric, outputs);
   compare("reverse", rules.reverse());
   if (options.forward) compare("forward", rules.forward());

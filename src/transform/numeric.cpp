@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/convert.h"
+#include "base/count.h"
 #include "base/error.h"
 #include "ir/dispatch.h"
 #include "ir/node.h"
@@ -82,9 +83,22 @@ Numbers extrapolated(double& element, double h, DType dtype, const std::function
 
 }  // namespace
 
-std::vector<Numbers> difference_columns(Numbers& x, DType dtype,
-                                        const std::function<Numbers()>& eval,
+void require_results(const char* operation, size_t got, size_t expected) {
+  if (got == expected) return;
+  throw ShapeError(
+      std::string(operation) + ": the function's results change their size with its argument: " +
+          count_of(static_cast<int64_t>(expected), "element") + ", then " + std::to_string(got),
+      "a derivative is of results of one shape");
+}
+
+std::vector<Numbers> difference_columns(const char* operation, Numbers& x, DType dtype,
+                                        size_t results, const std::function<Numbers()>& values,
                                         const NumericOptions& options) {
+  const auto eval = [&] {
+    Numbers y = values();
+    require_results(operation, y.size(), results);
+    return y;
+  };
   // The error of truncation, h^2 f''' / 6, and that of rounding, epsilon f / h, are together least
   // near h = cbrt(epsilon) times the scale on which f bends; |x| stands for that, 1 near zero.
   const double share = std::cbrt(epsilon_of(dtype));
@@ -137,9 +151,9 @@ Tensor numeric_jacobian(const std::function<Tensor(const Tensor&)>& f, const Ten
   check_step("numeric_jacobian", options);
   const Tensor y = f(x);
   Numbers v = x.to_doubles();
-  const auto columns = transform::difference_columns(
-      v, x.dtype(), [&] { return f(as(v, x)).to_doubles(); }, options);
   const auto rows = static_cast<size_t>(y.size());
+  const auto columns = transform::difference_columns(
+      "numeric_jacobian", v, x.dtype(), rows, [&] { return f(as(v, x)).to_doubles(); }, options);
   Numbers all(rows * columns.size());
   for (size_t k = 0; k < columns.size(); ++k) {
     for (size_t i = 0; i < rows; ++i) all[i * columns.size() + k] = columns[k][i];
@@ -174,7 +188,7 @@ Grads numeric_gradient(const std::function<Tensor()>& f, const Variables& variab
         ~PutBack() { w.assign(value); }
       } const put_back{w, before};
       return transform::difference_columns(
-          v, before.dtype(),
+          "numeric_gradient", v, before.dtype(), 1,
           [&] {
             w.assign(as(v, before));
             const Tensor y = f();

@@ -247,6 +247,29 @@ TEST(NumericGradient, ByVariablesPutsThemBack) {
   EXPECT_EQ(w.value().to_doubles(), before);
 }
 
+TEST(NumericJacobian, RefusesResultsThatChangeTheirSize) {
+  for (const bool longer : {false, true}) {
+    const auto f = [&](const Tensor& t) {
+      const bool moved = t.to_doubles()[0] != 1;
+      return zeros({moved == longer ? 5 : 2}, f64);
+    };
+    for (const bool extrapolate : {false, true}) {
+      EXPECT_EQ(message_of<ShapeError>([&] {
+                  numeric_jacobian(f, tensor({1., 2.}), {.extrapolate = extrapolate});
+                }),
+                std::string("numeric_jacobian: the function's results change their size with its "
+                            "argument: ") +
+                    (longer ? "2 elements, then 5" : "5 elements, then 2"));
+    }
+    EXPECT_THROW(gradcheck([&](const Tensors& x) -> Tensors { return f(x[0]); }, tensor({1., 2.})),
+                 ShapeError);
+  }
+  // Shorter at the later widths alone: they were read beyond their end.
+  int calls = 0;
+  const auto shrinking = [&](const Tensor&) { return zeros({++calls > 4 ? 1 : 9}, f64); };
+  EXPECT_THROW(numeric_jacobian(shrinking, scalar(1, f64), {.extrapolate = true}), ShapeError);
+}
+
 TEST(NumericGradient, SaysWhatItDoesNotTake) {
   const auto f = [](const Tensor& t) { return t * 2; };
   EXPECT_EQ(message_of<ShapeError>([&] { numeric_gradient(f, ones({2})); }),
