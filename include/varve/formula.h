@@ -22,9 +22,10 @@ std::string formula(const Flat& f, const std::vector<std::string>& names);
 /// collected, sums and products stand in a fixed order, and identities of logarithms, powers and
 /// angles apply where both sides are defined, though they may differ in the last digits; a guard
 /// like where(x == 0, 0, 1/x) is written as what it guards, 1/x. A formula is for reading: compiled
-/// functions keep to the digits of what was written.
-/// Throws ValueError for a name that is no identifier, is given twice or is "pi", and where the
-/// text would pass 100,000 characters; what f throws passes through.
+/// functions keep to the digits of what was written. Infinities and NaN stand as inf and nan, and
+/// nothing is collected across them.
+/// Throws ValueError for a name that is no identifier, is given twice or is "pi", "inf" or "nan",
+/// and where the text would pass 100,000 characters; what f throws passes through.
 template <class F>
 std::string formula(const F& f, const std::convertible_to<std::string> auto&... names) {
   static_assert(sizeof...(names) > 0, "formula(f, \"x\", \"y\"): a name for each argument of f");
@@ -34,7 +35,9 @@ inline std::string formula(Tensor (*f)(const Operand&), const std::string& name)
   return formula([f](const Tensor& x) { return f(x); }, name);
 }
 /// The same of a function of tensors like `at`, whose values do not matter: what is no arithmetic
-/// stands as a call, and broadcasting is not written: "sum(square(matmul(x, w) - y))".
+/// stands as a call, and broadcasting is not written: "sum(square(matmul(x, w) - y))". Nor are the
+/// shapes that a call works on, bodies of control flow and the later elements of constants; what
+/// differs in these is kept apart all the same: "logsumexp(x) - logsumexp(x)" is no 0.
 std::string formula(const TensorsFunction& f, const Tensors& at,
                     const std::vector<std::string>& names);
 

@@ -1,5 +1,6 @@
 #include "varve/formula.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numbers>
@@ -37,7 +38,9 @@ void check_names(const std::vector<std::string>& names) {
   for (const std::string& n : names) {
     if (!is_identifier(n))
       throw ValueError("formula: name \"" + n + "\": expected letters, digits and _");
-    if (n == "pi") throw ValueError("formula: name \"pi\" stands for the number");
+    if (n == "pi" || n == "inf")
+      throw ValueError("formula: name \"" + n + "\" stands for the number");
+    if (n == "nan") throw ValueError("formula: name \"nan\" stands for what is no number");
     if (!seen.insert(n).second) throw ValueError("formula: name \"" + n + "\" is given twice");
   }
 }
@@ -74,16 +77,6 @@ Expression known_number(double v) {
   return number(v);
 }
 
-Expression literal(const ir::Literal& l) {
-  const Tensor t = ir::computed(l.dtype, l.shape, l.array);
-  const std::vector<double> v = t.to_doubles();
-  bool one_value = !v.empty();
-  for (double e : v) one_value &= e == v[0];
-  if (one_value && std::isfinite(v[0])) return known_number(v[0]);
-  if (one_value) return symbol(std::isnan(v[0]) ? "nan" : v[0] > 0 ? "inf" : "-inf");
-  return symbol(ir::to_text(ir::Attribute(l), {.elide = 4}));
-}
-
 /// Values of a graph as expressions, node by node.
 class Reader {
  public:
@@ -102,6 +95,40 @@ class Reader {
  private:
   using Maker = Expression (*)(const std::vector<Expression>&);
   using Args = std::vector<Expression>;
+  /// What a text leaves out of a constant (its later elements) or of an operation (the graphs among
+  /// its attributes, and the shapes that it works on).
+  struct LeftOut {
+    const ir::OpDef* op;
+    ir::Attributes attributes;
+    std::vector<Shape> shapes;
+  };
+
+  /// Equal for equal ones alone.
+  std::string apart(const ir::GraphNode& node) {
+    LeftOut here{node.op, node.attributes, {}};
+    for (ir::ValueId v : node.inputs) here.shapes.push_back(graph_.type(v).shape);
+    const auto found = std::find_if(left_out_.begin(), left_out_.end(), [&](const LeftOut& o) {
+      return o.op == here.op && o.shapes == here.shapes && ir::same(o.attributes, here.attributes);
+    });
+    const auto at = found - left_out_.begin();
+    if (found == left_out_.end()) left_out_.push_back(std::move(here));
+    return "#" + std::to_string(at);
+  }
+
+  Expression constant(const ir::GraphNode& node) {
+    const auto& l = node.attributes.get<ir::Literal>("value");
+    const std::vector<double> v = ir::computed(l.dtype, l.shape, l.array).to_doubles();
+    bool one_value = !v.empty(), finite = true;
+    for (double e : v) {
+      one_value &= e == v[0] || (std::isnan(e) && std::isnan(v[0]));
+      finite &= std::isfinite(e);
+    }
+    if (!one_value)
+      return symbol(ir::to_text(ir::Attribute(l), {.elide = 4}), {apart(node), finite});
+    if (finite) return known_number(v[0]);
+    const Expression size = symbol(std::isnan(v[0]) ? "nan" : "inf", {.key = "", .finite = false});
+    return v[0] < 0 ? negative(size) : size;
+  }
 
   /// Arithmetic, in the normal form.
   static const std::map<std::string, Maker>& arithmetic() {
@@ -136,9 +163,9 @@ class Reader {
     return makers;
   }
 
-  std::vector<Expression> read(const ir::GraphNode& node) const {
+  std::vector<Expression> read(const ir::GraphNode& node) {
     const std::string name = node.op->name;
-    if (ir::is_constant(node)) return {literal(node.attributes.get<ir::Literal>("value"))};
+    if (ir::is_constant(node)) return {constant(node)};
     Args x;
     for (ir::ValueId v : node.inputs) x.push_back(of(v));
     if (const auto maker = arithmetic().find(name); maker != arithmetic().end())
@@ -162,7 +189,7 @@ class Reader {
   }
 
   /// What is no arithmetic: a call with its attributes, those that say nothing left out.
-  std::vector<Expression> called(const ir::GraphNode& node, std::string name, Args x) const {
+  std::vector<Expression> called(const ir::GraphNode& node, std::string name, Args x) {
     for (size_t i = 0; i < 2 && name == "matmul"; ++i) {
       if (node.attributes.flag(i == 0 ? "transpose_a" : "transpose_b"))
         x[i] = call("transpose", {x[i]});
@@ -177,6 +204,7 @@ class Reader {
       if (attribute == "axes" && list && list->size() == rank && name != "transpose") continue;
       x.push_back(symbol(attribute + " = " + ir::to_text(value, {.elide = 4})));
     }
+    if (!node.op->traits.pointwise) x.push_back(symbol("", {.key = apart(node)}));
     const Expression whole = call(name, std::move(x));
     if (node.outputs.size() == 1) return {whole};
     std::vector<Expression> outputs;
@@ -187,6 +215,7 @@ class Reader {
 
   const ir::Graph& graph_;
   std::vector<std::vector<Expression>> values_;
+  std::vector<LeftOut> left_out_;
 };
 
 std::string written(const ir::Graph& graph, const std::vector<std::string>& names) {

@@ -20,6 +20,7 @@ Expression make(Node node) {
     throw ValueError("formula: the text is longer than " + std::to_string(kLongest) + " characters",
                      "look at a part of the computation");
   }
+  for (const Expression& a : node.args) node.finite &= a->finite;
   return std::make_shared<const Node>(std::move(node));
 }
 
@@ -44,6 +45,12 @@ double snapped(double v) {
 
 bool by_key(const Expression& a, const Expression& b) { return a->key < b->key; }
 
+/// Where x meets its like: alone, where it is not finite.
+template <class Map>
+std::string place_of(const Expression& x, const Map& places) {
+  return x->finite ? x->key : x->key + "#" + std::to_string(places.size());
+}
+
 /// Coefficients by what they stand before.
 using Collected = std::map<std::string, Scaled>;
 
@@ -53,7 +60,7 @@ void collect(Collected& into, const Expression& term, double factor) {
     return;
   }
   const Scaled s = scaled(term);
-  auto [at, fresh] = into.try_emplace(s.rest->key, Scaled{0, s.rest});
+  auto [at, fresh] = into.try_emplace(place_of(s.rest, into), Scaled{0, s.rest});
   at->second.factor += s.factor * factor;
 }
 
@@ -113,7 +120,9 @@ Expression power_of_product(const Expression& base, const Expression& exponent) 
 }
 
 Expression product_node(double factor, std::vector<Expression> factors) {
-  if (factor == 0) return number(0);
+  const bool finite =
+      std::all_of(factors.begin(), factors.end(), [](const Expression& f) { return f->finite; });
+  if (factor == 0 && finite) return number(0);
   if (factors.empty()) return number(factor);
   if (factors.size() == 1 && factors[0]->kind == Kind::sum && factor != 1) {
     std::vector<Expression> terms;
@@ -136,9 +145,9 @@ Expression number(double value) {
   return make({Kind::number, v, "", {}, std::string(text, end)});
 }
 
-Expression symbol(std::string name) {
-  std::string key = "'" + name;
-  return make({Kind::symbol, 0, std::move(name), {}, std::move(key)});
+Expression symbol(std::string name, const Beside& beside) {
+  std::string key = "'" + name + beside.key;
+  return make({Kind::symbol, 0, std::move(name), {}, std::move(key), beside.finite});
 }
 
 bool is_number(const Expression& x) { return x->kind == Kind::number; }
@@ -175,7 +184,7 @@ Expression add(const std::vector<Expression>& terms) {
   std::vector<Expression> list;
   for (const auto& [key, s] : collected) {
     const double factor = snapped(s.factor);
-    if (factor == 0) continue;
+    if (factor == 0 && s.rest->finite) continue;
     list.push_back(is_number(s.rest) ? number(factor) : with_factor(factor, s.rest));
   }
   if (list.empty()) return number(0);
@@ -198,7 +207,8 @@ Expression multiply(const std::vector<Expression>& factors) {
         continue;
       }
       const Raised r = raised(f);
-      auto [at, fresh] = exponents.try_emplace(r.base->key, r.base, std::vector<Expression>{});
+      auto [at, fresh] =
+          exponents.try_emplace(place_of(r.base, exponents), r.base, std::vector<Expression>{});
       at->second.second.push_back(r.exponent);
     }
   }
@@ -206,7 +216,7 @@ Expression multiply(const std::vector<Expression>& factors) {
   bool again = false;
   for (const auto& [key, power_of] : exponents) {
     const Expression p = power(power_of.first, add(power_of.second));
-    again |= p->kind == Kind::product || (raised(p).base->key != key && !is_number(p));
+    again |= p->kind == Kind::product || (!same(raised(p).base, power_of.first) && !is_number(p));
     if (is_number(p)) {
       factor = snapped(factor * p->number);
     } else {

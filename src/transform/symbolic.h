@@ -1,7 +1,8 @@
 // Expressions in a normal form, for formulas that people read. A graph's additions have two inputs;
 // here a sum has any number of terms and a product any number of powers, each once and in one
-// order, so that equal expressions are equal texts and like terms meet.
+// order, so that equal expressions have equal keys and like terms meet.
 //   (x * 3 + y) - x * 2   ->   sum {x, y};   x / sqrt(x)   ->   power {x, 1/2}
+// Where an infinity or NaN stands, nothing meets: inf - inf and 0 * inf stay as they are.
 #pragma once
 #include <memory>
 #include <optional>
@@ -26,12 +27,19 @@ struct Node {
   double number = 0;
   std::string name;  ///< of a symbol, or the function that is called
   std::vector<Expression> args;
-  std::string key;  ///< equal for equal expressions alone
+  std::string key;     ///< equal for equal expressions alone, which texts may be without that
+  bool finite = true;  ///< no infinity or NaN stands in it
 };
 
 /// Snapped to a fraction of small terms where it is one but for rounding.
 Expression number(double value);
-Expression symbol(std::string name);
+/// What a symbol is beside its text.
+struct Beside {
+  std::string key;  ///< keeps symbols of one text apart
+  bool finite = true;
+};
+/// One without a text is not written, but keeps the calls apart that it is an argument of.
+Expression symbol(std::string name, const Beside& beside = {});
 Expression add(const std::vector<Expression>& terms);
 Expression multiply(const std::vector<Expression>& factors);
 Expression power(const Expression& base, const Expression& exponent);

@@ -262,7 +262,7 @@ std::optional<Squared> without_square(const Expression& x, const char* f) {
       rest.push_back(factor);
     }
   }
-  if (!argument) return no;
+  if (!argument || !x->finite) return no;
   return Squared{argument, multiply(rest)};
 }
 
@@ -405,7 +405,8 @@ Expression over(const Expression& sum, const Expression& factor) {
 
 /// A sum brought over its denominators, and freed of factors that all terms have, where that makes
 /// the text shorter. Powers of a single symbol stay: polynomials are read as they are.
-Expression shorter_sum(Expression sum) {
+Expression shorter_sum(const Expression& sum) {
+  if (!sum->finite) return sum;
   std::map<std::string, std::pair<Expression, double>> most, least;
   for (const Expression& t : terms_of(sum)) {
     for (const Expression& f : factors_of(t)) {

@@ -108,6 +108,7 @@ Signed signed_term(const Expression& x) {
 /// The sum of the numeric exponents of symbols; numbers stand last.
 double degree(const Expression& term) {
   if (is_number(term)) return -HUGE_VAL;
+  if (!term->finite) return 0;
   double sum = 0;
   for (const Expression& f : factors_of(term)) {
     const Raised r = raised(f);
@@ -124,7 +125,9 @@ Text sum_text(const Expression& x) {
   std::vector<Term> terms;
   for (const Expression& t : x->args) terms.push_back({degree(t), signed_term(t)});
   std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
-    return a.degree != b.degree ? a.degree > b.degree : a.text.text < b.text.text;
+    if (a.degree != b.degree) return a.degree > b.degree;
+    if (a.text.text != b.text.text) return a.text.text < b.text.text;
+    return a.text.minus < b.text.minus;
   });
   const auto positive =
       std::find_if(terms.begin(), terms.end(), [](const Term& t) { return !t.text.minus; });
@@ -146,9 +149,12 @@ Text call_text(const Expression& x) {
     return {inside(text_of(x->args[0]), kSum) + infix->second + inside(text_of(x->args[1]), kSum),
             kComparison};
   }
-  std::string out = x->name + "(";
-  for (size_t i = 0; i < x->args.size(); ++i) out += (i ? ", " : "") + text_of(x->args[i]).text;
-  return {out + ")"};
+  std::string out;
+  for (const Expression& a : x->args) {
+    const std::string text = text_of(a).text;
+    if (!text.empty()) out += (out.empty() ? "" : ", ") + text;
+  }
+  return {x->name + "(" + out + ")"};
 }
 
 Text text_of(const Expression& x) {

@@ -10,6 +10,7 @@
 
 #include "support/errors.h"
 #include "support/tensors.h"
+#include "varve/control.h"
 #include "varve/gradcheck.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
@@ -301,6 +302,55 @@ TEST(Formula, OfTensorsWritesCallsAndNoBroadcasts) {
       "2*x");
 }
 
+TEST(Formula, KeepsApartWhatOnlyTheTextHasInCommon) {
+  // Constants whose first elements are equal.
+  EXPECT_EQ(formula(
+                [](const Tensors& v) -> Tensors {
+                  return v[0] + tensor({1., 2., 3., 4., 5.}) - tensor({1., 2., 3., 4., 6.});
+                },
+                zeros({5}, f64), {"x"}),
+            "f64[5] (1.0, 2.0, 3.0, 4.0, ...) - f64[5] (1.0, 2.0, 3.0, 4.0, ...) + x");
+  const Tensor same = tensor({1., 2., 3., 4., 5.});
+  EXPECT_EQ(formula([&](const Tensors& v) -> Tensors { return v[0] + same - same; }, same, {"x"}),
+            "x");
+  // Sizes: log(5) and log(3).
+  EXPECT_EQ(
+      formula([](X x) { return x + logsumexp(zeros({5}, f64)) - logsumexp(zeros({3}, f64)); }, "x"),
+      "x + logsumexp(0) - logsumexp(0)");
+  EXPECT_EQ(formula(
+                [](X x) {
+                  return logsumexp(broadcast_to(x, {5})) - logsumexp(broadcast_to(x, {3})) +
+                         logsumexp(broadcast_to(x, {5}));
+                },
+                "x"),
+            "2*logsumexp(x) - logsumexp(x)");
+  // Bodies.
+  const auto choice = [](X x, double a) {
+    return cond(
+               x > 0, [&]() -> Tensors { return x * a; }, [&]() -> Tensors { return -x; })
+        .only();
+  };
+  EXPECT_EQ(formula([&](X x) { return choice(x, 2) - choice(x, 3); }, "x"),
+            "cond(x > 0, x) - cond(x > 0, x)");
+  EXPECT_EQ(formula([&](X x) { return choice(x, 2) - choice(x, 2); }, "x"), "0");
+}
+
+TEST(Formula, CollectsNothingAcrossInfinitiesAndNan) {
+  const double inf = HUGE_VAL, nan = std::nan("");
+  EXPECT_EQ(formula([=](X x) { return x + inf - inf; }, "x"), "x + inf - inf");
+  EXPECT_EQ(formula([=](X x) { return x * inf / inf; }, "x"), "inf*x/inf");
+  EXPECT_EQ(formula([=](X x) { return x - x * nan + x * nan; }, "x"), "x + nan*x - nan*x");
+  EXPECT_EQ(formula([=](X x) { return exp(x - inf) - exp(x - inf); }, "x"),
+            "exp(x - inf) - exp(x - inf)");
+  EXPECT_EQ(formula([=](X x) { return 0 * (x + inf); }, "x"), "0*inf");
+  EXPECT_EQ(formula([=](X x) { return square(sin(x * inf)) + square(cos(x * inf)); }, "x"),
+            "cos(inf*x)^2 + sin(inf*x)^2");
+  EXPECT_EQ(formula([=](X x) { return where(x > 0, x, -inf); }, "x"), "where(x > 0, x, -inf)");
+  const Tensor mask = tensor({0., -inf});
+  EXPECT_EQ(formula([&](const Tensors& v) -> Tensors { return v[0] + mask - mask; }, mask, {"x"}),
+            "x + f64[2] (0.0, -inf) - f64[2] (0.0, -inf)");
+}
+
 TEST(Formula, RefusesNamesThatWouldMislead) {
   const auto f = [](X x) { return x; };
   const auto two = [](X x, X y) { return x + y; };
@@ -308,6 +358,10 @@ TEST(Formula, RefusesNamesThatWouldMislead) {
             "formula: name \"2x\": expected letters, digits and _");
   EXPECT_EQ(message_of<ValueError>([&] { formula(f, "pi"); }),
             "formula: name \"pi\" stands for the number");
+  EXPECT_EQ(message_of<ValueError>([&] { formula(f, "inf"); }),
+            "formula: name \"inf\" stands for the number");
+  EXPECT_EQ(message_of<ValueError>([&] { formula(f, "nan"); }),
+            "formula: name \"nan\" stands for what is no number");
   EXPECT_EQ(message_of<ValueError>([&] { formula(two, "x", "x"); }),
             "formula: name \"x\" is given twice");
   EXPECT_EQ(message_of<ValueError>([&] {
