@@ -18,12 +18,12 @@ std::string formula(const Flat& f, const std::vector<std::string>& names);
 ///   formula(grad(varve::sin), "x")                               // cos(x)
 ///   formula(grad([](Tensor x) { return x * x; }), "x")           // 2*x
 ///   formula([](Tensor x, Tensor y) { return x / y + x / y; }, "x", "y")    // 2*x/y
-/// f is traced on numbers (f64, rank 0), one a name. Like terms and powers of one base are
-/// collected, sums and products stand in a fixed order, and identities of logarithms, powers and
-/// angles apply where both sides are defined, though they may differ in the last digits; a guard
-/// like where(x == 0, 0, 1/x) is written as what it guards, 1/x. A formula is for reading: compiled
-/// functions keep to the digits of what was written. Infinities and NaN stand as inf and nan, and
-/// nothing is collected across them.
+/// f is traced on numbers (f64, rank 0), one a name; a variable that it reads stands by its own
+/// name. Like terms and powers of one base are collected, sums and products stand in a fixed order,
+/// and identities of logarithms, powers and angles apply where both sides are defined, though they
+/// may differ in the last digits; a guard like where(x == 0, 0, 1/x) is written as what it guards,
+/// 1/x. A formula is for reading: compiled functions keep to the digits of what was written.
+/// Infinities and NaN stand as inf and nan, and nothing is collected across them.
 /// Throws ValueError for a name that is no identifier, is given twice or is "pi", "inf" or "nan",
 /// and where the text would pass 100,000 characters; what f throws passes through.
 template <class F>
@@ -47,7 +47,8 @@ struct OperationCounts {
   double operations = 0;  ///< floating-point ones: one an element of a result, 2 K an element of a
                           ///< product of matrices of inner size K, and so on
 };
-/// Counts the operations of f on tensors like `at`, without running it. The derivatives of f:
+/// Counts the operations of f on tensors like `at`, without running it; variables that it reads are
+/// given, as `at` is. The derivatives of f:
 /// R^N -> R take N times as many in forward mode, and a small multiple whatever N in reverse mode:
 ///   count_operations([](const Tensors& x) -> Tensors { return grad(f)(x[0]); }, x)
 OperationCounts count_operations(const TensorsFunction& f, const Tensors& at);

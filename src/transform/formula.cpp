@@ -7,6 +7,7 @@
 #include <set>
 
 #include "ir/dispatch.h"
+#include "ir/frame.h"
 #include "ir/graph.h"
 #include "transform/dead_code.h"
 #include "transform/flops.h"
@@ -80,10 +81,10 @@ Expression known_number(double v) {
 /// Values of a graph as expressions, node by node.
 class Reader {
  public:
-  Reader(const ir::Graph& graph, const std::vector<std::string>& names) : graph_(graph) {
+  Reader(const ir::Graph& graph, const std::vector<Expression>& inputs) : graph_(graph) {
     values_.resize(graph.nodes.size());
     for (size_t i = 0; i < graph.inputs.size(); ++i)
-      values_[static_cast<size_t>(graph.inputs[i])] = {symbol(names[i])};
+      values_[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       if (!ir::is_input(graph.nodes[n])) values_[n] = read(graph.nodes[n]);
     }
@@ -218,9 +219,58 @@ class Reader {
   std::vector<LeftOut> left_out_;
 };
 
-std::string written(const ir::Graph& graph, const std::vector<std::string>& names) {
-  const ir::Graph simple = transform::simplify(graph, {.fold_constants = false});
-  const Reader reader(simple, names);
+/// A function on placeholders. The values of the variables that it reads are further inputs of the
+/// graph; what it assigns is left out.
+struct Traced {
+  ir::Graph graph;
+  std::vector<std::string> variables;
+};
+
+Traced traced(const ir::Types& types, const TensorsFunction& f) {
+  const ir::Frame frame(ir::Frame::Kind::trace);
+  std::vector<Tensor> x;
+  for (const ir::TensorType& t : types) x.push_back(ir::placeholder(t));
+  const Tensors y = f(Tensors(x));
+  Traced out;
+  for (const ir::Binding& b : frame.bindings()) {
+    if (!b.input.defined()) continue;
+    x.push_back(b.input);
+    out.variables.push_back(b.variable->name);
+  }
+  out.graph = ir::linearize(y.list(), x);
+  return out;
+}
+
+Traced traced(const TensorsFunction& f, const Tensors& at) {
+  ir::Types types;
+  for (const Tensor& t : at) types.push_back(ir::type_of(t));
+  return traced(types, f);
+}
+
+/// Symbols of the arguments, then of the variables: by their names, in quotes where these could be
+/// read as something else, and numbered where they are taken.
+std::vector<Expression> symbols(const std::vector<std::string>& names,
+                                const std::vector<std::string>& variables) {
+  std::vector<Expression> out;
+  std::set<std::string> taken{"pi", "inf", "nan"};
+  for (const std::string& n : names) {
+    taken.insert(n);
+    out.push_back(symbol(n));
+  }
+  for (const std::string& v : variables) {
+    std::string plain = v;
+    std::replace(plain.begin(), plain.end(), '.', '_');  // "dense_1.kernel"
+    const std::string base = v.empty() ? "variable" : is_identifier(plain) ? v : "\"" + v + "\"";
+    std::string name = base;
+    for (int i = 2; !taken.insert(name).second; ++i) name = base + "_" + std::to_string(i);
+    out.push_back(symbol(name));
+  }
+  return out;
+}
+
+std::string written(const Traced& f, const std::vector<std::string>& names) {
+  const ir::Graph simple = transform::simplify(f.graph, {.fold_constants = false});
+  const Reader reader(simple, symbols(names, f.variables));
   std::string out;
   for (ir::ValueId v : simple.outputs) {
     out += out.empty() ? "" : "\n";
@@ -234,8 +284,7 @@ std::string written(const ir::Graph& graph, const std::vector<std::string>& name
 std::string detail::formula(const Flat& f, const std::vector<std::string>& names) {
   check_names(names);
   const ir::Types types(names.size(), {DType::f64, {}});
-  return written(
-      ir::trace_body(types, [&](std::span<const Tensor> x) { return std::vector{f(x)}; }), names);
+  return written(traced(types, [&](const Tensors& x) -> Tensors { return f(x.list()); }), names);
 }
 
 std::string formula(const TensorsFunction& f, const Tensors& at,
@@ -245,21 +294,11 @@ std::string formula(const TensorsFunction& f, const Tensors& at,
     throw ValueError("formula: expected " + std::to_string(at.size()) + " names, got " +
                      std::to_string(names.size()));
   }
-  ir::Types types;
-  for (const Tensor& t : at) types.push_back(ir::type_of(t));
-  const auto list = [&](std::span<const Tensor> x) {
-    return f(Tensors(std::vector<Tensor>(x.begin(), x.end()))).list();
-  };
-  return written(ir::trace_body(types, list), names);
+  return written(traced(f, at), names);
 }
 
 OperationCounts count_operations(const TensorsFunction& f, const Tensors& at) {
-  ir::Types types;
-  for (const Tensor& t : at) types.push_back(ir::type_of(t));
-  const auto list = [&](std::span<const Tensor> x) {
-    return f(Tensors(std::vector<Tensor>(x.begin(), x.end()))).list();
-  };
-  const ir::Graph graph = transform::eliminate_dead_code(ir::trace_body(types, list));
+  const ir::Graph graph = transform::eliminate_dead_code(traced(f, at).graph);
   OperationCounts counts;
   for (const ir::GraphNode& node : graph.nodes) {
     if (node.op->traits.structural || node.op->view || node.outputs.empty()) continue;

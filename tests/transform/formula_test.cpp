@@ -302,6 +302,27 @@ TEST(Formula, OfTensorsWritesCallsAndNoBroadcasts) {
       "2*x");
 }
 
+TEST(Formula, NamesTheVariablesThatAFunctionReads) {
+  Variable w(scalar(3, f64), {.name = "dense_1.kernel"}), x(scalar(1, f64), {.name = "x"}),
+      odd(scalar(1, f64), {.name = "a + b"}), none(scalar(1, f64));
+  EXPECT_EQ(formula([&](X v) { return w * v + w * v; }, "x"), "2*dense_1.kernel*x");
+  EXPECT_EQ(formula(grad([&](X v) { return w * v * v; }), "x"), "2*dense_1.kernel*x");
+  EXPECT_EQ(formula([&](X v) { return v - x + none - odd; }, "x"),
+            "variable - \"a + b\" + x - x_2");
+  EXPECT_EQ(formula(
+                [&](const Tensors& v) -> Tensors {
+                  return matmul(v[0], w * ones({2, 2}, f64));
+                },
+                ones({2, 2}, f64), {"v"}),
+            "matmul(v, dense_1.kernel)");
+  const auto updated = [&](X v) {
+    w.assign(w.value() * v);
+    return w.value() + v;
+  };
+  EXPECT_EQ(formula(updated, "v"), "dense_1.kernel*v + v");
+  EXPECT_EQ(w.value().to_double(), 3) << "nothing ran";
+}
+
 TEST(Formula, KeepsApartWhatOnlyTheTextHasInCommon) {
   // Constants whose first elements are equal.
   EXPECT_EQ(formula(
@@ -420,6 +441,12 @@ TEST(OperationCounts, OfForwardModeGrowByTheInputsAndThoseOfReverseModeDoNot) {
     EXPECT_LT(by_forward, 6) << "a small multiple of N M";
     EXPECT_LT(by_reverse, 6) << "a small multiple of M";
   }
+}
+
+TEST(OperationCounts, TakeVariablesAsGiven) {
+  Variable w(ones({3, 5}, f64));
+  const auto f = [&](const Tensors& x) -> Tensors { return matmul(x[0], w); };
+  EXPECT_EQ(count_operations(f, ones({4, 3}, f64)).operations, 2 * 4 * 3 * 5);
 }
 
 TEST(OperationCounts, CountMultiplicationsOfMatrices) {
