@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -26,41 +27,70 @@ constexpr int64_t kAlignment = 64;
 // From here on a block is worth whole huge pages: fresh 4K pages fill at a fifth of the speed.
 constexpr int64_t kHuge = int64_t{4} << 20, kHugePage = int64_t{2} << 20;
 
-int64_t alignment_of(int64_t bytes) { return bytes >= kHuge ? kHugePage : kAlignment; }
-int64_t rounded(int64_t bytes) {
-  const int64_t alignment = alignment_of(bytes);
-  return bytes > INT64_MAX - alignment ? bytes : round_up(std::max<int64_t>(bytes, 1), alignment);
-}
+/// What is asked of the system for so many bytes.
+struct Block {
+  int64_t size, alignment;
+  explicit Block(int64_t bytes) {
+    const int64_t lines = up(bytes, kAlignment);
+    alignment = lines >= kHuge ? kHugePage : kAlignment;
+    size = up(lines, alignment);
+  }
+  bool huge() const { return alignment == kHugePage; }
+
+ private:
+  static int64_t up(int64_t bytes, int64_t to) {
+    return bytes > INT64_MAX - to ? bytes : round_up(std::max<int64_t>(bytes, 1), to);
+  }
+};
 
 /// Blocks that were given back, kept for the next request of their size: fresh pages cost more to
-/// fault in than most kernels take to fill them.
+/// fault in than most kernels take to fill them. Where there is no room, those kept longest leave.
 class Kept {
  public:
   void* take(int64_t size) {
     if (!worth(size)) return nullptr;
     const std::lock_guard lock(mutex_);
     const auto at = blocks_.find(size);
-    if (at == blocks_.end() || at->second.empty()) return nullptr;
-    void* block = at->second.back();
+    if (at == blocks_.end()) return nullptr;
+    void* block = at->second.back().data;
     at->second.pop_back();
+    if (at->second.empty()) blocks_.erase(at);
     bytes_ -= size;
     return block;
   }
-  /// False where there is no room for it.
+  /// False where it is not worth keeping.
   bool give(void* block, int64_t size) noexcept {
     if (!worth(size)) return false;
     const std::lock_guard lock(mutex_);
-    if (bytes_ + size > kMost) return false;
+    while (bytes_ + size > kMost) drop_oldest();
     try {
-      blocks_[size].push_back(block);
+      blocks_[size].push_back({block, ++given_});
     } catch (const std::bad_alloc&) {
       return false;
     }
     bytes_ += size;
     return true;
   }
+  void drop_all() noexcept {
+    const std::lock_guard lock(mutex_);
+    while (!blocks_.empty()) drop_oldest();
+  }
 
  private:
+  struct Given {
+    void* data;
+    uint64_t when;
+  };
+  void drop_oldest() noexcept {
+    const auto oldest = std::min_element(
+        blocks_.begin(), blocks_.end(),
+        [](const auto& a, const auto& b) { return a.second.front().when < b.second.front().when; });
+    std::free(oldest->second.front().data);
+    oldest->second.erase(oldest->second.begin());
+    bytes_ -= oldest->first;
+    if (oldest->second.empty()) blocks_.erase(oldest);
+  }
+
   static constexpr int64_t kLeast = int64_t{64} << 10, kLargest = int64_t{32} << 20,
                            kMost = int64_t{128} << 20;
 #if VARVE_ADDRESS_SANITIZER
@@ -69,8 +99,9 @@ class Kept {
   static bool worth(int64_t size) { return size >= kLeast && size <= kLargest; }
 #endif
   std::mutex mutex_;
-  std::unordered_map<int64_t, std::vector<void*>> blocks_;
+  std::unordered_map<int64_t, std::vector<Given>> blocks_;  // by size, in the order of giving
   int64_t bytes_ = 0;
+  uint64_t given_ = 0;
 };
 
 /// Never destroyed: tensors of static life give their blocks back after it would be.
@@ -82,15 +113,22 @@ Kept& kept() {
 }  // namespace
 
 Storage::Storage(int64_t bytes) : bytes_(bytes) {
-  const int64_t alignment = alignment_of(bytes), size = rounded(bytes);
-  data_ = static_cast<std::byte*>(kept().take(size));
+  const Block block(bytes);
+  data_ = static_cast<std::byte*>(kept().take(block.size));
   if (!data_) {
-    data_ = static_cast<std::byte*>(
-        std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(size)));
+    const auto ask = [&] {
+      return static_cast<std::byte*>(std::aligned_alloc(static_cast<size_t>(block.alignment),
+                                                        static_cast<size_t>(block.size)));
+    };
+    data_ = ask();
+    if (!data_) {
+      kept().drop_all();
+      data_ = ask();
+    }
     if (!data_) {
       throw ShapeError("out of memory: a tensor needs " + std::to_string(bytes) + " bytes");
     }
-    if (bytes >= kHuge) madvise(data_, static_cast<size_t>(size), MADV_HUGEPAGE);
+    if (block.huge()) madvise(data_, static_cast<size_t>(block.size), MADV_HUGEPAGE);
   }
 #ifdef VARVE_POISON
   std::memset(data_, 0xff, static_cast<size_t>(bytes));  // NaN in every float type
@@ -105,7 +143,7 @@ Storage::Storage(std::shared_ptr<const void> owner, const void* bytes, int64_t c
 }
 
 Storage::~Storage() {
-  if (!owner_ && !kept().give(data_, rounded(bytes_))) std::free(data_);
+  if (!owner_ && !kept().give(data_, Block(bytes_).size)) std::free(data_);
 }
 
 Strides row_major(const Shape& shape) {
