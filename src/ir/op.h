@@ -92,7 +92,6 @@ struct Traits {
   bool faults = false;    ///< its kernels may find a fault in the data (an index out of range)
   /// Its vjp takes empty slots for outputs to which nothing flows back (else they are zeros).
   bool empty_cotangents = false;
-  bool host = false;  ///< has an effect the user asked for (debug print); never removed
   int residuals = 0;  ///< the last outputs are for the derivative alone
   PrecisionTrait precision = PrecisionTrait::follow;
 };

@@ -44,7 +44,7 @@ void PlanBuilder::mark_commits() {
   for (size_t i = g.nodes.size(); i-- > 0;) {
     // What may fail must do so before any variable is changed.
     const ir::Traits& traits = g.nodes[i].op->traits;
-    if (commits_[i] && !traits.host && !traits.faults) continue;
+    if (commits_[i] && !traits.faults) continue;
     commits_[i] = false;
     for (ir::ValueId v : g.nodes[i].inputs) commits_[static_cast<size_t>(v.node)] = false;
   }

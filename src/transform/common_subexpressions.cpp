@@ -48,7 +48,7 @@ ir::Graph eliminate_common_subexpressions(const ir::Graph& graph) {
     node.attributes = ir::map_bodies(node.attributes, [](const ir::Graph& body) {
       return std::make_shared<const ir::Graph>(eliminate_common_subexpressions(body));
     });
-    if (ir::is_input(node) || node.op->traits.barrier || node.op->traits.host) {
+    if (ir::is_input(node) || node.op->traits.barrier) {
       moved[n] = out.add(std::move(node)).node;
       continue;
     }

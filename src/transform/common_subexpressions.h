@@ -6,7 +6,7 @@
 namespace varve::transform {
 
 /// Needs: a verified graph. Keeps: values of the outputs, inputs and their order, nodes of ops with
-/// the traits `barrier` (recomputed on purpose) and `host`. The first two inputs of commutative ops
+/// the trait `barrier` (recomputed on purpose). The first two inputs of commutative ops
 /// count as unordered; equal constants are one. Random ops are functions of their key, so equal
 /// ones are equal. Bodies of control flow are treated alike. Idempotent.
 ir::Graph eliminate_common_subexpressions(const ir::Graph& graph);

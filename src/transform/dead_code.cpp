@@ -7,7 +7,7 @@ ir::Graph eliminate_dead_code(const ir::Graph& graph) {
   for (ir::ValueId v : graph.outputs) live[static_cast<size_t>(v.node)] = true;
   for (int32_t i : graph.inputs) live[static_cast<size_t>(i)] = true;
   for (size_t n = graph.nodes.size(); n-- > 0;) {
-    if (!live[n] && !graph.nodes[n].op->traits.host) continue;
+    if (!live[n]) continue;
     live[n] = true;
     for (ir::ValueId v : graph.nodes[n].inputs) live[static_cast<size_t>(v.node)] = true;
   }

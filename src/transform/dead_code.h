@@ -5,8 +5,8 @@
 
 namespace varve::transform {
 
-/// Needs: a verified graph. Keeps: values of the outputs, inputs (used or not) and their order, ops
-/// with the trait `host`. Idempotent.
+/// Needs: a verified graph. Keeps: values of the outputs, inputs (used or not) and their order.
+/// Idempotent.
 ir::Graph eliminate_dead_code(const ir::Graph& graph);
 
 }  // namespace varve::transform

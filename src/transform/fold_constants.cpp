@@ -15,8 +15,7 @@ int64_t elements(const ir::Types& types) {
 
 bool foldable(const ir::Graph& g, const ir::GraphNode& node) {
   const ir::Traits& traits = node.op->traits;
-  if (traits.structural || traits.random || traits.host || traits.barrier || traits.body)
-    return false;
+  if (traits.structural || traits.random || traits.barrier || traits.body) return false;
   int64_t given = 0;
   for (ir::ValueId v : node.inputs) {
     if (!ir::is_constant(g.node(v))) return false;

@@ -19,23 +19,6 @@ std::string after(ir::Graph (*pass)(const ir::Graph&), const char* text) {
   return ir::to_text(once);
 }
 
-TEST(DeadCode, AnEffectTheUserAskedForIsNoDeadCode) {
-  const ir::OpDef print{.name = "print",
-                        .doc = "An effect.",
-                        .min_inputs = 1,
-                        .max_inputs = 1,
-                        .infer = ops::same_type,
-                        .traits = {.host = true}};
-  ir::Graph g;
-  const ir::ValueId x = g.add_input({f32, {2}});
-  g.add({&print, {x}, {}, {{f32, {2}}}, {}});
-  g.outputs = {x};
-  EXPECT_EQ(eliminate_dead_code(g).nodes.size(), 2u);
-  // Nor are two effects one.
-  g.add({&print, {x}, {}, {{f32, {2}}}, {}});
-  EXPECT_EQ(eliminate_common_subexpressions(g).nodes.size(), 3u);
-}
-
 TEST(CommonSubexpressions, BecomeOne) {
   EXPECT_EQ(after(eliminate_common_subexpressions, R"(graph(%0: f32[2]) {
   %1 = exp %0 : f32[2]
