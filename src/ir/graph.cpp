@@ -164,6 +164,15 @@ std::vector<std::vector<Tensor>> replay_all(const Graph& graph, std::span<const 
   return made;
 }
 
+std::vector<int32_t> uses_of(const Graph& graph) {
+  std::vector<int32_t> uses(graph.nodes.size(), 0);
+  for (const GraphNode& n : graph.nodes) {
+    for (ValueId v : n.inputs) ++uses[static_cast<size_t>(v.node)];
+  }
+  for (ValueId v : graph.outputs) ++uses[static_cast<size_t>(v.node)];
+  return uses;
+}
+
 std::vector<Tensor> replay(const Graph& graph, std::span<const Tensor> inputs) {
   const auto made = replay_all(graph, inputs);
   std::vector<Tensor> outputs;

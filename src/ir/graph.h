@@ -51,6 +51,9 @@ inline bool is_constant(const GraphNode& n) { return n.op == &constant_op(); }
 /// that is not an input is a ValueError (a value read inside a trace, or from nn::Input).
 Graph linearize(std::span<const Tensor> outputs, std::span<const Tensor> inputs);
 
+/// How often each node's outputs are read, as outputs of the graph too.
+std::vector<int32_t> uses_of(const Graph& graph);
+
 /// The graph's outputs as live tensors, its inputs replaced by the given ones.
 std::vector<Tensor> replay(const Graph& graph, std::span<const Tensor> inputs);
 /// The tensors of every value: [node][output].

@@ -105,11 +105,7 @@ std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::T
 }
 
 std::vector<ir::Array> run_graph(const ir::Graph& graph, std::span<const ir::Array> inputs) {
-  std::vector<int32_t> uses(graph.nodes.size(), 0);
-  for (const auto& node : graph.nodes) {
-    for (ir::ValueId v : node.inputs) ++uses[static_cast<size_t>(v.node)];
-  }
-  for (ir::ValueId v : graph.outputs) ++uses[static_cast<size_t>(v.node)];
+  std::vector<int32_t> uses = ir::uses_of(graph);
   std::vector<std::vector<ir::Array>> made(graph.nodes.size());
   for (size_t i = 0; i < inputs.size(); ++i)
     made[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};

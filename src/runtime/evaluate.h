@@ -1,5 +1,5 @@
-// Evaluation node by node, without a plan: what uncompiled reading does, and the oracle of the
-// rest.
+// Evaluation node by node: what uncompiled reading does, and the oracle of the rest. Only a
+// composite without a kernel that comes again runs as a plan of its own.
 #pragma once
 #include <optional>
 #include <span>

@@ -14,8 +14,16 @@ bool has_kernel(const ir::Graph& g, const ir::GraphNode& node, backend::KernelSe
   return prepare(node, in, out, set, threads).kernel != nullptr;
 }
 
+/// Whether what makes the mean's input can sum it, too, and never write it.
+bool fused_mean(const ir::Graph& g, const ir::GraphNode& node, std::span<const int32_t> uses) {
+  if (node.op->name != std::string_view("mean")) return false;
+  const auto from = static_cast<size_t>(node.inputs[0].node);
+  return uses[from] == 1 && g.nodes[from].op->traits.pointwise.has_value();
+}
+
 /// One pass; `changed` tells whether another is needed.
-ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads, bool& changed) {
+ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads, Means means,
+                     bool& changed) {
   ir::Frame frame(ir::Frame::Kind::trace);
   std::vector<Tensor> inputs;
   for (int32_t i : graph.inputs)
@@ -23,6 +31,7 @@ ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads
   std::vector<std::vector<Tensor>> made(graph.nodes.size());
   for (size_t i = 0; i < inputs.size(); ++i)
     made[static_cast<size_t>(graph.inputs[i])] = {inputs[i]};
+  const std::vector<int32_t> uses = ir::uses_of(graph);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const ir::GraphNode& node = graph.nodes[n];
     if (ir::is_input(node)) continue;
@@ -34,7 +43,8 @@ ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads
     std::vector<Tensor> x;
     for (ir::ValueId v : node.inputs)
       x.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
-    if (node.op->decompose && !has_kernel(graph, node, set, threads)) {
+    if (node.op->decompose && ((means == Means::fused && fused_mean(graph, node, uses)) ||
+                               !has_kernel(graph, node, set, threads))) {
       ir::SiteScope site(node.site);
       made[n] = node.op->decompose(x, node.attributes);
       changed = true;
@@ -50,12 +60,12 @@ ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads
 
 }  // namespace
 
-ir::Graph lower(const ir::Graph& graph, backend::KernelSet set, int threads) {
+ir::Graph lower(const ir::Graph& graph, backend::KernelSet set, int threads, Means means) {
   ir::Graph g = graph;
   // A composite of composites of ... sixteen levels deep would be a cycle in the table.
   for (int level = 0; level < 16; ++level) {
     bool changed = false;
-    g = lower_once(g, set, threads, changed);
+    g = lower_once(g, set, threads, means, changed);
     if (!changed) break;
   }
   return g;

@@ -6,8 +6,12 @@
 
 namespace varve::runtime {
 
+/// A mean of what is computed for it alone is summed with that, or stays as it is, so that it has
+/// the digits that it has alone.
+enum class Means { fused, whole };
+
 /// Needs: a verified graph. Keeps: values of the outputs; inputs and their order. Composites of
 /// composites are lowered too.
-ir::Graph lower(const ir::Graph& graph, backend::KernelSet set, int threads);
+ir::Graph lower(const ir::Graph& graph, backend::KernelSet set, int threads, Means means);
 
 }  // namespace varve::runtime

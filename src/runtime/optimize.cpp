@@ -2,7 +2,6 @@
 
 #include "ir/checked.h"
 #include "runtime/attach.h"
-#include "runtime/lower.h"
 #include "transform/batch.h"
 #include "transform/group.h"
 #include "transform/simplify.h"
@@ -10,12 +9,13 @@
 namespace varve::runtime {
 
 ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
-                   int threads) {
+                   int threads, Means means) {
   using ir::checked;
-  if (set == backend::KernelSet::ref) return checked(lower(graph, set, threads));
+  // Reference kernels give the same bits in any plan.
+  if (set == backend::KernelSet::ref) return checked(lower(graph, set, threads, Means::whole));
   // Before lowering, while composites are whole; after it, for what decompositions have in common.
   const ir::Graph lowered = transform::simplify(
-      checked(lower(checked(transform::simplify(checked(graph))), set, threads)));
+      checked(lower(checked(transform::simplify(checked(graph))), set, threads, means)));
   return checked(transform::batch(checked(transform::group(checked(attach(lowered, threads)))),
                                   static_cast<size_t>(roles.results), roles.assigned.size()));
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "backend/kernel.h"
 #include "ir/graph.h"
+#include "runtime/lower.h"
 #include "runtime/plan.h"
 
 namespace varve::runtime {
@@ -9,6 +10,6 @@ namespace varve::runtime {
 /// Simplifies, lowers composites that no kernel takes, groups, and runs updates of variables
 /// together. Needs: a traced graph. Keeps: inputs, outputs and their order.
 ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
-                   int threads);
+                   int threads, Means means = Means::fused);
 
 }  // namespace varve::runtime

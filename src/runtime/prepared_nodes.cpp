@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -47,7 +48,8 @@ struct Remembered {
 
 size_t hash_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
                std::span<const ir::Array> arrays) {
-  size_t h = mix(std::hash<const void*>()(node.op), ir::hash(node.attributes));
+  // By name: addresses differ from run to run, and with them what falls on one place.
+  size_t h = mix(std::hash<std::string_view>()(node.op->name), ir::hash(node.attributes));
   for (size_t i = 0; i < types.size(); ++i) {
     h = mix(h, static_cast<size_t>(types[i].dtype));
     for (int64_t d : types[i].shape) h = mix(h, static_cast<size_t>(d));
@@ -58,6 +60,14 @@ size_t hash_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
 
 constexpr size_t kRemembered = 256;
 thread_local std::vector<Remembered> table;  // by hash: the last one that fell there
+
+int64_t arena_bytes_kept() {
+  int64_t bytes = 0;
+  for (const Remembered& r : table) {
+    if (r.prepared && r.prepared->plan) bytes += r.prepared->plan->arena_bytes();
+  }
+  return bytes;
+}
 
 std::shared_ptr<PreparedNode> prepare_anew(const ir::GraphNode& node,
                                            std::span<const Layout> inputs, backend::KernelSet set,
@@ -70,16 +80,19 @@ std::shared_ptr<PreparedNode> prepare_anew(const ir::GraphNode& node,
 }
 
 /// A plan costs as much as many runs node by node: it is made for what comes a second time, and
-/// kept where it holds little memory.
+/// kept where all of a thread's hold little memory. Its results have the bits that they had node by
+/// node.
 std::unique_ptr<const Plan> plan_of(const ir::GraphNode& node,
                                     std::span<const ir::TensorType> types, backend::KernelSet set,
                                     int threads) {
-  constexpr int64_t kMostArena = int64_t{1} << 20;  // of each that is remembered
+  constexpr int64_t kMostArena = int64_t{1} << 20, kMostArenas = int64_t{32} << 20;
   PlanRoles roles;
   roles.results = static_cast<int>(node.outputs.size());
-  ir::Graph graph = optimize(decomposition_of(node, types), roles, set, threads);
+  ir::Graph graph = optimize(decomposition_of(node, types), roles, set, threads, Means::whole);
   auto plan = std::make_unique<const Plan>(std::move(graph), std::move(roles), set, threads);
-  return plan->arena_bytes() <= kMostArena ? std::move(plan) : nullptr;
+  const int64_t bytes = plan->arena_bytes();
+  return bytes <= kMostArena && arena_bytes_kept() + bytes <= kMostArenas ? std::move(plan)
+                                                                          : nullptr;
 }
 
 }  // namespace

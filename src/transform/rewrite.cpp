@@ -76,15 +76,6 @@ ir::ValueId Rewriting::broadcast(ir::ValueId v, const Shape& shape) {
 
 namespace {
 
-std::vector<int32_t> count_uses(const ir::Graph& graph) {
-  std::vector<int32_t> uses(graph.nodes.size(), 0);
-  for (const ir::GraphNode& n : graph.nodes) {
-    for (ir::ValueId v : n.inputs) ++uses[static_cast<size_t>(v.node)];
-  }
-  for (ir::ValueId v : graph.outputs) ++uses[static_cast<size_t>(v.node)];
-  return uses;
-}
-
 /// Rules by op name, then those for any op, in order.
 class RulesByOp {
  public:
@@ -119,7 +110,7 @@ class RulesByOp {
 
 ir::Graph rewrite(const ir::Graph& graph, std::span<const Rule> rules, bool& changed) {
   const RulesByOp table(rules);
-  const std::vector<int32_t> uses = count_uses(graph);
+  const std::vector<int32_t> uses = ir::uses_of(graph);
   ir::Graph out;
   std::vector<std::vector<ir::ValueId>> moved(graph.nodes.size());
   auto follow = [&](ir::ValueId v) {
@@ -132,7 +123,7 @@ ir::Graph rewrite(const ir::Graph& graph, std::span<const Rule> rules, bool& cha
       read.push_back(uses[static_cast<size_t>(v.node)]);
       v = follow(v);
     }
-    if (node.outputs.size() == 1 && !node.op->traits.structural && !node.op->traits.host) {
+    if (node.outputs.size() == 1 && !node.op->traits.structural) {
       Rewriting at(out, node, read);
       if (auto v = table.apply(at)) {
         check(out.type(*v) == node.outputs[0], "a rewrite rule keeps the type");

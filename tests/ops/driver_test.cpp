@@ -182,6 +182,17 @@ TEST_P(Op, CompiledGivesWhatInterpretedGives) {
   });
 }
 
+// A composite without a kernel is run node by node at first, and as a plan when it comes again.
+TEST_P(Op, GivesTheSameBitsEachTime) {
+  each_case([&](const Sample& sample, DType d, const Tensors& x) {
+    if (d != f32 && d != f64 && d != i32) return;
+    const Tensors first = backend_run(sample, x);
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_EQ(bit_difference(backend_run(sample, x), first), "");
+    }
+  });
+}
+
 TEST_P(Op, TellsWhatIsWrongInFull) {
   for (const ErrorCase& e : row().errors) EXPECT_EQ(e.run(), e.text);
 }
