@@ -11,6 +11,7 @@ namespace varve::transform {
 tiling::Reduce tile_reduction(const ir::OpDef& op) {
   const std::string_view name = op.name;
   if (name == "sum") return tiling::Reduce::sum;
+  if (name == "prod") return tiling::Reduce::prod;
   if (name == "max") return tiling::Reduce::max;
   if (name == "min") return tiling::Reduce::min;
   return tiling::Reduce::none;
