@@ -41,7 +41,8 @@ struct Request {
 };
 
 /// An input value that no shape rule can see (a label, an index) was out of range. Kernels do not
-/// throw: they note the first fault, and the executor turns it into an IndexError.
+/// throw: they note faults, and the executor turns the one that lies first, whichever thread met it
+/// when, into an IndexError.
 struct Fault {
   std::atomic<bool> set{false};
   int input = 0;         ///< which input holds the value
@@ -51,14 +52,31 @@ struct Fault {
   std::exception_ptr thrown;  ///< by a function of the user's own
 
   void note_exception(std::exception_ptr e) noexcept {
-    bool expected = false;
-    if (set.compare_exchange_strong(expected, true)) thrown = std::move(e);
+    const Turn turn(busy_);
+    if (!set.exchange(true)) thrown = std::move(e);
   }
   void note(int which, int64_t at, int64_t got, int64_t from, int64_t to) noexcept {
-    bool expected = false;
-    if (!set.compare_exchange_strong(expected, true)) return;
+    const Turn turn(busy_);
+    if (set.exchange(true) && (thrown || at >= position)) return;
     input = which, position = at, value = got, low = from, high = to;
   }
+
+ private:
+  /// One thread at a time; kernels must not wait for a mutex that may throw.
+  class Turn {
+   public:
+    explicit Turn(std::atomic_flag& busy) noexcept : busy_(busy) {
+      while (busy_.test_and_set(std::memory_order_acquire)) {
+      }
+    }
+    ~Turn() { busy_.clear(std::memory_order_release); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    std::atomic_flag& busy_;
+  };
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
 };
 
 struct Arguments {

@@ -13,13 +13,6 @@
 
 namespace varve::backend {
 
-/// Calls body(begin, end) on parts of n pieces of work; on this thread alone where it is to be one.
-template <class F>
-void share(int64_t n, int64_t grain, int threads, const F& body) {
-  if (threads <= 1) return body(int64_t{0}, n);
-  parallel_for(n, grain, body);
-}
-
 /// Calls f(first, last) for the entries of a row; faults are noted, and what lies outside left out.
 class SparsePattern {
  public:
@@ -85,10 +78,12 @@ class SparseProduct final : public Kernel {
     constexpr int64_t kPart = 1 << 15;
     if (transpose_) {
       const int64_t grain = std::max<int64_t>(8, kPart * features_ / work);
-      share(features_, grain, threads_, [&](int64_t f, int64_t last) { scatter(a, f, last); });
+      parallel_for(features_, grain, threads_,
+                   [&](int64_t f, int64_t last) { scatter(a, f, last); });
     } else {
       const int64_t grain = std::max<int64_t>(1, kPart * pattern_.rows() / work);
-      share(pattern_.rows(), grain, threads_, [&](int64_t r, int64_t last) { gather(a, r, last); });
+      parallel_for(pattern_.rows(), grain, threads_,
+                   [&](int64_t r, int64_t last) { gather(a, r, last); });
     }
   }
 
@@ -163,7 +158,7 @@ class SampledProduct final : public Kernel {
     constexpr int64_t kPart = 1 << 15;
     const int64_t work = std::max<int64_t>(pattern_.entries() * features_, 1);
     const int64_t grain = std::max<int64_t>(1, kPart * pattern_.rows() / work);
-    share(pattern_.rows(), grain, threads_, [&](int64_t row, int64_t last) {
+    parallel_for(pattern_.rows(), grain, threads_, [&](int64_t row, int64_t last) {
       for (; row < last; ++row) {
         for (int64_t k = pattern_.start(a, row); k < pattern_.start(a, row + 1); ++k) {
           const E *x = p + row * p_[0], *z = q + pattern_.column(a, k) * q_[0];

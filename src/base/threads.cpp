@@ -27,10 +27,14 @@ void set_thread_count(int n) {
 }
 
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
+  parallel_for(n, grain, thread_count(), body);
+}
+
+void parallel_for(int64_t n, int64_t grain, int most, FunctionRef<void(int64_t, int64_t)> body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   const int64_t blocks = ceil_div(n, grain);
-  const int threads = static_cast<int>(std::min<int64_t>(thread_count(), blocks));
+  const int threads = static_cast<int>(std::min<int64_t>(most, blocks));
   if (threads <= 1 || omp_in_parallel()) {
     body(0, n);
     return;

@@ -11,5 +11,7 @@ namespace varve {
 /// Calls body(begin, end) on disjoint ranges that cover [0, n), in parallel where n > grain.
 /// Ranges are multiples of `grain` long (but the last). `body` must not throw.
 void parallel_for(int64_t n, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
+/// The same with at most so many threads.
+void parallel_for(int64_t n, int64_t grain, int threads, FunctionRef<void(int64_t, int64_t)> body);
 
 }  // namespace varve

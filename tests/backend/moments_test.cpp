@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/simd_moments.h"
@@ -100,12 +101,38 @@ TEST(Moments, EqualNumbersHaveExactlyThatMeanAndNoVariance) {
   });
 }
 
-TEST(Moments, InfinitiesAndNaNGoThrough) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Squares of these are no floats, so that the vectors must hand over to doubles, in the first block
+// of rows and in later ones.
+TEST(Moments, OfGreatNumbersOfBothSignsAgreeWithLongDoubles) {
   for_each_target([] {
-    for (const float special : {kInfinity, -kInfinity, std::nanf("")}) {
+    for (const int64_t columns : {1, 16, 37}) {
+      const auto step = static_cast<size_t>(columns);
+      std::vector<float> x(200 * step, 1);
+      for (size_t r = 0; r < 200; ++r) {
+        for (size_t c = r < 100 ? step - 1 : 0; c < step; ++c)
+          x[r * step + c] = r % 2 ? 3e38f : -3e38f;
+      }
+      const Moments m = run_moments(x.data(), 200 * columns);
+      const Exact all = exact(x, 0, 1, 200 * step);
+      EXPECT_NEAR(m.squares / m.count, all.variance, 1e-6 * all.variance);
+      std::vector<double> sums(step), squares(step);
+      column_moments({x.data(), 200, columns, 0, columns}, sums.data(), squares.data());
+      for (size_t c = 0; c < step; ++c) {
+        const Exact e = exact(x, c, step, 200);
+        EXPECT_NEAR(squares[c] / 200, e.variance, 1e-6 * e.variance);
+        EXPECT_NEAR(sums[c] / 200, e.mean, 1e-6 * std::sqrt(e.variance));
+      }
+    }
+  });
+}
+
+TEST(Moments, InfinitiesAndNaNGoThrough) {
+  static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for_each_target([] {
+    for (const auto& [special, row] : std::vector<std::pair<float, size_t>>{
+             {kInfinity, 3}, {-kInfinity, 80}, {std::nanf(""), 3}, {std::nanf(""), 99}}) {
       std::vector<float> x(3000, 1);
-      x[100] = special;
+      x[row * 30 + 10] = special;
       const Moments m = run_moments(x.data(), 3000);
       std::vector<double> sums(30), squares(30);
       column_moments({x.data(), 100, 30, 0, 30}, sums.data(), squares.data());

@@ -49,8 +49,9 @@ bool has_mask(const Request& r, size_t mask) {
 /// Why a request is not taken; empty where it is. `mask`: its place among the inputs.
 std::string refusal(const Request& r, const AttentionShape& s, size_t mask, AttentionMask& m) {
   if (r.outputs[0].dtype != f32) return "has f32 only";
-  if (s.batch * s.queries * s.keys * s.heads * s.size * s.value_size == 0)
-    return "takes no empty operands";
+  for (const int64_t size : {s.batch, s.queries, s.keys, s.heads, s.size, s.value_size}) {
+    if (size == 0) return "takes no empty operands";
+  }
   for (size_t i = 0; i < mask; ++i) {
     if (!r.inputs[i].contiguous()) return "wants operands without gaps";
   }

@@ -20,6 +20,24 @@ const std::vector<KernelRow>& cpu_kernels() {
   return rows;
 }
 
+std::string cpu::not_packed(const Request& r) {
+  for (std::span<const Layout> side : {r.inputs, r.outputs}) {
+    for (const Layout& l : side) {
+      if (!l.contiguous()) return "takes packed tensors";
+    }
+  }
+  return {};
+}
+
+std::string cpu::not_packed_or_empty(const Request& r) {
+  for (std::span<const Layout> side : {r.inputs, r.outputs}) {
+    for (const Layout& l : side) {
+      if (l.shape.size() == 0) return "takes no empty operands";
+    }
+  }
+  return not_packed(r);
+}
+
 Format cpu::liked_format() {
   const std::string_view isa = varve::cpu::instruction_set();
   return isa == "avx512" ? Format::channels16 : isa == "avx2" ? Format::channels8 : Format::plain;

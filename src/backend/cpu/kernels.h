@@ -1,5 +1,6 @@
 // The families of the CPU's kernels; kernels.cpp strings them together in the order they are tried.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "backend/kernel.h"
@@ -21,6 +22,11 @@ std::vector<KernelRow> sparse_kernels();
 std::vector<KernelRow> pooled_convolution_kernels();
 std::vector<KernelRow> recurrent_kernels();
 std::vector<KernelRow> attention_kernels();
+
+/// Why the operands are not packed (row-major without gaps); empty where they are.
+std::string not_packed(const Request& r);
+/// Why they are not packed or one has no elements.
+std::string not_packed_or_empty(const Request& r);
 
 /// Blocks of channels as wide as a register; plain where no kernel wants any.
 Format liked_format();

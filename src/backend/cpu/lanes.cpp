@@ -17,22 +17,23 @@ namespace {
 /// Lanes of a packed tensor along an axis: element i of lane l is x[start(l) + i * step].
 struct Lanes {
   int64_t count = 0, length = 0, step = 1;
+  int threads = 1;
 
   int64_t start(int64_t lane, int64_t of_length) const {
     return lane / step * (step * of_length) + lane % step;
   }
 };
 
-Lanes lanes_of(const Layout& x, int64_t axis) {
-  Lanes l{1, x.shape[static_cast<int>(axis)], 1};
+Lanes lanes_of(const Request& r) {
+  const Layout& x = r.inputs[0];
+  const int64_t axis = r.attributes.integer("axis");
+  Lanes l{1, x.shape[static_cast<int>(axis)], 1, r.threads};
   for (int i = 0; i < x.shape.rank(); ++i) {
     if (i != axis) l.count *= x.shape[i];
     if (i > axis) l.step *= x.shape[i];
   }
   return l;
 }
-
-bool packed(const Request& r) { return r.inputs[0].contiguous() && r.outputs[0].contiguous(); }
 
 /// About 30 microseconds of work a part, at so many nanoseconds an element.
 int64_t lanes_a_part(const Lanes& l, double nanoseconds) {
@@ -85,14 +86,14 @@ struct Wide {
 class Order final : public Kernel {
  public:
   Order(const Request& r, int64_t k, bool descending)
-      : lanes_(lanes_of(r.inputs[0], r.attributes.integer("axis"))),
+      : lanes_(lanes_of(r)),
         dtype_(r.inputs[0].dtype),
         k_(k),
         descending_(descending),
         narrow_(size_of(dtype_) <= 4 && lanes_.length <= int64_t{UINT32_MAX}) {}
 
   int64_t scratch_bytes() const override {
-    return lanes_.count * lanes_.length *
+    return parts() * lanes_.length *
            static_cast<int64_t>(narrow_ ? sizeof(Narrow::Entry) : sizeof(Wide::Entry));
   }
   void run(const Arguments& a) const noexcept override {
@@ -112,21 +113,33 @@ class Order final : public Kernel {
     const auto* x = static_cast<const T*>(a.inputs[0]);
     auto* y = static_cast<int64_t*>(a.outputs[0]);
     auto* room = reinterpret_cast<Entry*>(a.scratch);
-    const double log_n = std::log2(static_cast<double>(lanes_.length) + 2);
-    parallel_for(lanes_.count, lanes_a_part(lanes_, 2 * log_n), [&](int64_t begin, int64_t end) {
-      for (int64_t l = begin; l < end; ++l) {
-        const T* lane = x + lanes_.start(l, lanes_.length);
-        Entry* entries = room + l * lanes_.length;
-        for (int64_t i = 0; i < lanes_.length; ++i) {
-          const auto key = key_of(lane[i * lanes_.step]);
-          entries[i] = How::entry(descending_ ? ~key : key, i);
+    const int64_t n = parts();
+    parallel_for(n, 1, lanes_.threads, [&](int64_t first, int64_t last) {
+      for (int64_t p = first; p < last; ++p) {
+        for (int64_t l = lanes_.count * p / n; l < lanes_.count * (p + 1) / n; ++l) {
+          order_lane<How>(x + lanes_.start(l, lanes_.length), room + p * lanes_.length,
+                          y + lanes_.start(l, k_));
         }
-        if (k_ < lanes_.length) std::nth_element(entries, entries + k_, entries + lanes_.length);
-        std::sort(entries, entries + k_);
-        int64_t* places = y + lanes_.start(l, k_);
-        for (int64_t i = 0; i < k_; ++i) places[i * lanes_.step] = How::place(entries[i]);
       }
     });
+  }
+  template <class How, class T>
+  void order_lane(const T* lane, typename How::Entry* entries, int64_t* places) const {
+    for (int64_t i = 0; i < lanes_.length; ++i) {
+      const auto key = key_of(lane[i * lanes_.step]);
+      entries[i] = How::entry(descending_ ? ~key : key, i);
+    }
+    if (0 < k_ && k_ < lanes_.length) {
+      std::nth_element(entries, entries + k_, entries + lanes_.length);
+    }
+    std::sort(entries, entries + k_);
+    for (int64_t i = 0; i < k_; ++i) places[i * lanes_.step] = How::place(entries[i]);
+  }
+  /// Each has room for one lane.
+  int64_t parts() const {
+    const double log_n = std::log2(static_cast<double>(lanes_.length) + 2);
+    return std::min<int64_t>(lanes_.threads,
+                             ceil_div(lanes_.count, lanes_a_part(lanes_, 2 * log_n)));
   }
 
   Lanes lanes_;
@@ -136,7 +149,7 @@ class Order final : public Kernel {
 };
 
 Offer prepare_order(const Request& r, int64_t k, bool descending) {
-  if (!packed(r)) return Offer::decline("takes packed tensors");
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
   if (r.inputs[0].shape[static_cast<int>(r.attributes.integer("axis"))] > int64_t{UINT32_MAX} &&
       size_of(r.inputs[0].dtype) <= 4) {
     return Offer::decline("lanes of 2^32 elements");
@@ -151,27 +164,28 @@ Offer prepare_top_k(const Request& r) { return prepare_order(r, r.attributes.int
 
 /// Running sums in double, of integers in 64 bits, as the reference's.
 Offer prepare_cumsum(const Request& r) {
-  if (!packed(r)) return Offer::decline("takes packed tensors");
-  const Lanes lanes = lanes_of(r.inputs[0], r.attributes.integer("axis"));
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
+  const Lanes lanes = lanes_of(r);
   const bool reverse = r.attributes.flag("reverse"), exclusive = r.attributes.flag("exclusive");
   const DType dtype = r.inputs[0].dtype;
   if (dtype != f32 && dtype != f64 && dtype != i64) return Offer::decline("adds f32, f64 and i64");
   return kernel([=](const Arguments& a) {
     const auto add_up = [&]<class T, class Sum>(T, Sum) {
-      parallel_for(lanes.count, lanes_a_part(lanes, 1.5), [&](int64_t begin, int64_t end) {
-        for (int64_t l = begin; l < end; ++l) {
-          const int64_t start = lanes.start(l, lanes.length);
-          const T* x = static_cast<const T*>(a.inputs[0]) + start;
-          T* y = static_cast<T*>(a.outputs[0]) + start;
-          Sum total = 0;
-          for (int64_t k = 0; k < lanes.length; ++k) {
-            const int64_t i = (reverse ? lanes.length - 1 - k : k) * lanes.step;
-            const auto v = static_cast<Sum>(x[i]);
-            y[i] = static_cast<T>(exclusive ? total : total + v);
-            total += v;
-          }
-        }
-      });
+      parallel_for(lanes.count, lanes_a_part(lanes, 1.5), lanes.threads,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t l = begin; l < end; ++l) {
+                       const int64_t start = lanes.start(l, lanes.length);
+                       const T* x = static_cast<const T*>(a.inputs[0]) + start;
+                       T* y = static_cast<T*>(a.outputs[0]) + start;
+                       Sum total = 0;
+                       for (int64_t k = 0; k < lanes.length; ++k) {
+                         const int64_t i = (reverse ? lanes.length - 1 - k : k) * lanes.step;
+                         const auto v = static_cast<Sum>(x[i]);
+                         y[i] = static_cast<T>(exclusive ? total : total + v);
+                         total += v;
+                       }
+                     }
+                   });
     };
     if (dtype == f32) return add_up(float{}, double{});
     if (dtype == f64) return add_up(double{}, double{});
@@ -209,34 +223,35 @@ T extreme(const T* x, int64_t n) {
 /// The place of the largest (smallest) element, the first of equals; of a NaN the first.
 template <bool kLargest>
 Offer prepare_arg(const Request& r) {
-  if (!packed(r)) return Offer::decline("takes packed tensors");
-  const Lanes lanes = lanes_of(r.inputs[0], r.attributes.integer("axis"));
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
+  const Lanes lanes = lanes_of(r);
   if (lanes.length == 0) return Offer::decline("no elements");
   const DType dtype = r.inputs[0].dtype;
   if (dtype != f32 && dtype != f64) return Offer::decline("takes f32 and f64");
   return kernel([=](const Arguments& a) {
     const auto find = [&]<class T>(T) {
       auto* y = static_cast<int64_t*>(a.outputs[0]);
-      parallel_for(lanes.count, lanes_a_part(lanes, 0.7), [&](int64_t begin, int64_t end) {
-        for (int64_t l = begin; l < end; ++l) {
-          const T* x = static_cast<const T*>(a.inputs[0]) + lanes.start(l, lanes.length);
-          if (lanes.step == 1) {
-            const T best = extreme<kLargest>(x, lanes.length);
-            const auto found = std::isnan(best)
-                                   ? std::find_if(x, x + lanes.length, [](T v) { return v != v; })
-                                   : std::find(x, x + lanes.length, best);
-            y[l] = found - x;
-            continue;
-          }
-          T best = x[0];
-          int64_t place = 0;
-          for (int64_t i = 1; i < lanes.length && !std::isnan(best); ++i) {
-            const T v = x[i * lanes.step];
-            if ((kLargest ? v > best : v < best) || std::isnan(v)) best = v, place = i;
-          }
-          y[l] = place;
-        }
-      });
+      parallel_for(
+          lanes.count, lanes_a_part(lanes, 0.7), lanes.threads, [&](int64_t begin, int64_t end) {
+            for (int64_t l = begin; l < end; ++l) {
+              const T* x = static_cast<const T*>(a.inputs[0]) + lanes.start(l, lanes.length);
+              if (lanes.step == 1) {
+                const T best = extreme<kLargest>(x, lanes.length);
+                const auto found =
+                    std::isnan(best) ? std::find_if(x, x + lanes.length, [](T v) { return v != v; })
+                                     : std::find(x, x + lanes.length, best);
+                y[l] = found - x;
+                continue;
+              }
+              T best = x[0];
+              int64_t place = 0;
+              for (int64_t i = 1; i < lanes.length && !std::isnan(best); ++i) {
+                const T v = x[i * lanes.step];
+                if ((kLargest ? v > best : v < best) || std::isnan(v)) best = v, place = i;
+              }
+              y[l] = place;
+            }
+          });
     };
     if (dtype == f32) return find(float{});
     find(double{});
@@ -244,16 +259,16 @@ Offer prepare_arg(const Request& r) {
 }
 
 Offer prepare_one_hot(const Request& r) {
-  if (!packed(r)) return Offer::decline("takes packed tensors");
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
   const DType index_type = r.inputs[0].dtype, dtype = r.outputs[0].dtype;
   if (index_type != i64 && index_type != i32) return Offer::decline("takes indices of i32 and i64");
   const int64_t rows = r.inputs[0].shape.size(), classes = r.attributes.integer("classes");
-  return kernel([=, width = size_of(dtype)](const Arguments& a) {
+  return kernel([=, width = size_of(dtype), threads = r.threads](const Arguments& a) {
     // No kernel may throw: 1 in the output's type is made beforehand.
     ir::dispatch(dtype, [&]<class T>(T) {
       const T one = convert<T>(true);
       auto* y = static_cast<T*>(a.outputs[0]);
-      parallel_for(rows, std::max<int64_t>(1, (128 << 10) / std::max<int64_t>(classes * width, 1)),
+      parallel_for(rows, (128 << 10) / std::max<int64_t>(classes * width, 1), threads,
                    [&](int64_t begin, int64_t end) {
                      std::memset(static_cast<void*>(y + begin * classes), 0,
                                  static_cast<size_t>((end - begin) * classes * width));

@@ -28,8 +28,8 @@ struct Results {
 /// [rows, columns] over the columns.
 class OfRows final : public Kernel {
  public:
-  OfRows(int64_t rows, int64_t columns, bool squares)
-      : rows_(rows), columns_(columns), squares_(squares) {}
+  OfRows(int64_t rows, int64_t columns, bool squares, int threads)
+      : rows_(rows), columns_(columns), squares_(squares), threads_(threads) {}
   int64_t scratch_bytes() const override {
     return parts() == 1 ? 0 : rows_ * parts() * static_cast<int64_t>(sizeof(Moments));
   }
@@ -39,7 +39,7 @@ class OfRows final : public Kernel {
                           squares_ ? static_cast<float*>(a.outputs[1]) : nullptr};
     const int64_t n = parts(), least = std::max<int64_t>(1, kGrain / std::min(columns_, kRun));
     if (n == 1) {
-      parallel_for(rows_, least, [&](int64_t begin, int64_t end) {
+      parallel_for(rows_, least, threads_, [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
           results.set(r, part(x + r * columns_, columns_));
         }
@@ -47,7 +47,7 @@ class OfRows final : public Kernel {
       return;
     }
     auto* moments = reinterpret_cast<Moments*>(a.scratch);
-    parallel_for(rows_ * n, least, [&](int64_t begin, int64_t end) {
+    parallel_for(rows_ * n, least, threads_, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         const int64_t first = p % n * kRun;
         moments[p] = part(x + p / n * columns_ + first, std::min(kRun, columns_ - first));
@@ -68,16 +68,18 @@ class OfRows final : public Kernel {
   }
   int64_t rows_, columns_;
   bool squares_;
+  int threads_;
 };
 
 /// [rows, columns] over the rows.
 class OfColumns final : public Kernel {
  public:
-  OfColumns(int64_t rows, int64_t columns, bool squares)
+  OfColumns(int64_t rows, int64_t columns, bool squares, int threads)
       : rows_(rows),
         columns_(columns),
         part_(std::min(rows, round_up(ceil_div(kRun, columns), int64_t{64}))),
-        squares_(squares) {}
+        squares_(squares),
+        threads_(threads) {}
   int64_t scratch_bytes() const override {
     return (squares_ ? 2 : 1) * parts() * columns_ * static_cast<int64_t>(sizeof(double));
   }
@@ -87,30 +89,28 @@ class OfColumns final : public Kernel {
     auto* squares = squares_ ? sums + parts() * columns_ : nullptr;
     const int64_t panels = ceil_div(columns_, kColumns);
     const int64_t piece = part_ * std::min(columns_, kColumns);
-    parallel_for(parts() * panels, std::max<int64_t>(1, kGrain / piece),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t i = begin; i < end; ++i) {
-                     const int64_t p = i / panels, c = i % panels * kColumns;
-                     varve::cpu::column_moments({x + p * part_ * columns_, rows_of(p), columns_, c,
-                                                 std::min(columns_, c + kColumns)},
-                                                sums + p * columns_,
-                                                squares_ ? squares + p * columns_ : nullptr);
-                   }
-                 });
+    parallel_for(parts() * panels, kGrain / piece, threads_, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t p = i / panels, c = i % panels * kColumns;
+        varve::cpu::column_moments(
+            {x + p * part_ * columns_, rows_of(p), columns_, c, std::min(columns_, c + kColumns)},
+            sums + p * columns_, squares_ ? squares + p * columns_ : nullptr);
+      }
+    });
     const Results results{static_cast<float*>(a.outputs[0]),
                           squares_ ? static_cast<float*>(a.outputs[1]) : nullptr};
-    parallel_for(
-        columns_, std::max<int64_t>(64, kGrain / 8 / parts()), [&](int64_t begin, int64_t end) {
-          for (int64_t c = begin; c < end; ++c) {
-            Moments all;
-            for (int64_t p = 0; p < parts(); ++p) {
-              const int64_t at = p * columns_ + c;
-              all = merged(all,
-                           {static_cast<double>(rows_of(p)), sums[at], squares_ ? squares[at] : 0});
-            }
-            results.set(c, all);
-          }
-        });
+    parallel_for(columns_, std::max<int64_t>(64, kGrain / 8 / parts()), threads_,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t c = begin; c < end; ++c) {
+                     Moments all;
+                     for (int64_t p = 0; p < parts(); ++p) {
+                       const int64_t at = p * columns_ + c;
+                       all = merged(all, {static_cast<double>(rows_of(p)), sums[at],
+                                          squares_ ? squares[at] : 0});
+                     }
+                     results.set(c, all);
+                   }
+                 });
   }
 
  private:
@@ -118,16 +118,12 @@ class OfColumns final : public Kernel {
   int64_t rows_of(int64_t part) const { return std::min(part_, rows_ - part * part_); }
   int64_t rows_, columns_, part_;
   bool squares_;
+  int threads_;
 };
 
 Offer prepare(const Request& r) {
-  for (const auto* side : {&r.inputs, &r.outputs}) {
-    for (const Layout& l : *side) {
-      if (!l.contiguous()) return Offer::decline("takes packed tensors");
-    }
-  }
+  if (std::string why = not_packed_or_empty(r); !why.empty()) return Offer::decline(why);
   if (r.inputs[0].dtype != f32) return Offer::decline("takes f32");
-  if (r.inputs[0].shape.size() == 0) return Offer::decline("no elements");
   const Shape& shape = r.inputs[0].shape;
   const ir::Ints& axes = r.attributes.ints("axes");
   const auto reduced = static_cast<int>(axes.size());
@@ -139,9 +135,10 @@ Offer prepare(const Request& r) {
   for (int i = 0; i < (last ? shape.rank() - reduced : reduced); ++i) before *= shape[i];
   const int64_t behind = shape.size() / before;
   const bool squares = r.outputs.size() > 1;
-  if (last) return Offer(std::make_unique<OfRows>(before, behind, squares));
-  if (behind == 1) return Offer(std::make_unique<OfRows>(1, before, squares));  // lies in one run
-  return Offer(std::make_unique<OfColumns>(before, behind, squares));
+  if (last) return Offer(std::make_unique<OfRows>(before, behind, squares, r.threads));
+  if (behind == 1)
+    return Offer(std::make_unique<OfRows>(1, before, squares, r.threads));  // lies in one run
+  return Offer(std::make_unique<OfColumns>(before, behind, squares, r.threads));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/strided_copy.h"
+#include "backend/cpu/words.h"
 #include "base/math.h"
 #include "base/threads.h"
 #include "ir/dispatch.h"
@@ -13,6 +14,7 @@
 namespace varve::backend::cpu {
 namespace {
 
+using varve::cpu::dispatch_word;
 using varve::cpu::StridedCopy;
 
 std::byte* at(void* p, int64_t elements, int64_t width) {
@@ -80,6 +82,21 @@ Offer prepare_pad(const Request& r) {
   });
 }
 
+/// An index as i64: u64 beyond it is as far out of range as i64 goes.
+template <class I>
+int64_t plain_index(I index) {
+  const bool beyond = std::is_same_v<I, uint64_t> && index > static_cast<I>(INT64_MAX);
+  return beyond ? INT64_MAX : static_cast<int64_t>(index);
+}
+/// The position in 0..n-1 that an index means; -1 where it is out of range.
+inline int64_t position_of(int64_t index, int64_t n, bool negative) {
+  const int64_t p = index < 0 && negative ? index + n : index;
+  return static_cast<uint64_t>(p) < static_cast<uint64_t>(n) ? p : -1;
+}
+void note_index(Fault* fault, int which, int64_t at, int64_t index, int64_t n, bool negative) {
+  fault->note(which, at, index, index < 0 && negative ? -n : 0, n - 1);
+}
+
 /// A packed tensor [outer, bound, block] read or written at packed indices: element [o, i, b] of
 /// the gathered tensor is x[o, index(o, i), b]. Tuples of indices are one index into the axes that
 /// they name; along an axis, every (o, i, b) has an index of its own.
@@ -94,17 +111,7 @@ struct Slices {
   /// The position in 0..bound-1 that one index means; -1 where it is out of range.
   template <class I>
   int64_t position(I index) const {
-    // Beyond i64 only u64 has values.
-    if (std::is_same_v<I, uint64_t> && index > static_cast<I>(INT64_MAX)) return -1;
-    const auto p = static_cast<int64_t>(index);
-    const int64_t q = p < 0 && negative ? p + bound : p;
-    return static_cast<uint64_t>(q) < static_cast<uint64_t>(bound) ? q : -1;
-  }
-  template <class I>
-  void note(Fault* fault, int which, int64_t at, I index) const {
-    const bool beyond = std::is_same_v<I, uint64_t> && index > static_cast<I>(INT64_MAX);
-    const int64_t p = beyond ? INT64_MAX : static_cast<int64_t>(index);
-    fault->note(which, at, p, p >= 0 || !negative ? 0 : -bound, bound - 1);
+    return position_of(plain_index(index), bound, negative);
   }
   int64_t position_bytes() const { return positions() * static_cast<int64_t>(sizeof(int64_t)); }
 };
@@ -143,17 +150,12 @@ bool find_positions(const Slices& s, const T* indices, int64_t* out, Fault* faul
     int64_t position = 0;
     for (int64_t c = 0; c < k; ++c) {
       const int64_t n = s.tuple[static_cast<size_t>(c)], at = i * k + c;
-      const T v = indices[at];
-      // Beyond i64 only u64 has values.
-      int64_t p = std::is_same_v<T, uint64_t> && v > static_cast<T>(INT64_MAX)
-                      ? INT64_MAX
-                      : static_cast<int64_t>(v);
-      const int64_t low = s.negative ? -n : 0;
-      if (p < low || p >= n) {
-        fault->note(which, at, p, p >= 0 ? 0 : low, n - 1);
+      const int64_t p = plain_index(indices[at]), q = position_of(p, n, s.negative);
+      if (q < 0) {
+        note_index(fault, which, at, p, n, s.negative);
         return false;
       }
-      position = position * n + (p < 0 ? p + n : p);
+      position = position * n + q;
     }
     out[i] = position;
   }
@@ -169,19 +171,11 @@ const int64_t* positions(const Slices& s, const Arguments& a, int which) {
   return found ? out : nullptr;
 }
 
-bool packed(const Request& r) {
-  for (const Layout& l : r.inputs) {
-    if (!l.contiguous()) return false;
-  }
-  return r.outputs[0].contiguous();
-}
-
 /// Calls body(begin, end) on ranges of work that `bytes` each unit moves.
 template <class F>
 void split(int64_t units, int64_t bytes, int threads, F body) {
   constexpr int64_t kGrainBytes = 128 << 10;
-  if (threads <= 1) return body(int64_t{0}, units);
-  parallel_for(units, ceil_div(kGrainBytes, std::max<int64_t>(bytes, 1)), body);
+  parallel_for(units, ceil_div(kGrainBytes, std::max<int64_t>(bytes, 1)), threads, body);
 }
 
 template <class T>
@@ -221,19 +215,13 @@ void gather_along(const Slices& s, const T* x, const I* indices, T* y, Fault* fa
               }
             }
             for (int64_t e = row * s.block; bad && e < last * s.block; ++e) {
-              if (s.position(indices[e]) < 0) s.note(fault, 1, e, indices[e]);
+              if (s.position(indices[e]) >= 0) continue;
+              note_index(fault, 1, e, plain_index(indices[e]), s.bound, s.negative);
+              break;
             }
             row = last;
           }
         });
-}
-
-template <class F>
-void dispatch_word(int64_t width, F f) {
-  if (width == 1) return f(uint8_t{});
-  if (width == 2) return f(uint16_t{});
-  if (width == 4) return f(uint32_t{});
-  f(uint64_t{});
 }
 
 class Gather final : public Kernel {
@@ -272,7 +260,7 @@ class Gather final : public Kernel {
 };
 
 Offer prepare_gather(const Request& r) {
-  if (!packed(r)) return Offer::decline("takes packed tensors");
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
   const Slices s = slices_of(r.attributes, r.inputs[0], r.inputs[1]);
   if (s.tuple.empty()) return Offer::decline("tuples of no indices");
   if (s.bound == 0) return Offer::decline("nothing to read from");

@@ -89,8 +89,7 @@ void forward(const Problem& p, const float* x, float* y, Place* places) {
       }
     }
   };
-  if (p.threads <= 1) return run(0, p.batch * rows);
-  parallel_for(p.batch * rows, std::max<int64_t>(1, 4096 / std::max<int64_t>(width, 1)), run);
+  parallel_for(p.batch * rows, 4096 / std::max<int64_t>(width, 1), p.threads, run);
 }
 
 template <class Place>
@@ -109,21 +108,14 @@ void backward(const Problem& p, const float* dy, const Place* places, float* dx)
       });
     }
   };
-  if (p.threads <= 1) return run(0, p.batch);
-  parallel_for(p.batch, 1, run);
+  parallel_for(p.batch, 1, p.threads, run);
 }
 
 std::string unfit(const Request& r) {
   const Layout& x = r.inputs[0];
   if (x.dtype != f32) return "takes f32";
   if (x.shape.rank() != 5) return "takes three spatial axes";
-  for (std::span<const Layout> side : {r.inputs, r.outputs}) {
-    for (const Layout& l : side) {
-      if (!l.contiguous()) return "wants operands without gaps";
-      if (l.shape.size() == 0) return "takes no empty operands";
-    }
-  }
-  return {};
+  return not_packed_or_empty(r);
 }
 
 class MaxPool3 final : public Kernel {

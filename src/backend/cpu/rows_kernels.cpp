@@ -5,6 +5,7 @@
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/simd_rows.h"
+#include "backend/cpu/words.h"
 #include "backend/regions.h"
 #include "base/math.h"
 #include "base/threads.h"
@@ -13,26 +14,19 @@
 namespace varve::backend::cpu {
 namespace {
 
-/// Empty where all operands are dense, not empty and floats but for the one that holds indices.
+/// Empty where all operands are packed, not empty and floats but for the one that holds indices.
 std::string unfit(const Request& r, size_t indices) {
   for (size_t i = 0; i < r.inputs.size(); ++i) {
-    const Layout& l = r.inputs[i];
-    if (!l.contiguous()) return "wants operands without gaps";
-    if (l.shape.size() == 0) return "takes no empty operands";
-    if (i == indices ? l.dtype != i64 : l.dtype != f32) return "takes f32, and indices of i64";
+    if (r.inputs[i].dtype != (i == indices ? i64 : f32)) return "takes f32, and indices of i64";
   }
-  if (!r.outputs[0].contiguous()) return "writes row-major elements";
-  return r.outputs[0].shape.size() == 0 ? "takes no empty operands" : "";
+  return not_packed_or_empty(r);
 }
-
-constexpr size_t kNoIndices = static_cast<size_t>(-1);
 
 /// Calls body(begin, end) on shares of n pieces of work of so many multiplications each.
 template <class F>
 void share(int64_t n, double work, int threads, F body) {
   constexpr double kGrain = 40000;  // some ten microseconds
-  if (threads <= 1) return body(int64_t{0}, n);
-  parallel_for(n, std::max<int64_t>(1, static_cast<int64_t>(kGrain / std::max(work, 1.))), body);
+  parallel_for(n, static_cast<int64_t>(kGrain / std::max(work, 1.)), threads, body);
 }
 
 /// y = weighted rows, however many there are.
@@ -135,8 +129,7 @@ void copy_elements(const Resampling& p, const T* x, T* y) {
 
 Offer prepare_resample(const Request& r) {
   const Layout &x = r.inputs[0], &y = r.outputs[0];
-  if (!x.contiguous() || !y.contiguous()) return Offer::decline("wants operands without gaps");
-  if (x.shape.size() == 0 || y.shape.size() == 0) return Offer::decline("takes no empty operands");
+  if (std::string why = not_packed_or_empty(r); !why.empty()) return Offer::decline(why);
   const bool back = r.op.name == std::string_view("resample_transpose");
   const auto axis = static_cast<size_t>(r.attributes.integer("axis"));
   Resampling p;
@@ -157,10 +150,7 @@ Offer prepare_resample(const Request& r) {
       const auto copy = [&]<class T>(T) {
         copy_elements(p, static_cast<const T*>(a.inputs[0]), static_cast<T*>(a.outputs[0]));
       };
-      if (width == 1) return copy(uint8_t{});
-      if (width == 2) return copy(uint16_t{});
-      if (width == 4) return copy(uint32_t{});
-      copy(uint64_t{});
+      varve::cpu::dispatch_word(width, copy);
     });
   }
   if (x.dtype != f32) return Offer::decline("takes f32");
@@ -179,33 +169,53 @@ struct Gather {
   int64_t rows, channels, count, width;
   int threads;
 
-  /// Whether an index names a row; one beyond the last is a fault.
-  bool names(int64_t index, int64_t at, Fault* fault) const {
-    if (index < 0) return false;
-    if (index < rows) return true;
-    fault->note(1, at, index, 0, rows - 1);
-    return false;
-  }
   double work() const { return static_cast<double>(width) * static_cast<double>(channels + 4); }
 };
 
-Offer prepare_gather_sum(const Request& r) {
+/// What such a kernel reads and writes; `other`: weights, or rows.
+struct Gathered {
+  const float* x;
+  const int64_t* index;
+  const float* other;
+  float* y;
+  Fault* fault;
+
+  /// Calls f(k, index) for the indices of item i that name a row. Negative ones name none; one
+  /// beyond the last is a fault.
+  template <class F>
+  void each(const Gather& g, int64_t i, F f) const {
+    for (int64_t k = i * g.width; k < (i + 1) * g.width; ++k) {
+      if (index[k] >= g.rows) {
+        fault->note(1, k, index[k], 0, g.rows - 1);
+      } else if (index[k] >= 0) {
+        f(k, index[k]);
+      }
+    }
+  }
+};
+
+/// A kernel of the operands x, indices and other; `rows`: how many the indices may name.
+template <class Run>
+Offer gather_kernel(const Request& r, int64_t rows, Run run) {
   if (std::string why = unfit(r, 1); !why.empty()) return Offer::decline(why);
-  const Gather g{r.inputs[0].shape[0], r.inputs[0].shape[1], r.inputs[1].shape[0],
-                 r.inputs[1].shape[1], r.threads};
-  return kernel([g](const Arguments& a) {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
-    const auto* index = static_cast<const int64_t*>(a.inputs[1]);
-    const auto* weight = static_cast<const float*>(a.inputs[2]);
-    auto* y = static_cast<float*>(a.outputs[0]);
+  const Shape& index = r.inputs[1].shape;
+  const Gather g{rows, r.inputs[0].shape[1], index[0], index[1], r.threads};
+  return kernel([g, run](const Arguments& a) {
+    run(g, Gathered{
+               static_cast<const float*>(a.inputs[0]), static_cast<const int64_t*>(a.inputs[1]),
+               static_cast<const float*>(a.inputs[2]), static_cast<float*>(a.outputs[0]), a.fault});
+  });
+}
+
+Offer prepare_gather_sum(const Request& r) {
+  return gather_kernel(r, r.inputs[0].shape[0], [](const Gather& g, const Gathered& o) {
     share(g.count, g.work(), g.threads, [&](int64_t first, int64_t last) {
       Sum sum(varve::cpu::weighted_sum());
       for (int64_t i = first; i < last; ++i) {
-        float* to = y + i * g.channels;
-        for (int64_t k = i * g.width; k < (i + 1) * g.width; ++k) {
-          if (g.names(index[k], k, a.fault))
-            sum.add(to, g.channels, x + index[k] * g.channels, weight[k]);
-        }
+        float* to = o.y + i * g.channels;
+        o.each(g, i, [&](int64_t k, int64_t row) {
+          sum.add(to, g.channels, o.x + row * g.channels, o.other[k]);
+        });
         sum.finish(to, g.channels);
       }
     });
@@ -213,49 +223,33 @@ Offer prepare_gather_sum(const Request& r) {
 }
 
 Offer prepare_gather_dot(const Request& r) {
-  if (std::string why = unfit(r, 1); !why.empty()) return Offer::decline(why);
-  const Gather g{r.inputs[0].shape[0], r.inputs[0].shape[1], r.inputs[1].shape[0],
-                 r.inputs[1].shape[1], r.threads};
-  return kernel([g](const Arguments& a) {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
-    const auto* index = static_cast<const int64_t*>(a.inputs[1]);
-    const auto* other = static_cast<const float*>(a.inputs[2]);
-    auto* y = static_cast<float*>(a.outputs[0]);
+  return gather_kernel(r, r.inputs[0].shape[0], [](const Gather& g, const Gathered& o) {
     share(g.count, g.work(), g.threads, [&](int64_t first, int64_t last) {
       const auto product = varve::cpu::row_product();
       for (int64_t i = first; i < last; ++i) {
-        for (int64_t k = i * g.width; k < (i + 1) * g.width; ++k) {
-          y[k] = g.names(index[k], k, a.fault)
-                     ? product(x + index[k] * g.channels, other + i * g.channels, g.channels)
-                     : 0;
-        }
+        std::fill_n(o.y + i * g.width, g.width, 0.f);
+        o.each(g, i, [&](int64_t k, int64_t row) {
+          o.y[k] = product(o.x + row * g.channels, o.other + i * g.channels, g.channels);
+        });
       }
     });
   });
 }
 
 Offer prepare_scatter_sum(const Request& r) {
-  if (std::string why = unfit(r, 1); !why.empty()) return Offer::decline(why);
-  const Gather g{r.outputs[0].shape[0], r.inputs[0].shape[1], r.inputs[1].shape[0],
-                 r.inputs[1].shape[1], r.threads};
-  return kernel([g](const Arguments& a) {
-    const auto* from = static_cast<const float*>(a.inputs[0]);
-    const auto* index = static_cast<const int64_t*>(a.inputs[1]);
-    const auto* weight = static_cast<const float*>(a.inputs[2]);
-    auto* y = static_cast<float*>(a.outputs[0]);
+  return gather_kernel(r, r.outputs[0].shape[0], [](const Gather& g, const Gathered& o) {
     const auto add = varve::cpu::weighted_sum();
     // Any row may be written for any index: threads share the columns, a cache line at least.
     constexpr int64_t kLine = 16;
     const double work = 2. * static_cast<double>(g.count * g.width) * kLine;
     share(ceil_div(g.channels, kLine), work, g.threads, [&](int64_t first, int64_t last) {
       const int64_t begin = first * kLine, n = std::min(g.channels, last * kLine) - begin;
-      for (int64_t i = 0; i < g.rows; ++i) std::fill_n(y + i * g.channels + begin, n, 0.f);
+      for (int64_t i = 0; i < g.rows; ++i) std::fill_n(o.y + i * g.channels + begin, n, 0.f);
       for (int64_t i = 0; i < g.count; ++i) {
-        const float* row = from + i * g.channels + begin;
-        for (int64_t k = i * g.width; k < (i + 1) * g.width; ++k) {
-          if (g.names(index[k], k, a.fault))
-            add(y + index[k] * g.channels + begin, &row, weight + k, 1, n, true);
-        }
+        const float* from = o.x + i * g.channels + begin;
+        o.each(g, i, [&](int64_t k, int64_t row) {
+          add(o.y + row * g.channels + begin, &from, o.other + k, 1, n, true);
+        });
       }
     });
   });
@@ -268,7 +262,6 @@ struct Merged {
     for (const auto& samples : from.samples) {
       auto& bin = bins.emplace_back();
       const auto add = [&](int64_t at, double weight) {
-        if (weight == 0) return;
         const auto same =
             std::find_if(bin.begin(), bin.end(), [&](const auto& e) { return e.first == at; });
         if (same == bin.end()) {
@@ -346,10 +339,11 @@ struct OverlapAdd {
   int64_t size = 0;    ///< elements of y
   int threads = 1;
 
-  void add(size_t axis, const float* x, float* y) const {
-    const int64_t n = box[axis], s = from[axis], t = to[axis];
+  /// n positions of an axis, all of those behind it.
+  void add(size_t axis, int64_t n, const float* x, float* y) const {
+    const int64_t s = from[axis], t = to[axis];
     if (axis + 1 < box.size()) {
-      for (int64_t i = 0; i < n; ++i) add(axis + 1, x + i * s, y + i * t);
+      for (int64_t i = 0; i < n; ++i) add(axis + 1, box[axis + 1], x + i * s, y + i * t);
     } else if (s == 1 && t == 1) {
       for (int64_t i = 0; i < n; ++i) y[i] += x[i];
     } else {
@@ -357,18 +351,17 @@ struct OverlapAdd {
     }
   }
   void run(const float* x, float* y) const {
-    const auto part = [&](int64_t first, int64_t last) {
-      OverlapAdd p = *this;
-      p.box[0] = last - first;
-      std::fill_n(y + first * to[0], (last - first) * to[0], 0.f);
-      for (const Tap& t : taps) p.add(0, x + first * from[0] + t.from, y + first * to[0] + t.to);
-    };
-    if (apart && threads > 1) {
-      share(box[0], 2. * static_cast<double>(size) / static_cast<double>(box[0]), threads, part);
+    if (!apart) {
+      std::fill_n(y, size, 0.f);
+      for (const Tap& t : taps) add(0, box[0], x + t.from, y + t.to);
       return;
     }
-    std::fill_n(y, size, 0.f);
-    for (const Tap& t : taps) add(0, x + t.from, y + t.to);
+    const double work = 2. * static_cast<double>(size) / static_cast<double>(box[0]);
+    share(box[0], work, threads, [&](int64_t first, int64_t last) {
+      float* mine = y + first * to[0];
+      std::fill_n(mine, (last - first) * to[0], 0.f);
+      for (const Tap& t : taps) add(0, last - first, x + first * from[0] + t.from, mine + t.to);
+    });
   }
 };
 

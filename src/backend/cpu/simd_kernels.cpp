@@ -14,16 +14,14 @@
 namespace varve::backend::cpu {
 namespace {
 
-/// Empty where all operands are dense, not empty and, unless integers, f32.
+/// Empty where all operands are packed, not empty and, unless integers, f32.
 std::string dense_floats(const Request& r) {
   for (std::span<const Layout> side : {r.inputs, r.outputs}) {
     for (const Layout& l : side) {
-      if (!l.contiguous()) return "wants operands without gaps";
       if (is_floating(l.dtype) && l.dtype != f32) return std::string("has no ") + name_of(l.dtype);
-      if (l.shape.size() == 0) return "takes no empty operands";
     }
   }
-  return {};
+  return not_packed_or_empty(r);
 }
 
 /// Sizes of a pooling over one or two spatial axes; empty for three.

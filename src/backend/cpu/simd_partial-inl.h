@@ -16,7 +16,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // SSE4's masked loads and stores touch whole vectors, so there the elements go through an array.
 
-/// n elements, fewer than a vector has, and `rest` in the other lanes.
+/// n elements, as many as a vector has at most, and `rest` in the other lanes.
 template <class D>
 HWY_INLINE hn::Vec<D> load_some(D d, const hn::TFromD<D>* x, size_t n, hn::TFromD<D> rest) {
 #if HWY_TARGET == HWY_SSE4

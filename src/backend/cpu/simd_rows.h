@@ -1,4 +1,4 @@
-// Rows of floats: weighted sums of some, one added to another, products.
+// Rows of floats: weighted sums of some, products.
 #pragma once
 #include <cstdint>
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backend/cpu/simd_reverse.h"
+#include "backend/cpu/words.h"
 #include "base/error.h"
 #include "base/math.h"
 #include "base/threads.h"
@@ -119,32 +120,23 @@ void StridedCopy::run_units(const T* x, T* y, int64_t begin, int64_t end) const 
 
 template <class T>
 void StridedCopy::run_words(const T* x, T* y, int threads) const {
-  if (threads <= 1) return run_units(x, y, 0, units_);
   if (units_ == 1 && across_.count == 1) {
     const Axis in = inner_;
-    parallel_for(in.count, kGrainBytes / width_, [&](int64_t begin, int64_t end) {
+    parallel_for(in.count, kGrainBytes / width_, threads, [&](int64_t begin, int64_t end) {
       copy_line(x + begin * in.from, y + begin * in.to, end - begin, in.from, in.to);
     });
     return;
   }
   const int64_t unit_bytes = inner_.count * std::min(across_.count, kBlock) * width_;
-  parallel_for(units_, ceil_div(kGrainBytes, unit_bytes),
+  parallel_for(units_, ceil_div(kGrainBytes, unit_bytes), threads,
                [&](int64_t begin, int64_t end) { run_units(x, y, begin, end); });
 }
 
 void StridedCopy::run(const void* x, void* y, int threads) const {
   if (empty_) return;
-  auto as = [&]<class T>(T) { run_words(static_cast<const T*>(x), static_cast<T*>(y), threads); };
-  switch (width_) {
-    case 1:
-      return as(uint8_t{});
-    case 2:
-      return as(uint16_t{});
-    case 4:
-      return as(uint32_t{});
-    default:
-      return as(uint64_t{});
-  }
+  dispatch_word(width_, [&]<class T>(T) {
+    run_words(static_cast<const T*>(x), static_cast<T*>(y), threads);
+  });
 }
 
 }  // namespace varve::cpu
