@@ -1,6 +1,4 @@
-#include "base/error.h"
-#include "nn/config.h"
-#include "nn/names.h"
+#include "nn/choice_table.h"
 #include "varve/nn/choices.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -8,24 +6,20 @@
 namespace varve {
 namespace {
 
-struct Type {
-  const char* name;
-  std::shared_ptr<detail::ConstraintRule> (*make)();
-};
+using detail::ConstraintRule;
+
 template <class S>
-std::shared_ptr<detail::ConstraintRule> made() {
+std::shared_ptr<ConstraintRule> made() {
   return std::make_shared<detail::ConstraintOf<S>>(S{});
 }
-constexpr Type kTypes[] = {{"max_norm", made<nn::MaxNorm>},
-                           {"min_max_norm", made<nn::MinMaxNorm>},
-                           {"non_negative", made<nn::NonNegative>},
-                           {"unit_norm", made<nn::UnitLength>}};
 
-std::shared_ptr<detail::ConstraintRule> make_type(const std::string& name) {
-  for (const Type& t : kTypes) {
-    if (t.name == name) return t.make();
-  }
-  return nullptr;
+const nn::ChoiceTable<ConstraintRule>& table() {
+  static const nn::ChoiceTable<ConstraintRule> t("constraint",
+                                                 {{"max_norm", made<nn::MaxNorm>},
+                                                  {"min_max_norm", made<nn::MinMaxNorm>},
+                                                  {"non_negative", made<nn::NonNegative>},
+                                                  {"unit_norm", made<nn::UnitLength>}});
+  return t;
 }
 
 /// Lengths along axes, [.., 1, ..].
@@ -39,11 +33,7 @@ constexpr double kLeast = 1e-7;
 
 namespace nn {
 
-std::vector<std::string> constraint_names() {
-  std::vector<std::string> names;
-  for (const Type& t : kTypes) names.push_back(t.name);
-  return names;
-}
+std::vector<std::string> constraint_names() { return table().names(); }
 
 Tensor MaxNorm::project(const Tensor& x) const {
   const Tensor length = lengths(x, axes);
@@ -73,23 +63,15 @@ Tensor NonNegative::project(const Tensor& x) const { return relu(x); }
 
 }  // namespace nn
 
-Constraint::Constraint(const std::string& name, Where where) {
-  auto rule = make_type(name);
-  if (!rule) {
-    throw ValueError("constraint: unknown name \"" + escaped(name) + "\"",
-                     did_you_mean(name, nn::constraint_names()), where.to_string());
-  }
-  *this = Constraint(std::move(rule), where);
-}
+Constraint::Constraint(const std::string& name, Where where)
+    : Constraint(table().make(name, where), where) {}
 
 Constraint::Constraint(const char* name, Where where) : Constraint(std::string(name), where) {}
 
-Constraint::Constraint(std::shared_ptr<detail::ConstraintRule> spec, Where where)
-    : name_(nn::type_of_spelling(spec->spelling())),
-      spec_(std::move(spec)),
+Constraint::Constraint(std::shared_ptr<ConstraintRule> spec, Where where)
+    : spec_(std::move(spec)),
       function_([rule = spec_](const Tensor& x) { return rule->apply(x); }) {
-  config::validate(
-      name_, [&](Fields& f) { spec_->fields(f); }, where);
+  table().validate(*spec_, where);
 }
 
 std::string Constraint::config() const {
@@ -98,21 +80,12 @@ std::string Constraint::config() const {
     throw UnsupportedError("the constraint is a function of your own and has no text form",
                            "use nn::MaxNorm or another of its kind");
   }
-  return config::choice_text(name_, [&](Fields& f) { spec_->fields(f); });
+  return table().config(*spec_);
 }
 
 Constraint Constraint::from_config(std::string_view json) {
-  const config::Json value = config::parse(json, "constraint");
-  if (value.is_null()) return {};
-  const std::string type = config::choice_type(value, "constraint");
-  if (value.is_string()) return Constraint(type, Where{});
-  auto rule = make_type(type);
-  if (!rule) {
-    throw ConfigError("constraint: unknown type \"" + escaped(type) + "\"",
-                      did_you_mean(type, nn::constraint_names()));
-  }
-  config::read(value, "constraint", [&](Fields& f) { rule->fields(f); }, {"type"});
-  return Constraint(std::move(rule), Where{});
+  if (config::parse(json, "constraint").is_null()) return {};
+  return Constraint(table().from_config(json), Where{});
 }
 
 }  // namespace varve

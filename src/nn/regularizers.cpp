@@ -1,6 +1,4 @@
-#include "base/error.h"
-#include "nn/config.h"
-#include "nn/names.h"
+#include "nn/choice_table.h"
 #include "varve/nn/choices.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -8,32 +6,24 @@
 namespace varve {
 namespace {
 
-struct Type {
-  const char* name;
-  std::shared_ptr<detail::RegularizerRule> (*make)();
-};
+using detail::RegularizerRule;
+
 template <class S>
-std::shared_ptr<detail::RegularizerRule> made() {
+std::shared_ptr<RegularizerRule> made() {
   return std::make_shared<detail::RegularizerOf<S>>(S{});
 }
-constexpr Type kTypes[] = {{"l1", made<nn::L1>}, {"l1_l2", made<nn::L1L2>}, {"l2", made<nn::L2>}};
 
-std::shared_ptr<detail::RegularizerRule> make_type(const std::string& name) {
-  for (const Type& t : kTypes) {
-    if (t.name == name) return t.make();
-  }
-  return nullptr;
+const nn::ChoiceTable<RegularizerRule>& table() {
+  static const nn::ChoiceTable<RegularizerRule> t(
+      "regularizer", {{"l1", made<nn::L1>}, {"l1_l2", made<nn::L1L2>}, {"l2", made<nn::L2>}});
+  return t;
 }
 
 }  // namespace
 
 namespace nn {
 
-std::vector<std::string> regularizer_names() {
-  std::vector<std::string> names;
-  for (const Type& t : kTypes) names.push_back(t.name);
-  return names;
-}
+std::vector<std::string> regularizer_names() { return table().names(); }
 
 Tensor L1::penalty(const Tensor& x) const { return sum(abs(x)) * rate; }
 void L1::fields(Fields& f) { f("rate", rate, "Factor of the sum of magnitudes.", {.min = 0}); }
@@ -51,24 +41,15 @@ void L1L2::fields(Fields& f) {
 
 }  // namespace nn
 
-Regularizer::Regularizer(const std::string& name, Where where) {
-  auto rule = make_type(name);
-  if (!rule) {
-    throw ValueError("regularizer: unknown name \"" + escaped(name) + "\"",
-                     did_you_mean(name, nn::regularizer_names()), where.to_string());
-  }
-  *this = Regularizer(std::move(rule), where);
-}
+Regularizer::Regularizer(const std::string& name, Where where)
+    : Regularizer(table().make(name, where), where) {}
 
 Regularizer::Regularizer(const char* name, Where where) : Regularizer(std::string(name), where) {}
 
-Regularizer::Regularizer(std::shared_ptr<detail::RegularizerRule> spec, Where where)
-    : name_(nn::type_of_spelling(spec->spelling())),
-      spec_(std::move(spec)),
+Regularizer::Regularizer(std::shared_ptr<RegularizerRule> spec, Where where)
+    : spec_(std::move(spec)),
       function_([rule = spec_](const Tensor& x) { return rule->apply(x); }) {
-  if (name_ == "l1l2") name_ = "l1_l2";
-  config::validate(
-      name_, [&](Fields& f) { spec_->fields(f); }, where);
+  table().validate(*spec_, where);
 }
 
 std::string Regularizer::config() const {
@@ -77,21 +58,12 @@ std::string Regularizer::config() const {
     throw UnsupportedError("the regularizer is a function of your own and has no text form",
                            "use nn::L1, nn::L2 or nn::L1L2");
   }
-  return config::choice_text(name_, [&](Fields& f) { spec_->fields(f); });
+  return table().config(*spec_);
 }
 
 Regularizer Regularizer::from_config(std::string_view json) {
-  const config::Json value = config::parse(json, "regularizer");
-  if (value.is_null()) return {};
-  const std::string type = config::choice_type(value, "regularizer");
-  if (value.is_string()) return Regularizer(type, Where{});
-  auto rule = make_type(type);
-  if (!rule) {
-    throw ConfigError("regularizer: unknown type \"" + escaped(type) + "\"",
-                      did_you_mean(type, nn::regularizer_names()));
-  }
-  config::read(value, "regularizer", [&](Fields& f) { rule->fields(f); }, {"type"});
-  return Regularizer(std::move(rule), Where{});
+  if (config::parse(json, "regularizer").is_null()) return {};
+  return Regularizer(table().from_config(json), Where{});
 }
 
 }  // namespace varve

@@ -48,6 +48,25 @@ TEST(Constraints, AreWrittenAndRead) {
   EXPECT_EQ(Layer::from_config(dense.config()).config(), dense.config());
 }
 
+TEST(Constraints, AndRegularizersOfEveryNameAreReadFromWhatTheyWrite) {
+  const Tensor pairs[] = {kWeights, ones({2, 3}, f64)};
+  const auto read_back = [&](const auto& choice) {
+    const auto again = std::decay_t<decltype(choice)>::from_config(choice.config());
+    EXPECT_EQ(again.config(), choice.config());
+    for (const Tensor& x : pairs) EXPECT_EQ(test::distance(again(x), choice(x)), 0);
+  };
+  for (const std::string& name : nn::constraint_names()) {
+    SCOPED_TRACE(name);
+    read_back(Constraint(name));
+    EXPECT_NE(Constraint(name).config().find('"' + name + '"'), std::string::npos);
+  }
+  for (const std::string& name : nn::regularizer_names()) {
+    SCOPED_TRACE(name);
+    read_back(Regularizer(name));
+    EXPECT_NE(Regularizer(name).config().find('"' + name + '"'), std::string::npos);
+  }
+}
+
 TEST(Constraints, HoldAfterEveryStepOfTraining) {
   for (const char* how : {"fit", "update", "clone"}) {
     SCOPED_TRACE(how);

@@ -185,7 +185,6 @@ class Regularizer {
 
  private:
   Regularizer(std::shared_ptr<detail::RegularizerRule> spec, Where where);
-  std::string name_;
   std::shared_ptr<detail::RegularizerRule> spec_;
   std::function<Tensor(const Tensor&)> function_;
 };
@@ -219,7 +218,6 @@ class Constraint {
 
  private:
   Constraint(std::shared_ptr<detail::ConstraintRule> spec, Where where);
-  std::string name_;
   std::shared_ptr<detail::ConstraintRule> spec_;
   std::function<Tensor(const Tensor&)> function_;
 };
