@@ -8,11 +8,6 @@
 #include "varve/ops/shape.h"
 
 namespace varve::nn {
-namespace {
-
-constexpr const char* kName = "The layer's name; empty: its type and number.";
-
-}  // namespace
 
 Tensor Activation::call(const Tensor& x, Scope&) const { return activation(x); }
 Tensor Activation::operator()(const Tensor& x, CallOptions options, Where where) && {
@@ -20,7 +15,7 @@ Tensor Activation::operator()(const Tensor& x, CallOptions options, Where where)
 }
 void Activation::fields(Fields& f) {
   f("activation", activation, "The function.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ReLU::activate(const Tensor& x) const {
@@ -37,7 +32,7 @@ void ReLU::fields(Fields& f) {
   f("max_value", max_value, "Upper bound.", {.min = 0});
   f("negative_slope", negative_slope, "Slope below the threshold.", {.min = 0});
   f("threshold", threshold, "Where it begins.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor LeakyReLU::activate(const Tensor& x) const { return leaky_relu(x, negative_slope); }
@@ -47,11 +42,11 @@ Tensor LeakyReLU::operator()(const Tensor& x, CallOptions options, Where where) 
 }
 void LeakyReLU::fields(Fields& f) {
   f("negative_slope", negative_slope, "Slope below 0.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor PReLU::call(const Tensor& x, Scope& s) const {
-  require_rank(x, 2, 1 << 20, "[batch, ...]");
+  require_rank(x, 2, kAnyRank, "[batch, ...]");
   std::vector<int64_t> dims(x.shape().begin() + 1, x.shape().end());
   for (int axis : shared_axes) {
     if (axis >= x.rank()) {
@@ -60,11 +55,9 @@ Tensor PReLU::call(const Tensor& x, Scope& s) const {
     }
     dims[static_cast<size_t>(axis) - 1] = 1;
   }
-  const Tensor alpha = s.variable("alpha", Shape(std::move(dims)),
-                                  {.initializer = alpha_initializer,
-                                   .dtype = weight_type(x),
-                                   .regularizer = alpha_regularizer,
-                                   .constraint = alpha_constraint});
+  const Tensor alpha =
+      s.variable("alpha", Shape(std::move(dims)),
+                 weight(alpha_initializer, weight_type(x), alpha_regularizer, alpha_constraint));
   return relu(x) - alpha * relu(-x);
 }
 Tensor PReLU::operator()(const Tensor& x, CallOptions options, Where where) && {
@@ -75,7 +68,7 @@ void PReLU::fields(Fields& f) {
   f("alpha_regularizer", alpha_regularizer, "Penalty on the slopes.");
   f("alpha_constraint", alpha_constraint, "What the slopes are brought back to.");
   f("shared_axes", shared_axes, "Axes, from 1, that share a slope.", {.min = 1});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ELU::activate(const Tensor& x) const { return elu(x, alpha); }
@@ -85,7 +78,7 @@ Tensor ELU::operator()(const Tensor& x, CallOptions options, Where where) && {
 }
 void ELU::fields(Fields& f) {
   f("alpha", alpha, "Minus the limit towards minus infinity.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Softmax::activate(const Tensor& x) const { return softmax(x, axis); }
@@ -95,7 +88,7 @@ Tensor Softmax::operator()(const Tensor& x, CallOptions options, Where where) &&
 }
 void Softmax::fields(Fields& f) {
   f("axis", axis, "The axis whose elements sum to 1.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor CELU::activate(const Tensor& x) const { return celu(x, alpha); }
@@ -105,7 +98,7 @@ Tensor CELU::operator()(const Tensor& x, CallOptions options, Where where) && {
 }
 void CELU::fields(Fields& f) {
   f("alpha", alpha, "Minus the limit towards minus infinity.", {.above = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Swish::activate(const Tensor& x) const { return swish(x, beta); }
@@ -115,7 +108,7 @@ Tensor Swish::operator()(const Tensor& x, CallOptions options, Where where) && {
 }
 void Swish::fields(Fields& f) {
   f("beta", beta, "0: x / 2; large: relu.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Softplus::activate(const Tensor& x) const {
@@ -128,7 +121,7 @@ Tensor Softplus::operator()(const Tensor& x, CallOptions options, Where where) &
 void Softplus::fields(Fields& f) {
   f("beta", beta, "How sharp the bend is.", {.above = 0});
   f("threshold", threshold, "Where beta x is above it, the result is x.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor HardSigmoid::activate(const Tensor& x) const {
@@ -141,7 +134,7 @@ Tensor HardSigmoid::operator()(const Tensor& x, CallOptions options, Where where
 void HardSigmoid::fields(Fields& f) {
   f("alpha", alpha, "Slope.");
   f("beta", beta, "Value at 0.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor HardTanh::activate(const Tensor& x) const { return hard_tanh(x, low, high); }
@@ -152,7 +145,7 @@ Tensor HardTanh::operator()(const Tensor& x, CallOptions options, Where where) &
 void HardTanh::fields(Fields& f) {
   f("low", low, "The least result.");
   f("high", high, "The largest result.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor HardShrink::activate(const Tensor& x) const { return hard_shrink(x, lambda); }
@@ -162,7 +155,7 @@ Tensor HardShrink::operator()(const Tensor& x, CallOptions options, Where where)
 }
 void HardShrink::fields(Fields& f) {
   f("lambda", lambda, "Up to which size elements become 0.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor SoftShrink::activate(const Tensor& x) const { return soft_shrink(x, lambda); }
@@ -172,7 +165,7 @@ Tensor SoftShrink::operator()(const Tensor& x, CallOptions options, Where where)
 }
 void SoftShrink::fields(Fields& f) {
   f("lambda", lambda, "By how much.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ThresholdedReLU::activate(const Tensor& x) const { return thresholded_relu(x, threshold); }
@@ -182,7 +175,7 @@ Tensor ThresholdedReLU::operator()(const Tensor& x, CallOptions options, Where w
 }
 void ThresholdedReLU::fields(Fields& f) {
   f("threshold", threshold, "Up to where the result is 0.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Step::activate(const Tensor& x) const { return step(x, at_zero); }
@@ -192,7 +185,7 @@ Tensor Step::operator()(const Tensor& x, CallOptions options, Where where) && {
 }
 void Step::fields(Fields& f) {
   f("at_zero", at_zero, "The value at 0.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor GLU::activate(const Tensor& x) const {
@@ -211,7 +204,7 @@ Tensor GLU::operator()(const Tensor& x, CallOptions options, Where where) && {
 void GLU::fields(Fields& f) {
   f("activation", activation, "Function of the gate.");
   f("axis", axis, "The axis whose second half is the gate.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor RReLU::call(const Tensor& x, Scope& s) const {
@@ -224,24 +217,19 @@ Tensor RReLU::operator()(const Tensor& x, CallOptions options, Where where) && {
 void RReLU::fields(Fields& f) {
   f("lower", lower, "The least slope below 0.");
   f("upper", upper, "The largest slope below 0.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Maxout::call(const Tensor& x, Scope& s) const {
-  require_rank(x, 2, 1 << 20, "[batch, ..., features]");
+  require_rank(x, 2, kAnyRank, "[batch, ..., features]");
   const DType dtype = weight_type(x);
   MatmulOptions options;
-  const Tensor kernel = fitted(s, "kernel", {x.shape()[-1], units * pieces}, 0, 1,
-                               {.initializer = kernel_initializer,
-                                .dtype = dtype,
-                                .regularizer = kernel_regularizer,
-                                .constraint = kernel_constraint});
+  const Tensor kernel =
+      fitted(s, "kernel", {x.shape()[-1], units * pieces}, 0, 1,
+             weight(kernel_initializer, dtype, kernel_regularizer, kernel_constraint));
   if (use_bias) {
     options.bias = s.variable("bias", {units * pieces},
-                              {.initializer = bias_initializer,
-                               .dtype = dtype,
-                               .regularizer = bias_regularizer,
-                               .constraint = bias_constraint});
+                              weight(bias_initializer, dtype, bias_regularizer, bias_constraint));
   }
   return maxout(matmul(real(x), kernel, options), pieces);
 }
@@ -258,7 +246,7 @@ void Maxout::fields(Fields& f) {
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
   f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
   f("bias_constraint", bias_constraint, "What the bias is brought back to.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

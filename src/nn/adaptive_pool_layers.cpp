@@ -7,23 +7,23 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
+template <int N, class L, class F>
+Tensor adaptive(const L& layer, const Tensor& x, F pool) {
+  require_rank(x, N + 2, N + 2, kSpatialAxes[N]);
+  return pool(x, layer.output_size.list(), {.data_format = layer.data_format});
+}
 
 template <class L>
 void adaptive_fields(L& layer, Fields& f) {
   f("output_size", layer.output_size, "Sizes of the result.", {.min = 1});
   f("data_format", layer.data_format, "Where the channels lie.");
-  f("name", layer.name, kName);
+  f("name", layer.name, kLayerName);
 }
-
-constexpr const char* kAxes[] = {"", "[batch, steps, channels]", "[batch, height, width, channels]",
-                                 "[batch, depth, height, width, channels]"};
 
 }  // namespace
 
 Tensor AdaptiveAveragePool1D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 3, 3, kAxes[1]);
-  return adaptive_average_pool(x, output_size.list(), {.data_format = data_format});
+  return adaptive<1>(*this, x, adaptive_average_pool);
 }
 Tensor AdaptiveAveragePool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -31,8 +31,7 @@ Tensor AdaptiveAveragePool1D::operator()(const Tensor& x, CallOptions options, W
 void AdaptiveAveragePool1D::fields(Fields& f) { adaptive_fields(*this, f); }
 
 Tensor AdaptiveAveragePool2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
-  return adaptive_average_pool(x, output_size.list(), {.data_format = data_format});
+  return adaptive<2>(*this, x, adaptive_average_pool);
 }
 Tensor AdaptiveAveragePool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -40,8 +39,7 @@ Tensor AdaptiveAveragePool2D::operator()(const Tensor& x, CallOptions options, W
 void AdaptiveAveragePool2D::fields(Fields& f) { adaptive_fields(*this, f); }
 
 Tensor AdaptiveAveragePool3D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 5, 5, kAxes[3]);
-  return adaptive_average_pool(x, output_size.list(), {.data_format = data_format});
+  return adaptive<3>(*this, x, adaptive_average_pool);
 }
 Tensor AdaptiveAveragePool3D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -49,8 +47,7 @@ Tensor AdaptiveAveragePool3D::operator()(const Tensor& x, CallOptions options, W
 void AdaptiveAveragePool3D::fields(Fields& f) { adaptive_fields(*this, f); }
 
 Tensor AdaptiveMaxPool1D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 3, 3, kAxes[1]);
-  return adaptive_max_pool(x, output_size.list(), {.data_format = data_format});
+  return adaptive<1>(*this, x, adaptive_max_pool);
 }
 Tensor AdaptiveMaxPool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -58,8 +55,7 @@ Tensor AdaptiveMaxPool1D::operator()(const Tensor& x, CallOptions options, Where
 void AdaptiveMaxPool1D::fields(Fields& f) { adaptive_fields(*this, f); }
 
 Tensor AdaptiveMaxPool2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
-  return adaptive_max_pool(x, output_size.list(), {.data_format = data_format});
+  return adaptive<2>(*this, x, adaptive_max_pool);
 }
 Tensor AdaptiveMaxPool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -67,8 +63,7 @@ Tensor AdaptiveMaxPool2D::operator()(const Tensor& x, CallOptions options, Where
 void AdaptiveMaxPool2D::fields(Fields& f) { adaptive_fields(*this, f); }
 
 Tensor AdaptiveMaxPool3D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 5, 5, kAxes[3]);
-  return adaptive_max_pool(x, output_size.list(), {.data_format = data_format});
+  return adaptive<3>(*this, x, adaptive_max_pool);
 }
 Tensor AdaptiveMaxPool3D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -76,7 +71,7 @@ Tensor AdaptiveMaxPool3D::operator()(const Tensor& x, CallOptions options, Where
 void AdaptiveMaxPool3D::fields(Fields& f) { adaptive_fields(*this, f); }
 
 Tensor BlurPool2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
+  require_rank(x, 4, 4, kSpatialAxes[2]);
   return blur_pool(real(x), {.size = pool_size, .stride = strides, .data_format = data_format});
 }
 Tensor BlurPool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
@@ -86,7 +81,7 @@ void BlurPool2D::fields(Fields& f) {
   f("pool_size", pool_size, "Size of the blur.", {.min = 1, .max = 64});
   f("strides", strides, "Steps between pixels that stay.", {.min = 1});
   f("data_format", data_format, "Where the channels lie.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

@@ -8,10 +8,6 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
-constexpr const char* kAxes[] = {"", "[batch, steps, channels]", "[batch, height, width, channels]",
-                                 "[batch, depth, height, width, channels]"};
-
 /// A kernel is kept as [spatial..., a, b]; channels-first ops take [b, a, spatial...].
 Tensor in_format(const Tensor& kernel, DataFormat format) {
   if (!format.channels_first) return kernel;
@@ -32,15 +28,13 @@ template <class L>
 Tensor bias_of(const L& layer, const Tensor& x, int64_t size, Scope& s) {
   if (!layer.use_bias) return {};
   return s.variable("bias", {size},
-                    {.initializer = layer.bias_initializer,
-                     .dtype = weight_type(x),
-                     .regularizer = layer.bias_regularizer,
-                     .constraint = layer.bias_constraint});
+                    weight(layer.bias_initializer, weight_type(x), layer.bias_regularizer,
+                           layer.bias_constraint));
 }
 
 template <int N, class L, class F>
 Tensor convolve(const L& layer, const Tensor& input, Scope& s, F conv) {
-  require_rank(input, N + 2, N + 2, kAxes[N]);
+  require_rank(input, N + 2, N + 2, kSpatialAxes[N]);
   const Tensor x = real(input);
   const int64_t channels = x.shape()[layer.data_format.channels_first ? 1 : -1];
   const int64_t groups = layer.groups;
@@ -51,10 +45,8 @@ Tensor convolve(const L& layer, const Tensor& input, Scope& s, F conv) {
   }
   const Tensor kernel = fitted(
       s, "kernel", kernel_shape(layer.kernel_size, channels / groups, layer.filters), N, groups,
-      {.initializer = layer.kernel_initializer,
-       .dtype = weight_type(x),
-       .regularizer = layer.kernel_regularizer,
-       .constraint = layer.kernel_constraint});
+      weight(layer.kernel_initializer, weight_type(x), layer.kernel_regularizer,
+             layer.kernel_constraint));
   ConvOptions<N> options{.strides = layer.strides,
                          .padding = layer.padding,
                          .data_format = layer.data_format,
@@ -66,15 +58,13 @@ Tensor convolve(const L& layer, const Tensor& input, Scope& s, F conv) {
 
 template <int N, class L, class F>
 Tensor convolve_transposed(const L& layer, const Tensor& input, Scope& s, F conv) {
-  require_rank(input, N + 2, N + 2, kAxes[N]);
+  require_rank(input, N + 2, N + 2, kSpatialAxes[N]);
   const Tensor x = real(input);
   const int64_t channels = x.shape()[layer.data_format.channels_first ? 1 : -1];
   const Tensor kernel =
       fitted(s, "kernel", kernel_shape(layer.kernel_size, layer.filters, channels), N + 1, 1,
-             {.initializer = layer.kernel_initializer,
-              .dtype = weight_type(x),
-              .regularizer = layer.kernel_regularizer,
-              .constraint = layer.kernel_constraint});
+             weight(layer.kernel_initializer, weight_type(x), layer.kernel_regularizer,
+                    layer.kernel_constraint));
   ConvTransposeOptions<N> options{.strides = layer.strides,
                                   .padding = layer.padding,
                                   .data_format = layer.data_format,
@@ -89,10 +79,8 @@ template <int N, class L>
 Tensor depthwise_kernel(const L& layer, const Tensor& x, const char* name, Scope& s) {
   const int64_t channels = x.shape()[layer.data_format.channels_first ? 1 : -1];
   return fitted(s, name, kernel_shape(layer.kernel_size, channels, layer.depth_multiplier), N, 1,
-                {.initializer = layer.depthwise_initializer,
-                 .dtype = weight_type(x),
-                 .regularizer = layer.depthwise_regularizer,
-                 .constraint = layer.depthwise_constraint});
+                weight(layer.depthwise_initializer, weight_type(x), layer.depthwise_regularizer,
+                       layer.depthwise_constraint));
 }
 
 template <int N, class L>
@@ -105,7 +93,7 @@ DepthwiseConvOptions<N> depthwise_options(const L& layer) {
 
 template <int N, class L, class F>
 Tensor depthwise(const L& layer, const Tensor& input, Scope& s, F conv) {
-  require_rank(input, N + 2, N + 2, kAxes[N]);
+  require_rank(input, N + 2, N + 2, kSpatialAxes[N]);
   const Tensor x = real(input), kernel = depthwise_kernel<N>(layer, x, "kernel", s);
   DepthwiseConvOptions<N> options = depthwise_options<N>(layer);
   options.bias = bias_of(layer, x, kernel.shape()[-2] * kernel.shape()[-1], s);
@@ -114,15 +102,13 @@ Tensor depthwise(const L& layer, const Tensor& input, Scope& s, F conv) {
 
 template <int N, class L, class F>
 Tensor separable(const L& layer, const Tensor& input, Scope& s, F conv) {
-  require_rank(input, N + 2, N + 2, kAxes[N]);
+  require_rank(input, N + 2, N + 2, kSpatialAxes[N]);
   const Tensor x = real(input), each = depthwise_kernel<N>(layer, x, "depthwise_kernel", s);
   const Tensor mixing =
       fitted(s, "pointwise_kernel",
              kernel_shape(Extents<N>(1), each.shape()[-2] * each.shape()[-1], layer.filters), N, 1,
-             {.initializer = layer.pointwise_initializer,
-              .dtype = weight_type(x),
-              .regularizer = layer.pointwise_regularizer,
-              .constraint = layer.pointwise_constraint});
+             weight(layer.pointwise_initializer, weight_type(x), layer.pointwise_regularizer,
+                    layer.pointwise_constraint));
   DepthwiseConvOptions<N> options = depthwise_options<N>(layer);
   options.bias = bias_of(layer, x, layer.filters, s);
   return layer.activation(conv(x, each, mixing, options));
@@ -144,7 +130,7 @@ void depthwise_fields(L& layer, Fields& f) {
   f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
   f("depthwise_constraint", layer.depthwise_constraint, "What the kernel is brought back to.");
   f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
-  f("name", layer.name, kName);
+  f("name", layer.name, kLayerName);
 }
 
 template <class L>
@@ -164,7 +150,7 @@ void weight_fields(L& layer, Fields& f) {
   f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
   f("kernel_constraint", layer.kernel_constraint, "What the kernel is brought back to.");
   f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
-  f("name", layer.name, kName);
+  f("name", layer.name, kLayerName);
 }
 template <class L>
 void conv_fields(L& layer, Fields& f) {
@@ -203,7 +189,7 @@ void separable_fields(L& layer, Fields& f) {
   f("pointwise_constraint", layer.pointwise_constraint,
     "What the pointwise kernel is brought back to.");
   f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
-  f("name", layer.name, kName);
+  f("name", layer.name, kLayerName);
 }
 
 }  // namespace

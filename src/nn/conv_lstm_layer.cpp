@@ -31,25 +31,18 @@ Tensors ConvLSTM2D::call(const Tensors& inputs, Scope& s) const {
   const Tensor x = cast(dropped_alike(in.x, dropout, s), dtype);
   const int64_t steps = x.shape()[1], n = 4 * filters;
   if (steps == 0) throw ShapeError("expected a step at least, got " + x.shape().to_string());
-  const Tensor kernel = fitted(s, "kernel", {kernel_size[0], kernel_size[1], x.shape()[4], n}, 2, 1,
-                               {.initializer = kernel_initializer,
-                                .dtype = dtype,
-                                .regularizer = kernel_regularizer,
-                                .constraint = kernel_constraint});
+  const Tensor kernel =
+      fitted(s, "kernel", {kernel_size[0], kernel_size[1], x.shape()[4], n}, 2, 1,
+             weight(kernel_initializer, dtype, kernel_regularizer, kernel_constraint));
   const Tensor recurrent_kernel =
       s.variable("recurrent_kernel", {kernel_size[0], kernel_size[1], filters, n},
-                 {.initializer = recurrent_initializer,
-                  .dtype = dtype,
-                  .regularizer = recurrent_regularizer,
-                  .constraint = recurrent_constraint});
+                 weight(recurrent_initializer, dtype, recurrent_regularizer, recurrent_constraint));
   ConvOptions<2> options{.strides = strides, .padding = padding, .dilation = dilation_rate};
   if (use_bias) {
-    options.bias = s.variable(
-        "bias", {n},
-        {.initializer = unit_forget_bias ? with_ones(bias_initializer, 4, 1) : bias_initializer,
-         .dtype = dtype,
-         .regularizer = bias_regularizer,
-         .constraint = bias_constraint});
+    options.bias =
+        s.variable("bias", {n},
+                   weight(unit_forget_bias ? with_ones(bias_initializer, 4, 1) : bias_initializer,
+                          dtype, bias_regularizer, bias_constraint));
   }
   // What the frames bring, all at once.
   const Tensor brought = conv2d(frames_of(x), kernel, options);

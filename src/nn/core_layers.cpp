@@ -16,9 +16,6 @@
 namespace varve::nn {
 namespace {
 
-constexpr int kAnyRank = 1 << 20;
-constexpr const char* kName = "The layer's name; empty: its type and number.";
-
 Shape with_batch(const Tensor& x, const std::vector<int64_t>& sample) {
   std::vector<int64_t> dims{x.shape()[0]};
   dims.insert(dims.end(), sample.begin(), sample.end());
@@ -62,7 +59,7 @@ Tensor Input::call(const Tensor& x, Scope&) const {
 void Input::fields(Fields& f) {
   f("shape", shape, "Sizes of a sample, without the batch.", {.min = 0});
   f("dtype", dtype, "Element type.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 // ---- Dense ----
@@ -72,17 +69,12 @@ Tensor Dense::call(const Tensor& x, Scope& s) const {
   const DType dtype = weight_type(x);
   const int64_t features = x.shape()[-1];
   MatmulOptions options;
-  const Tensor kernel = fitted(s, "kernel", {features, units}, 0, 1,
-                               {.initializer = kernel_initializer,
-                                .dtype = dtype,
-                                .regularizer = kernel_regularizer,
-                                .constraint = kernel_constraint});
+  const Tensor kernel =
+      fitted(s, "kernel", {features, units}, 0, 1,
+             weight(kernel_initializer, dtype, kernel_regularizer, kernel_constraint));
   if (use_bias) {
     options.bias = s.variable("bias", {units},
-                              {.initializer = bias_initializer,
-                               .dtype = dtype,
-                               .regularizer = bias_regularizer,
-                               .constraint = bias_constraint});
+                              weight(bias_initializer, dtype, bias_regularizer, bias_constraint));
   }
   return activation(matmul(is_floating(x.dtype()) ? x : cast(x, dtype), kernel, options));
 }
@@ -99,7 +91,7 @@ void Dense::fields(Fields& f) {
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
   f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
   f("bias_constraint", bias_constraint, "What the bias is brought back to.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 // ---- shapes ----
@@ -111,7 +103,7 @@ Tensor Flatten::call(const Tensor& x, Scope&) const {
 Tensor Flatten::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Flatten::fields(Fields& f) { f("name", name, kName); }
+void Flatten::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Reshape::call(const Tensor& x, Scope&) const {
   require_rank(x, 1, kAnyRank, "[batch, ...]");
@@ -133,7 +125,7 @@ Tensor Reshape::operator()(const Tensor& x, CallOptions options, Where where) &&
 }
 void Reshape::fields(Fields& f) {
   f("target_shape", target_shape, "Sizes of a sample; one may be -1.", {.min = -1});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Permute::call(const Tensor& x, Scope&) const {
@@ -151,7 +143,7 @@ Tensor Permute::operator()(const Tensor& x, CallOptions options, Where where) &&
 }
 void Permute::fields(Fields& f) {
   f("dims", dims, "The axes after the batch, from 1, in their new order.", {.min = 1});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor RepeatVector::call(const Tensor& x, Scope&) const {
@@ -164,7 +156,7 @@ Tensor RepeatVector::operator()(const Tensor& x, CallOptions options, Where wher
 }
 void RepeatVector::fields(Fields& f) {
   f("n", n, "How often.", {.min = 1});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 // ---- functions ----
@@ -179,7 +171,7 @@ Tensor Rescaling::operator()(const Tensor& x, CallOptions options, Where where) 
 void Rescaling::fields(Fields& f) {
   f("scale", scale, "Factor.");
   f("offset", offset, "Added after scaling.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Lambda::call(const Tensors& x, Scope&) const {
@@ -191,16 +183,15 @@ Tensor Lambda::operator()(const Tensors& x, CallOptions options, Where where) &&
 }
 void Lambda::fields(Fields& f) {
   f.function("function", static_cast<bool>(function), "Your function of the tensors.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 // ---- Embedding ----
 
 Tensors Embedding::call(const Tensor& x, Scope& s) const {
-  const Tensor table = s.variable("embeddings", {input_dim, output_dim},
-                                  {.initializer = embeddings_initializer,
-                                   .regularizer = embeddings_regularizer,
-                                   .constraint = embeddings_constraint});
+  const Tensor table = s.variable(
+      "embeddings", {input_dim, output_dim},
+      weight(embeddings_initializer, f32, embeddings_regularizer, embeddings_constraint));
   const Tensor ids = is_floating(x.dtype()) ? cast(x, i64) : x;
   const Tensor rows = embedding(table, ids);
   if (mask_zero) return {rows, ids != 0};
@@ -216,7 +207,7 @@ void Embedding::fields(Fields& f) {
   f("embeddings_regularizer", embeddings_regularizer, "Penalty on the table.");
   f("embeddings_constraint", embeddings_constraint, "What the table is brought back to.");
   f("mask_zero", mask_zero, "Whether index 0 stands for nothing, and the mask is given, too.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

@@ -10,7 +10,6 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
 constexpr std::string_view kDots = "...";
 
 /// Where `...` stands beside letters.
@@ -158,18 +157,12 @@ Tensor EinsumDense::call(const Tensor& input, Scope& s) const {
   const Tensor x = real(input);
   const DType dtype = weight_type(x);
   const Sizes sizes(e, x.shape(), output_shape);
-  const Tensor kernel = kernel_of(e, sizes, s,
-                                  {.initializer = kernel_initializer,
-                                   .dtype = dtype,
-                                   .regularizer = kernel_regularizer,
-                                   .constraint = kernel_constraint});
+  const Tensor kernel = kernel_of(
+      e, sizes, s, weight(kernel_initializer, dtype, kernel_regularizer, kernel_constraint));
   Tensor y = einsum(equation, {x, kernel});
   if (!bias_axes.empty()) {
     y = y + s.variable("bias", bias_shape(e, sizes, bias_axes, y.rank()),
-                       {.initializer = bias_initializer,
-                        .dtype = dtype,
-                        .regularizer = bias_regularizer,
-                        .constraint = bias_constraint});
+                       weight(bias_initializer, dtype, bias_regularizer, bias_constraint));
   }
   return activation(y);
 }
@@ -188,7 +181,7 @@ void EinsumDense::fields(Fields& f) {
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
   f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
   f("bias_constraint", bias_constraint, "What the bias is brought back to.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

@@ -9,8 +9,6 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
-
 void require_count(const char* layer, const Tensors& x, size_t least, size_t most) {
   if (x.size() >= least && x.size() <= most) return;
   throw ValueError(std::string(layer) + ": expected " +
@@ -36,14 +34,14 @@ Tensor Concatenate::operator()(const Tensors& x, CallOptions options, Where wher
 }
 void Concatenate::fields(Fields& f) {
   f("axis", axis, "The axis along which they are joined.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Add::call(const Tensors& x, Scope&) const { return folded("add", x, varve::add); }
 Tensor Add::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Add::fields(Fields& f) { f("name", name, kName); }
+void Add::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Subtract::call(const Tensors& x, Scope&) const {
   require_count("subtract", x, 2, 2);
@@ -52,7 +50,7 @@ Tensor Subtract::call(const Tensors& x, Scope&) const {
 Tensor Subtract::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Subtract::fields(Fields& f) { f("name", name, kName); }
+void Subtract::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Multiply::call(const Tensors& x, Scope&) const {
   return folded("multiply", x, varve::multiply);
@@ -60,7 +58,7 @@ Tensor Multiply::call(const Tensors& x, Scope&) const {
 Tensor Multiply::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Multiply::fields(Fields& f) { f("name", name, kName); }
+void Multiply::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Average::call(const Tensors& x, Scope&) const {
   return folded("average", x, varve::add) / static_cast<double>(x.size());
@@ -68,7 +66,7 @@ Tensor Average::call(const Tensors& x, Scope&) const {
 Tensor Average::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Average::fields(Fields& f) { f("name", name, kName); }
+void Average::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Maximum::call(const Tensors& x, Scope&) const {
   return folded("maximum", x, varve::maximum);
@@ -76,7 +74,7 @@ Tensor Maximum::call(const Tensors& x, Scope&) const {
 Tensor Maximum::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Maximum::fields(Fields& f) { f("name", name, kName); }
+void Maximum::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Minimum::call(const Tensors& x, Scope&) const {
   return folded("minimum", x, varve::minimum);
@@ -84,7 +82,7 @@ Tensor Minimum::call(const Tensors& x, Scope&) const {
 Tensor Minimum::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
-void Minimum::fields(Fields& f) { f("name", name, kName); }
+void Minimum::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Dot::call(const Tensors& x, Scope&) const {
   require_count("dot", x, 2, 2);
@@ -95,7 +93,7 @@ Tensor Dot::call(const Tensors& x, Scope&) const {
   std::vector<int64_t> dims{x[0].shape()[0]};
   for (size_t i = 0; i < 2; ++i) {
     const Tensor& t = x[i];
-    require_rank(t, 2, 1 << 20, "two tensors [batch, ..., n]");
+    require_rank(t, 2, kAnyRank, "two tensors [batch, ..., n]");
     const int given = axes[axes.size() == 1 ? 0 : i];
     const int axis = given < 0 ? given + t.rank() : given;
     if (axis < 1 || axis >= t.rank()) {
@@ -127,7 +125,7 @@ Tensor Dot::operator()(const Tensors& x, CallOptions options, Where where) && {
 void Dot::fields(Fields& f) {
   f("axes", axes, "The axis of each tensor, or one for both.");
   f("normalize", normalize, "Whether it is the cosine.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

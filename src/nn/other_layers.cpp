@@ -9,19 +9,12 @@
 #include "varve/ops/reduction.h"
 
 namespace varve::nn {
-namespace {
-
-constexpr const char* kName = "The layer's name; empty: its type and number.";
-
-}  // namespace
 
 Tensor Bias::call(const Tensor& x, Scope& s) const {
-  require_rank(x, 2, 1 << 20, "[batch, ..., size]");
-  return real(x) + fitted(s, "bias", {x.shape()[-1]}, 0, 1,
-                          {.initializer = bias_initializer,
-                           .dtype = weight_type(x),
-                           .regularizer = bias_regularizer,
-                           .constraint = bias_constraint});
+  require_rank(x, 2, kAnyRank, "[batch, ..., size]");
+  return real(x) +
+         fitted(s, "bias", {x.shape()[-1]}, 0, 1,
+                weight(bias_initializer, weight_type(x), bias_regularizer, bias_constraint));
 }
 Tensor Bias::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -30,7 +23,7 @@ void Bias::fields(Fields& f) {
   f("bias_initializer", bias_initializer, "How the bias begins.");
   f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
   f("bias_constraint", bias_constraint, "What the bias is brought back to.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor GaussianDropout::call(const Tensor& x, Scope& s) const {
@@ -45,7 +38,7 @@ Tensor GaussianDropout::operator()(const Tensor& x, CallOptions options, Where w
 }
 void GaussianDropout::fields(Fields& f) {
   f("rate", rate, "The noise's variance is rate / (1 - rate).", {.min = 0, .below = 1});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor AlphaDropout::call(const Tensor& x, Scope& s) const {
@@ -61,7 +54,7 @@ Tensor AlphaDropout::operator()(const Tensor& x, CallOptions options, Where wher
 }
 void AlphaDropout::fields(Fields& f) {
   f("rate", rate, "Share of the elements that is dropped.", {.min = 0, .below = 1});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ActivityRegularization::call(const Tensor& x, Scope& s) const {
@@ -77,7 +70,7 @@ Tensor ActivityRegularization::operator()(const Tensor& x, CallOptions options, 
 void ActivityRegularization::fields(Fields& f) {
   f("l1", l1, "Factor of the sum of magnitudes.", {.min = 0});
   f("l2", l2, "Factor of the sum of squares.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Reparameterize::call(const Tensors& x, Scope& s) const {
@@ -97,7 +90,7 @@ Tensor Reparameterize::operator()(const Tensors& x, CallOptions options, Where w
 }
 void Reparameterize::fields(Fields& f) {
   f("kl_weight", kl_weight, "Of the divergence from the unit Gaussian.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

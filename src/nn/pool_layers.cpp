@@ -6,7 +6,13 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
+template <class L, class F>
+Tensor windowed(const L& layer, const Tensor& x, F pool) {
+  return pool(x, {.window = layer.pool_size,
+                  .strides = layer.strides,
+                  .padding = layer.padding,
+                  .data_format = layer.data_format});
+}
 
 template <class L>
 void window_fields(L& layer, Fields& f) {
@@ -14,51 +20,44 @@ void window_fields(L& layer, Fields& f) {
   f("strides", layer.strides, "Steps between windows; 0: their size.", {.min = 0});
   f("padding", layer.padding, "What is added at the borders.");
   f("data_format", layer.data_format, "Where the channels lie.");
-  f("name", layer.name, kName);
+  f("name", layer.name, kLayerName);
+}
+
+template <int N, class L, class F>
+Tensor global(const L& layer, const Tensor& x, F pool) {
+  require_rank(x, N + 2, N + 2, kSpatialAxes[N]);
+  return pool(x, {.data_format = layer.data_format, .keep_dims = layer.keep_dims});
 }
 
 template <class L>
 void global_fields(L& layer, Fields& f) {
   f("data_format", layer.data_format, "Where the channels lie.");
   f("keep_dims", layer.keep_dims, "Whether the spatial axes stay, with size 1.");
-  f("name", layer.name, kName);
+  f("name", layer.name, kLayerName);
 }
-
-constexpr const char* kAxes[] = {"", "[batch, steps, channels]", "[batch, height, width, channels]",
-                                 "[batch, depth, height, width, channels]"};
 
 }  // namespace
 
-Tensor MaxPool1D::call(const Tensor& x, Scope&) const {
-  return max_pool1d(
-      x, {.window = pool_size, .strides = strides, .padding = padding, .data_format = data_format});
-}
+Tensor MaxPool1D::call(const Tensor& x, Scope&) const { return windowed(*this, x, max_pool1d); }
 Tensor MaxPool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void MaxPool1D::fields(Fields& f) { window_fields(*this, f); }
 
-Tensor MaxPool2D::call(const Tensor& x, Scope&) const {
-  return max_pool2d(
-      x, {.window = pool_size, .strides = strides, .padding = padding, .data_format = data_format});
-}
+Tensor MaxPool2D::call(const Tensor& x, Scope&) const { return windowed(*this, x, max_pool2d); }
 Tensor MaxPool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void MaxPool2D::fields(Fields& f) { window_fields(*this, f); }
 
-Tensor MaxPool3D::call(const Tensor& x, Scope&) const {
-  return max_pool3d(
-      x, {.window = pool_size, .strides = strides, .padding = padding, .data_format = data_format});
-}
+Tensor MaxPool3D::call(const Tensor& x, Scope&) const { return windowed(*this, x, max_pool3d); }
 Tensor MaxPool3D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void MaxPool3D::fields(Fields& f) { window_fields(*this, f); }
 
 Tensor AveragePool1D::call(const Tensor& x, Scope&) const {
-  return average_pool1d(
-      x, {.window = pool_size, .strides = strides, .padding = padding, .data_format = data_format});
+  return windowed(*this, x, average_pool1d);
 }
 Tensor AveragePool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -66,8 +65,7 @@ Tensor AveragePool1D::operator()(const Tensor& x, CallOptions options, Where whe
 void AveragePool1D::fields(Fields& f) { window_fields(*this, f); }
 
 Tensor AveragePool2D::call(const Tensor& x, Scope&) const {
-  return average_pool2d(
-      x, {.window = pool_size, .strides = strides, .padding = padding, .data_format = data_format});
+  return windowed(*this, x, average_pool2d);
 }
 Tensor AveragePool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -75,8 +73,7 @@ Tensor AveragePool2D::operator()(const Tensor& x, CallOptions options, Where whe
 void AveragePool2D::fields(Fields& f) { window_fields(*this, f); }
 
 Tensor AveragePool3D::call(const Tensor& x, Scope&) const {
-  return average_pool3d(
-      x, {.window = pool_size, .strides = strides, .padding = padding, .data_format = data_format});
+  return windowed(*this, x, average_pool3d);
 }
 Tensor AveragePool3D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -84,8 +81,7 @@ Tensor AveragePool3D::operator()(const Tensor& x, CallOptions options, Where whe
 void AveragePool3D::fields(Fields& f) { window_fields(*this, f); }
 
 Tensor GlobalAveragePool1D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 3, 3, kAxes[1]);
-  return global_average_pool(x, {.data_format = data_format, .keep_dims = keep_dims});
+  return global<1>(*this, x, global_average_pool);
 }
 Tensor GlobalAveragePool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -93,8 +89,7 @@ Tensor GlobalAveragePool1D::operator()(const Tensor& x, CallOptions options, Whe
 void GlobalAveragePool1D::fields(Fields& f) { global_fields(*this, f); }
 
 Tensor GlobalAveragePool2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
-  return global_average_pool(x, {.data_format = data_format, .keep_dims = keep_dims});
+  return global<2>(*this, x, global_average_pool);
 }
 Tensor GlobalAveragePool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -102,8 +97,7 @@ Tensor GlobalAveragePool2D::operator()(const Tensor& x, CallOptions options, Whe
 void GlobalAveragePool2D::fields(Fields& f) { global_fields(*this, f); }
 
 Tensor GlobalAveragePool3D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 5, 5, kAxes[3]);
-  return global_average_pool(x, {.data_format = data_format, .keep_dims = keep_dims});
+  return global<3>(*this, x, global_average_pool);
 }
 Tensor GlobalAveragePool3D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -111,8 +105,7 @@ Tensor GlobalAveragePool3D::operator()(const Tensor& x, CallOptions options, Whe
 void GlobalAveragePool3D::fields(Fields& f) { global_fields(*this, f); }
 
 Tensor GlobalMaxPool1D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 3, 3, kAxes[1]);
-  return global_max_pool(x, {.data_format = data_format, .keep_dims = keep_dims});
+  return global<1>(*this, x, global_max_pool);
 }
 Tensor GlobalMaxPool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -120,8 +113,7 @@ Tensor GlobalMaxPool1D::operator()(const Tensor& x, CallOptions options, Where w
 void GlobalMaxPool1D::fields(Fields& f) { global_fields(*this, f); }
 
 Tensor GlobalMaxPool2D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 4, 4, kAxes[2]);
-  return global_max_pool(x, {.data_format = data_format, .keep_dims = keep_dims});
+  return global<2>(*this, x, global_max_pool);
 }
 Tensor GlobalMaxPool2D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -129,8 +121,7 @@ Tensor GlobalMaxPool2D::operator()(const Tensor& x, CallOptions options, Where w
 void GlobalMaxPool2D::fields(Fields& f) { global_fields(*this, f); }
 
 Tensor GlobalMaxPool3D::call(const Tensor& x, Scope&) const {
-  require_rank(x, 5, 5, kAxes[3]);
-  return global_max_pool(x, {.data_format = data_format, .keep_dims = keep_dims});
+  return global<3>(*this, x, global_max_pool);
 }
 Tensor GlobalMaxPool3D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

@@ -7,7 +7,6 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
 constexpr RealRule kShare{.min = 0, .max = 1};
 
 /// Inverted dropout whose mask has the given shape and is broadcast.
@@ -39,7 +38,7 @@ Tensor Dropout::operator()(const Tensor& x, CallOptions options, Where where) &&
 }
 void Dropout::fields(Fields& f) {
   f("rate", rate, "Share of the elements that is dropped.", kShare);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor SpatialDropout1D::call(const Tensor& x, Scope& s) const {
@@ -50,7 +49,7 @@ Tensor SpatialDropout1D::operator()(const Tensor& x, CallOptions options, Where 
 }
 void SpatialDropout1D::fields(Fields& f) {
   f("rate", rate, "Share of the channels that is dropped.", kShare);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor SpatialDropout2D::call(const Tensor& x, Scope& s) const {
@@ -62,7 +61,7 @@ Tensor SpatialDropout2D::operator()(const Tensor& x, CallOptions options, Where 
 void SpatialDropout2D::fields(Fields& f) {
   f("rate", rate, "Share of the channels that is dropped.", kShare);
   f("data_format", data_format, "Where the channels lie.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor SpatialDropout3D::call(const Tensor& x, Scope& s) const {
@@ -74,7 +73,7 @@ Tensor SpatialDropout3D::operator()(const Tensor& x, CallOptions options, Where 
 void SpatialDropout3D::fields(Fields& f) {
   f("rate", rate, "Share of the channels that is dropped.", kShare);
   f("data_format", data_format, "Where the channels lie.");
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor GaussianNoise::call(const Tensor& x, Scope& s) const {
@@ -86,7 +85,7 @@ Tensor GaussianNoise::operator()(const Tensor& x, CallOptions options, Where whe
 }
 void GaussianNoise::fields(Fields& f) {
   f("stddev", stddev, "Standard deviation of the noise.", {.min = 0});
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

@@ -10,8 +10,6 @@
 
 namespace varve::nn {
 
-constexpr const char* kLayerName = "The layer's name; empty: its type and number.";
-
 /// {x, mask, states...} by what they are.
 struct SequenceInputs {
   Tensor x, mask;

@@ -26,22 +26,16 @@ Weights weights_of(const L& layer, const Tensor& x, int64_t gates, const Shape& 
   const DType dtype = weight_type(x);
   const int64_t features = x.shape()[2], n = gates * layer.units;
   Weights w;
-  w.kernel = fitted(s, "kernel", {features, n}, 0, 1,
-                    {.initializer = layer.kernel_initializer,
-                     .dtype = dtype,
-                     .regularizer = layer.kernel_regularizer,
-                     .constraint = layer.kernel_constraint});
+  w.kernel = fitted(
+      s, "kernel", {features, n}, 0, 1,
+      weight(layer.kernel_initializer, dtype, layer.kernel_regularizer, layer.kernel_constraint));
   w.recurrent_kernel = s.variable("recurrent_kernel", {layer.units, n},
-                                  {.initializer = layer.recurrent_initializer,
-                                   .dtype = dtype,
-                                   .regularizer = layer.recurrent_regularizer,
-                                   .constraint = layer.recurrent_constraint});
+                                  weight(layer.recurrent_initializer, dtype,
+                                         layer.recurrent_regularizer, layer.recurrent_constraint));
   if (layer.use_bias) {
-    w.bias = s.variable("bias", bias,
-                        {.initializer = bias_initializer,
-                         .dtype = dtype,
-                         .regularizer = layer.bias_regularizer,
-                         .constraint = layer.bias_constraint});
+    w.bias =
+        s.variable("bias", bias,
+                   weight(bias_initializer, dtype, layer.bias_regularizer, layer.bias_constraint));
   }
   return w;
 }

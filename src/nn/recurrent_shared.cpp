@@ -116,14 +116,4 @@ void reset_states(const Layer& layer) {
   });
 }
 
-const Layer& Wrapped::get() const {
-  if (!layer_) throw ValueError("layer: expected a layer, got none");
-  return *layer_;
-}
-std::string Wrapped::config() const { return layer_ ? layer_->config() : "null"; }
-Wrapped Wrapped::from_config(std::string_view json) {
-  if (config::parse(json, "layer").is_null()) return {};
-  return Layer::from_config(json);
-}
-
 }  // namespace varve::nn

@@ -26,7 +26,7 @@ Tensor PositionEmbedding::call(const Tensor& input, Scope& s) const {
                      " steps, got " + std::to_string(steps));
   }
   const Tensor table = s.variable("embeddings", {sequence_length, x.shape()[2]},
-                                  {.initializer = initializer, .dtype = weight_type(x)});
+                                  weight(initializer, weight_type(x)));
   return x + ops::narrow(table, 0, 0, steps);
 }
 Tensor PositionEmbedding::operator()(const Tensor& x, CallOptions options, Where where) && {

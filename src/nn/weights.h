@@ -8,6 +8,15 @@
 
 namespace varve::nn {
 
+/// What every layer says of its field `name`.
+inline constexpr const char* kLayerName = "The layer's name; empty: its type and number.";
+/// Of require_rank: no bound above.
+inline constexpr int kAnyRank = 1 << 20;
+/// The axes of a batch, by the number of spatial axes.
+inline constexpr const char* kSpatialAxes[] = {"", "[batch, steps, channels]",
+                                               "[batch, height, width, channels]",
+                                               "[batch, depth, height, width, channels]"};
+
 /// A spec that is called at once becomes a layer of its own.
 template <class S, class X>
 auto once(S&& spec, const X& x, const CallOptions& options, Where where) {
@@ -18,6 +27,16 @@ auto once(S&& spec, const X& x, const CallOptions& options, Where where) {
 DType weight_type(const Tensor& x);
 /// Integers and bools as f32; floating numbers as they are.
 Tensor real(const Tensor& x);
+
+/// How a trained weight is made.
+inline VariableOptions weight(const Initializer& initializer, DType dtype,
+                              const Regularizer& regularizer = {},
+                              const Constraint& constraint = {}) {
+  return {.initializer = initializer,
+          .dtype = dtype,
+          .regularizer = regularizer,
+          .constraint = constraint};
+}
 
 /// A weight whose axis (of its shape) must fit what comes in: where the layer has it already with
 /// another size there, the error names the layer and what made its input.

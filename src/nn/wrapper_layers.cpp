@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "nn/config.h"
 #include "nn/names.h"
 #include "nn/recurrent.h"
 #include "nn/weights.h"
@@ -27,6 +28,16 @@ void check_mode(const std::string& mode) {
 }
 
 }  // namespace
+
+const Layer& Wrapped::get() const {
+  if (!layer_) throw ValueError("layer: expected a layer, got none");
+  return *layer_;
+}
+std::string Wrapped::config() const { return layer_ ? layer_->config() : "null"; }
+Wrapped Wrapped::from_config(std::string_view json) {
+  if (config::parse(json, "layer").is_null()) return {};
+  return Layer::from_config(json);
+}
 
 Tensors Bidirectional::call(const Tensors& x, Scope& s) const {
   check_mode(merge_mode);
@@ -87,7 +98,6 @@ void Bidirectional::fields(Fields& f) {
 }
 
 Tensor TimeDistributed::call(const Tensor& x, Scope& s) const {
-  constexpr int kAnyRank = 1 << 20;
   require_rank(x, 2, kAnyRank, "[batch, time, ...]");
   const int64_t batch = x.shape()[0], steps = x.shape()[1];
   std::vector<int64_t> dims(x.shape().begin() + 1, x.shape().end());
