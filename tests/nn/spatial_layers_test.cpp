@@ -110,63 +110,6 @@ TEST(Dropouts, KeepMeanAndVariance) {
   EXPECT_EQ(distance(Layer(nn::AlphaDropout{.rate = 0.3})(x), x), 0);
 }
 
-TEST(WeightNorm, BeginsAsTheLayerItself) {
-  const Tensor x = normal({3, 8, 9, 2});
-  random::seed(11);
-  Layer plain = nn::Conv2D{.filters = 4};
-  const Tensor y = plain(x);
-  random::seed(11);
-  Layer normed = nn::WeightNorm{.layer = nn::Conv2D{.filters = 4}};
-  const Tensor z = normed(x);
-  EXPECT_LT(distance(y, z), 1e-5);
-  EXPECT_EQ(normed.parameter_count(), plain.parameter_count() + 4);
-}
-
-TEST(WeightNorm, GivesEachOutputTheLengthG) {
-  Layer normed = nn::WeightNorm{.layer = nn::Dense{.units = 3, .use_bias = false}};
-  normed.build({5});
-  normed.variable("g").assign(tensor<float>({1, 2, 3}));
-  const Tensor kernel = normed(cast(eye(5), f32));
-  test::expect_near(norm(kernel, {.axes = {0}}), {1, 2, 3}, 1e-5);
-  // The gradient does not change the length of v: it stands at right angles to it.
-  const Tensor x = normal({7, 5});
-  const auto g = value_and_grad([&] { return sum(square(normed(x))); }, normed.trainable())().grads;
-  const Variable v = normed.variable("layer.kernel");
-  test::expect_near(sum(g[v] * v.value(), {.axes = {0}}), {0, 0, 0}, 2e-4);
-}
-
-TEST(SpectralNorm, BringsTheLargestSingularValueToOne) {
-  random::seed(3);
-  Layer normed =
-      nn::SpectralNorm{.layer = nn::Dense{.units = 6, .use_bias = false}, .power_iterations = 2};
-  const Tensor x = cast(eye(9), f32);
-  for (int i = 0; i < 60; ++i) normed(x, {.training = true}).evaluate();
-  const Tensor kernel = cast(normed(x), f64), square_of = matmul(transpose(kernel), kernel);
-  // The largest eigenvalue of K' K, by many steps from a vector of ones.
-  Tensor u = ones({6, 1}, f64);
-  for (int i = 0; i < 500; ++i) {
-    u = matmul(square_of, u);
-    u = u / norm(u);
-    u.evaluate();
-  }
-  EXPECT_NEAR(norm(matmul(kernel, u)).to_double(), 1, 1e-4);
-  // Outside of training the vector stays.
-  const auto before = normed.variable("vector_u").value().to_doubles();
-  normed(x).evaluate();
-  EXPECT_EQ(normed.variable("vector_u").value().to_doubles(), before);
-  EXPECT_EQ(normed.trainable().size(), 1u);
-}
-
-TEST(WeightWrappers, RefuseLayersWithoutAKernelAndAreSaved) {
-  EXPECT_EQ(message_of<ValueError>([] {
-              Layer(nn::WeightNorm{.layer = nn::Flatten{}})(normal({2, 3}));
-            }),
-            "layer: expected one with a kernel or embeddings, got flatten");
-  Layer normed = nn::SpectralNorm{.layer = nn::Conv2D{.filters = 3}};
-  const Layer again = Layer::from_config(normed.config());
-  EXPECT_EQ(again.config(), normed.config());
-}
-
 // --- facts of the notes --------------------------------------------------------------------------
 
 TEST(Convolution, OfAPictureOf32HasTheNotesSizes) {  // P4-04

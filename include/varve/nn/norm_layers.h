@@ -73,27 +73,32 @@ struct UnitNorm {
   void fields(Fields& f);
 };
 
-/// The part's weights as length times direction: kernel = g * v / |v| for each output (the last
-/// axis), g trained beside v. The part is any layer with a kernel, or an embedding. Variables: g
-/// [outputs], which begins as the length of the kernel; those of the part, which is called layer,
-/// hold v. Salimans & Kingma 2016.
+/// The part's weights as length times direction: kernel = g * v / |v| for each output, g trained
+/// beside v. The part is any layer with a kernel (of a recurrent layer the one on x), or an
+/// embedding. Outputs are the last axis; of a transposed convolution the filters; of a depthwise
+/// one channels and depth_multiplier together; of EinsumDense the kernel's axes that the result
+/// has. Inputs and results are the part's, masks and states too. Variables: g [outputs], which
+/// begins as the length of the first kernel, for a separable convolution depthwise_g and
+/// pointwise_g; those of the part, which is called layer, hold v. Salimans & Kingma 2016.
 struct WeightNorm {
   Wrapped layer = {};
   std::string name = {};
-  Tensor call(const Tensor& x, Scope& s) const;
-  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  Tensors call(const Tensors& x, Scope& s) const;
+  Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
 /// The part's weights divided by their largest singular value, as a matrix [.., outputs], which
-/// power iteration follows while training. Variables: vector_u [outputs], not trained; those of the
-/// part, which is called layer. Miyato et al. 2018.
+/// power iteration follows while training. Parts, outputs and results as WeightNorm. Variables:
+/// vector_u [outputs], not trained, which begins with 15 steps on the first kernel (for a separable
+/// convolution depthwise_vector_u and pointwise_vector_u); those of the part, which is called
+/// layer. Miyato et al. 2018.
 struct SpectralNorm {
   Wrapped layer = {};
   Dim power_iterations = 1;
   std::string name = {};
-  Tensor call(const Tensor& x, Scope& s) const;
-  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  Tensors call(const Tensors& x, Scope& s) const;
+  Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
