@@ -9,10 +9,11 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kName = "The layer's name; empty: its type and number.";
 constexpr const char* kFormat = "Where the channels lie.";
-constexpr const char* kAxes[] = {"", "[batch, steps, channels]", "[batch, height, width, channels]",
-                                 "[batch, depth, height, width, channels]"};
+constexpr const char* kInterpolation =
+    "nearest, linear (bilinear), cubic (bicubic) or area (the mean of what is covered).";
+constexpr const char* kTimes = "How many times as long the spatial axes get.";
+constexpr const char* kMirrored = "Mirrored elements on each side.";
 
 /// The first spatial axis.
 int first_axis(bool channels_first) { return channels_first ? 2 : 1; }
@@ -20,7 +21,7 @@ int first_axis(bool channels_first) { return channels_first ? 2 : 1; }
 template <int N>
 Tensor upsampled(const Tensor& x, const Extents<N>& size, bool channels_first,
                  Interpolation interpolation) {
-  require_rank(x, N + 2, N + 2, kAxes[N]);
+  require_rank(x, N + 2, N + 2, kSpatialAxes[N]);
   const int first = first_axis(channels_first);
   Tensor y = x;
   if (interpolation.kind == Interpolation::Kind::nearest) {
@@ -42,14 +43,19 @@ Tensor upsampled(const Tensor& x, const Extents<N>& size, bool channels_first,
 template <int N>
 Tensor padded(const Tensor& x, const char* what, const Padding& sides, bool channels_first,
               int sign, PadMode mode) {
-  require_rank(x, N + 2, N + 2, kAxes[N]);
-  if (sides.kind != Padding::Kind::sides || (sides.count != 1 && sides.count != N)) {
+  require_rank(x, N + 2, N + 2, kSpatialAxes[N]);
+  // Of one axis two numbers are its ends.
+  const auto& [first, second, third] = sides.sides;
+  const bool ends =
+      N == 1 && sides.count == 2 && first.low == first.high && second.low == second.high;
+  if (sides.kind != Padding::Kind::sides || (sides.count != 1 && sides.count != N && !ends)) {
     throw ValueError(std::string(what) + ": expected a number or " +
                      (N == 1 ? "a pair" : "one an axis") + ", got \"" + sides.to_string() + "\"");
   }
   std::vector<PadWidth> widths(N + 2);
   for (size_t i = 0; i < N; ++i) {
-    const Padding::Side& side = sides.sides[sides.count == 1 ? 0 : i];
+    const Padding::Side side =
+        ends ? Padding::Side(first.low, second.low) : sides.sides[sides.count == 1 ? 0 : i];
     if (side.low < 0 || side.high < 0)
       throw ValueError(std::string(what) + ": expected 0 or more, got " + sides.to_string());
     widths[i + static_cast<size_t>(first_axis(channels_first))] = {sign * side.low,
@@ -67,9 +73,9 @@ Tensor UpSampling1D::operator()(const Tensor& x, CallOptions options, Where wher
   return once(std::move(*this), x, options, where);
 }
 void UpSampling1D::fields(Fields& f) {
-  f("size", size, "How many times as long each axis gets.", {.min = 1});
-  f("interpolation", interpolation, "nearest, bilinear, bicubic or area.");
-  f("name", name, kName);
+  f("size", size, kTimes, {.min = 1});
+  f("interpolation", interpolation, kInterpolation);
+  f("name", name, kLayerName);
 }
 
 Tensor UpSampling2D::call(const Tensor& x, Scope&) const {
@@ -79,10 +85,10 @@ Tensor UpSampling2D::operator()(const Tensor& x, CallOptions options, Where wher
   return once(std::move(*this), x, options, where);
 }
 void UpSampling2D::fields(Fields& f) {
-  f("size", size, "How many times as long each axis gets.", {.min = 1});
+  f("size", size, kTimes, {.min = 1});
   f("data_format", data_format, kFormat);
-  f("interpolation", interpolation, "nearest, bilinear, bicubic or area.");
-  f("name", name, kName);
+  f("interpolation", interpolation, kInterpolation);
+  f("name", name, kLayerName);
 }
 
 Tensor UpSampling3D::call(const Tensor& x, Scope&) const {
@@ -92,14 +98,14 @@ Tensor UpSampling3D::operator()(const Tensor& x, CallOptions options, Where wher
   return once(std::move(*this), x, options, where);
 }
 void UpSampling3D::fields(Fields& f) {
-  f("size", size, "How many times as long each axis gets.", {.min = 1});
+  f("size", size, kTimes, {.min = 1});
   f("data_format", data_format, kFormat);
-  f("interpolation", interpolation, "nearest, bilinear, bicubic or area.");
-  f("name", name, kName);
+  f("interpolation", interpolation, kInterpolation);
+  f("name", name, kLayerName);
 }
 
 Tensor Resizing::call(const Tensor& input, Scope&) const {
-  require_rank(input, 4, 4, kAxes[2]);
+  require_rank(input, 4, 4, kSpatialAxes[2]);
   if (crop_to_aspect_ratio && pad_to_aspect_ratio) {
     throw ValueError("crop_to_aspect_ratio and pad_to_aspect_ratio: expected one of them");
   }
@@ -136,24 +142,25 @@ Tensor Resizing::operator()(const Tensor& x, CallOptions options, Where where) &
 void Resizing::fields(Fields& f) {
   f("height", height, "Rows of the result.", {.min = 1});
   f("width", width, "Columns of the result.", {.min = 1});
-  f("interpolation", interpolation, "nearest, bilinear, bicubic or area.");
+  f("interpolation", interpolation, kInterpolation);
   f("crop_to_aspect_ratio", crop_to_aspect_ratio, "Whether a centred part of the ratio is taken.");
   f("pad_to_aspect_ratio", pad_to_aspect_ratio, "Whether the image is padded to the ratio.");
   f("fill_value", fill_value, "What it is padded with.");
   f("antialias", antialias, "Whether smaller images are smoothed.");
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ZeroPadding1D::call(const Tensor& x, Scope&) const {
-  return padded<1>(x, "padding", padding, false, 1, "constant");
+  return padded<1>(x, "padding", padding, data_format.channels_first, 1, "constant");
 }
 Tensor ZeroPadding1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void ZeroPadding1D::fields(Fields& f) {
   f("padding", padding, "Zeros on each side.");
-  f("name", name, kName);
+  f("data_format", data_format, kFormat);
+  f("name", name, kLayerName);
 }
 
 Tensor ZeroPadding2D::call(const Tensor& x, Scope&) const {
@@ -165,7 +172,7 @@ Tensor ZeroPadding2D::operator()(const Tensor& x, CallOptions options, Where whe
 void ZeroPadding2D::fields(Fields& f) {
   f("padding", padding, "Zeros on each side.");
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ZeroPadding3D::call(const Tensor& x, Scope&) const {
@@ -177,18 +184,19 @@ Tensor ZeroPadding3D::operator()(const Tensor& x, CallOptions options, Where whe
 void ZeroPadding3D::fields(Fields& f) {
   f("padding", padding, "Zeros on each side.");
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ReflectionPadding1D::call(const Tensor& x, Scope&) const {
-  return padded<1>(x, "padding", padding, false, 1, "reflect");
+  return padded<1>(x, "padding", padding, data_format.channels_first, 1, "reflect");
 }
 Tensor ReflectionPadding1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void ReflectionPadding1D::fields(Fields& f) {
-  f("padding", padding, "Elements on each side.");
-  f("name", name, kName);
+  f("padding", padding, kMirrored);
+  f("data_format", data_format, kFormat);
+  f("name", name, kLayerName);
 }
 
 Tensor ReflectionPadding2D::call(const Tensor& x, Scope&) const {
@@ -198,9 +206,9 @@ Tensor ReflectionPadding2D::operator()(const Tensor& x, CallOptions options, Whe
   return once(std::move(*this), x, options, where);
 }
 void ReflectionPadding2D::fields(Fields& f) {
-  f("padding", padding, "Elements on each side.");
+  f("padding", padding, kMirrored);
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor ReflectionPadding3D::call(const Tensor& x, Scope&) const {
@@ -210,20 +218,21 @@ Tensor ReflectionPadding3D::operator()(const Tensor& x, CallOptions options, Whe
   return once(std::move(*this), x, options, where);
 }
 void ReflectionPadding3D::fields(Fields& f) {
-  f("padding", padding, "Elements on each side.");
+  f("padding", padding, kMirrored);
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Cropping1D::call(const Tensor& x, Scope&) const {
-  return padded<1>(x, "cropping", cropping, false, -1, "constant");
+  return padded<1>(x, "cropping", cropping, data_format.channels_first, -1, "constant");
 }
 Tensor Cropping1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void Cropping1D::fields(Fields& f) {
   f("cropping", cropping, "Elements that each side loses.");
-  f("name", name, kName);
+  f("data_format", data_format, kFormat);
+  f("name", name, kLayerName);
 }
 
 Tensor Cropping2D::call(const Tensor& x, Scope&) const {
@@ -235,7 +244,7 @@ Tensor Cropping2D::operator()(const Tensor& x, CallOptions options, Where where)
 void Cropping2D::fields(Fields& f) {
   f("cropping", cropping, "Elements that each side loses.");
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor Cropping3D::call(const Tensor& x, Scope&) const {
@@ -247,7 +256,7 @@ Tensor Cropping3D::operator()(const Tensor& x, CallOptions options, Where where)
 void Cropping3D::fields(Fields& f) {
   f("cropping", cropping, "Elements that each side loses.");
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 Tensor PixelShuffle::call(const Tensor& x, Scope&) const {
@@ -259,7 +268,7 @@ Tensor PixelShuffle::operator()(const Tensor& x, CallOptions options, Where wher
 void PixelShuffle::fields(Fields& f) {
   f("factor", factor, "Rows and columns that a pixel becomes.", {.min = 1});
   f("data_format", data_format, kFormat);
-  f("name", name, kName);
+  f("name", name, kLayerName);
 }
 
 }  // namespace varve::nn

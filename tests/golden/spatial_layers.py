@@ -85,6 +85,13 @@ def main():
     add({"type": "rms_norm"}, L.RMSNormalization(), line, ("scale",))
     add({"type": "unit_norm"}, L.UnitNormalization(), image)
     add({"type": "layer_norm"}, L.LayerNormalization(), line, ("gamma", "beta"))
+    for kind, N in (("zero_padding", "ZeroPadding%dD"), ("cropping", "Cropping%dD"), ("up_sampling", "UpSampling%dD")):
+        for axes, shape in ((1, line), (2, image), (3, volume)):
+            add({"type": f"{kind}{axes}d"}, getattr(L, N % axes)(), shape)  # as they are by default
+    add({"type": "zero_padding1d", "padding": [1, 2]}, L.ZeroPadding1D((1, 2)), line)
+    add({"type": "zero_padding1d", "padding": [2, 0], "data_format": "channels_first"},
+        L.ZeroPadding1D((2, 0), data_format="channels_first"), line)
+    add({"type": "cropping1d", "cropping": [0, 3]}, L.Cropping1D((0, 3)), line)
     head = json.dumps({"keras": keras.__version__})[1:-1]
     lines = ",\n".join(json.dumps(c) for c in CASES)
     (HERE / "spatial_layers.json").write_text("{%s, \"layers\": [\n%s\n]}\n" % (head, lines))

@@ -21,8 +21,7 @@ struct UpSampling1D {
 };
 
 /// `size` times as many rows and columns: repeated ("nearest"), or interpolated between pixels'
-/// centres
-/// ("bilinear"; "bicubic" with a = -0.5, as Keras).
+/// centres ("bilinear"; "bicubic" with a = -0.5, as Keras).
 struct UpSampling2D {
   Extents<2> size = 2;
   DataFormat data_format = "channels_last";
@@ -61,9 +60,10 @@ struct Resizing {
   void fields(Fields& f);
 };
 
-/// Zeros around the spatial axis: as many on both sides, or {{low, high}}.
+/// Zeros around the spatial axis: as many on both sides, or {low, high}.
 struct ZeroPadding1D {
   Padding padding = 1;
+  DataFormat data_format = "channels_last";
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -93,9 +93,10 @@ struct ZeroPadding3D {
 };
 
 /// The elements beside the border mirrored, without the border itself, around the spatial axis: as
-/// many on both sides, or {{low, high}}.
+/// many on both sides, or {low, high}.
 struct ReflectionPadding1D {
   Padding padding = 1;
+  DataFormat data_format = "channels_last";
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -127,6 +128,7 @@ struct ReflectionPadding3D {
 /// Cuts elements off both ends of the spatial axis, counted as in ZeroPadding1D.
 struct Cropping1D {
   Padding cropping = 1;
+  DataFormat data_format = "channels_last";
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
@@ -145,7 +147,7 @@ struct Cropping2D {
 
 /// Cuts elements off both ends of the three spatial axes, counted as in ZeroPadding3D.
 struct Cropping3D {
-  Padding cropping = 0;
+  Padding cropping = 1;
   DataFormat data_format = "channels_last";
   std::string name = {};
   Tensor call(const Tensor& x, Scope& s) const;
