@@ -229,6 +229,16 @@ void Scope::update(std::string_view name, const Operand& value) {
                    did_you_mean(name, known), value.where().to_string());
 }
 
+Tensor Scope::part_variable(std::string_view part, std::string_view path) const {
+  std::vector<std::string> known;
+  for (const detail::Part& p : layer_.parts) {
+    if (p.name == part) return p.layer.variable(path).value();
+    known.push_back(p.name);
+  }
+  throw IndexError("the layer has called no part \"" + escaped(part) + "\"",
+                   known.empty() ? "call it first" : did_you_mean(part, known));
+}
+
 Outputs Scope::operator()(std::string_view name, const Layer& layer, const Tensors& x) {
   for (const detail::Part& p : layer_.parts) {
     if (p.name != name) continue;

@@ -1,5 +1,6 @@
 // Layers as handles: names, paths, sharing, freezing, copying, and what their errors say.
 #include "nn/helpers.h"
+#include "varve/ops/matmul.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
@@ -221,6 +222,29 @@ TEST(Layer, AVariableKeepsItsShape) {
               layer(normal({2, 4}));
             }),
             "variable \"w\": made with shape [3], now asked for with [4]");
+}
+
+/// An embedding whose table also multiplies the result.
+struct Tied {
+  std::string asked = "tokens";
+  Tensor call(const Tensor& ids, Scope& s) const {
+    const Tensor x = s("tokens", nn::Embedding{.input_dim = 7, .output_dim = 3}, ids);
+    return matmul(x, s.part_variable(asked, "embeddings"), {.transpose_b = true});
+  }
+};
+
+TEST(Layer, AVariableOfAPartServesTwice) {
+  Layer tied = Tied{};
+  const Tensor y = tied(arange(7)), table = tied.variable("tokens.embeddings").value();
+  EXPECT_LT(test::distance(y, matmul(table, table, {.transpose_b = true})), 1e-6);
+  EXPECT_EQ(tied.variables().size(), 1u);
+  try {
+    Layer(Tied{"token"})(arange(7));
+    FAIL();
+  } catch (const IndexError& e) {
+    EXPECT_EQ(e.message(), "the layer has called no part \"token\"");
+    EXPECT_NE(e.hint().find("tokens"), std::string::npos);
+  }
 }
 
 TEST(Layer, UpdatesAVariableWithoutTrainingIt) {

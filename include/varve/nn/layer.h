@@ -239,6 +239,10 @@ class Scope {
   Tensor variable(std::string_view name, const Shape& shape, VariableOptions options = {});
   /// Assigns a variable of this layer (running statistics). No gradient flows through it.
   void update(std::string_view name, const Operand& value);
+  /// The value of a part's variable, for weights that serve twice: s.part_variable("tokens",
+  /// "embeddings"). The path is one within the part. Throws IndexError where this layer has not
+  /// called such a part yet, or the part has no such variable.
+  Tensor part_variable(std::string_view part, std::string_view path) const;
   /// Adds a scalar to the loss.
   void add_loss(const Operand& penalty);
   /// Calls a part. The first call keeps the layer under that name; later ones use the kept one.
