@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "formats/file.h"
-#include "nn/layer_state.h"
 #include "varve/ops/shape.h"
 #include "varve/zoo_text.h"
 
@@ -21,7 +20,6 @@ class Weights {
   int64_t header(size_t i) const { return header_[i]; }
   const formats::Source& source() const { return source_; }
   void skip(int64_t count) { at_ += 4 * count; }
-  bool at_end() const { return at_ == source_.size(); }
   /// The next matrix, [rows, columns], or `rows` numbers where columns is 0.
   Tensor next(int64_t rows, int64_t columns = 0) {
     const Shape shape = columns ? Shape{rows, columns} : Shape{rows};
@@ -80,7 +78,7 @@ Model load_llama2c(std::string_view path) {
     for (int64_t i = 0; i < layers; ++i) {
       const std::string part = "layer" + std::to_string(i) + "_" + name;
       // [out, in] there, [in, out] here.
-      set(part + (columns ? ".kernel" : ".weight"),
+      set(part + (columns ? ".kernel" : ".scale"),
           columns ? transpose(w.next(rows, columns)) : w.next(rows));
     }
   };
@@ -94,7 +92,7 @@ Model load_llama2c(std::string_view path) {
   each_layer("w1", hidden, units);
   each_layer("w2", units, hidden);
   each_layer("w3", hidden, units);
-  set("norm.weight", w.next(units));
+  set("norm.scale", w.next(units));
   w.skip(context * (units / heads));  // tables of cosines and sines, which are computed here
   if (!tied) set("output.kernel", transpose(w.next(vocabulary, units)));
   return model;

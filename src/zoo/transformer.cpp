@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "nn/layer_state.h"
 #include "varve/nn/layers.h"
 #include "varve/ops/attention.h"
 #include "varve/ops/indexing.h"
@@ -21,14 +20,6 @@ void require_ids(const Tensor& ids) {
   if (ids.rank() == 2 && is_integer(ids.dtype())) return;
   throw ShapeError("expected integer ids [batch, time], got " + std::string(name_of(ids.dtype())) +
                    ids.shape().to_string());
-}
-
-/// The table of a part that is an Embedding and was called.
-Tensor table_of(Scope& s, const char* part) {
-  for (const detail::Part& p : s.layer().parts) {
-    if (p.name == part) return p.layer.variable("embeddings").value();
-  }
-  throw InternalError(std::string("no part \"") + part + "\" was called");
 }
 
 Tensor dropped_in(Scope& s, const std::string& name, const Tensor& x, double rate) {
@@ -75,7 +66,7 @@ Tensor GPT::call(const Tensor& ids, Scope& s) const {
     x = x + dropped_in(s, h + "mlp_dropout", m, dropout);
   }
   x = norm("ln_f", x);
-  if (tied) return matmul(x, table_of(s, "wte"), {.transpose_b = true});
+  if (tied) return matmul(x, s.part_variable("wte", "embeddings"), {.transpose_b = true});
   return s("head", nn::Dense{.units = vocabulary, .use_bias = false, .kernel_initializer = kSmall},
            x);
 }
@@ -134,7 +125,7 @@ Tensor Transformer::call(const Tensors& x, Scope& s) const {
           masked ? Tensors{y, memory, mask} : Tensors{y, memory})
             .only();
   }
-  if (shared) return matmul(y, table_of(s, "tokens"), {.transpose_b = true});
+  if (shared) return matmul(y, s.part_variable("tokens", "embeddings"), {.transpose_b = true});
   return s("out", nn::Dense{.units = target_vocabulary}, y);
 }
 void Transformer::fields(Fields& f) {
@@ -153,23 +144,12 @@ void Transformer::fields(Fields& f) {
 
 // ---- Llama ----
 
-namespace {
-
-struct RmsNorm {
-  Real epsilon = 1e-5;
-  Tensor call(const Tensor& x, Scope& s) const {
-    const Tensor weight = s.variable("weight", {x.shape()[-1]}, {.initializer = "ones"});
-    return x * rsqrt(mean(square(x), {.axes = {-1}, .keep_dims = true}) + epsilon) * weight;
-  }
-};
-
-}  // namespace
-
 Tensor Llama::call(const Tensor& ids, Scope& s) const {
   require_ids(ids);
   const auto dense = [](int64_t n) {
     return nn::Dense{.units = n, .use_bias = false, .kernel_initializer = kSmall};
   };
+  const nn::RMSNorm norm{.epsilon = epsilon};
   Tensor x = s(
       "tokens",
       nn::Embedding{.input_dim = vocabulary, .output_dim = units, .embeddings_initializer = kSmall},
@@ -177,7 +157,7 @@ Tensor Llama::call(const Tensor& ids, Scope& s) const {
   for (int64_t i = 0; i < layers; ++i) {
     const std::string h = "layer" + std::to_string(i) + "_";
     const int64_t batch = x.shape()[0], time = x.shape()[1], size = units / heads;
-    const Tensor a = s(h + "attention_norm", RmsNorm{epsilon}, x);
+    const Tensor a = s(h + "attention_norm", norm, x);
     const auto split_heads = [&](const char* part, int64_t count) -> Tensor {
       return reshape(s(h + part, dense(count * size), a), {batch, time, count, size});
     };
@@ -187,12 +167,12 @@ Tensor Llama::call(const Tensor& ids, Scope& s) const {
                  v = split_heads("wv", key_heads);
     const Tensor seen = attention(q, k, v, {.causal = true});
     x = x + s(h + "wo", dense(units), reshape(seen, {batch, time, units}));
-    const Tensor m = s(h + "ffn_norm", RmsNorm{epsilon}, x);
+    const Tensor m = s(h + "ffn_norm", norm, x);
     const Tensor gated = silu(s(h + "w1", dense(hidden), m)) * s(h + "w3", dense(hidden), m);
     x = x + s(h + "w2", dense(units), gated);
   }
-  x = s("norm", RmsNorm{epsilon}, x);
-  if (tied) return matmul(x, table_of(s, "tokens"), {.transpose_b = true});
+  x = s("norm", norm, x);
+  if (tied) return matmul(x, s.part_variable("tokens", "embeddings"), {.transpose_b = true});
   return s("output", dense(vocabulary), x);
 }
 void Llama::fields(Fields& f) {
@@ -203,7 +183,7 @@ void Llama::fields(Fields& f) {
   f("key_heads", key_heads, "Heads of keys and values, which divide the heads.", {.min = 1});
   f("units", units, "Numbers a token.", {.min = 1});
   f("hidden", hidden, "Width of the inner nets.", {.min = 1});
-  f("epsilon", epsilon, "Added to the mean square.", {.min = 0});
+  f("epsilon", epsilon, "Added to the mean square.", {.above = 0});
   f("tied", tied, "Whether the last layer's matrix is the table of tokens.");
   f("name", name, "The layer's name.");
 }
