@@ -204,8 +204,9 @@ ViT::operator Model() const {
                         .name = "patches"}(image);
   const int64_t places = x.shape()[1] * x.shape()[2];
   x = reshape(x, {-1, places, units.value});
-  // The class's token is the only row of a table, looked up once a sample.
-  const Tensor first = cast(slice(x, {{}, {0, 1}, {0, 1}}) * 0, i64);
+  // The class's token is the only row of a table, looked up once a sample: at index 0, whatever the
+  // image holds (0 times infinity or NaN would be none).
+  const Tensor pixel = slice(x, {{}, {0, 1}, {0, 1}}), first = cast(pixel < pixel, i64);
   const Tensor token = nn::Embedding{.input_dim = 1,
                                      .output_dim = units,
                                      .embeddings_initializer = "zeros",

@@ -1,8 +1,10 @@
 // Networks of sequences: published counts, training when small, and a trained one's own words.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "support/errors.h"
 #include "support/folder.h"
@@ -194,6 +196,28 @@ TEST(Text, SmallOnesLearnEightSamplesByHeart) {
                   .classes = 4,
                   .input = {8, 8, 3}},
          images({8, 8, 3}), classes(4));
+}
+
+TEST(Text, AClassTokenIsThereWhateverTheImageHolds) {
+  const Model m = zoo::ViT{.patch = 4,
+                           .layers = 1,
+                           .heads = 2,
+                           .units = 8,
+                           .hidden = 8,
+                           .classes = 3,
+                           .input = {8, 8, 1}};
+  const Tensor sound = images({8, 8, 1});
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  // The second image begins with no number: it has no result, the others theirs.
+  const Tensor hurt = where(reshape(arange(8) == 1, {8, 1, 1, 1}), kNaN, sound);
+  const auto y = Tensor(m(hurt)).to_doubles(), expected = Tensor(m(sound)).to_doubles();
+  for (size_t i = 0; i < y.size(); ++i) {
+    if (i / 3 == 1) {
+      EXPECT_TRUE(std::isnan(y[i]));
+    } else {
+      EXPECT_NEAR(y[i], expected[i], 1e-6);
+    }
+  }
 }
 
 TEST(Text, TransformersAreCausalAndHeedPadding) {
