@@ -291,9 +291,9 @@ struct L1L2 {
   void fields(Fields& f);
 };
 
-/// Weights of each unit (along `axis`, the inputs of a dense kernel) are scaled down to a length of
-/// max_value where they are longer. For kernels of convolutions: axes = {0, 1, 2}. Srebro &
-/// Shraibman 2005, Srivastava et al. 2014.
+/// Weights of each unit (along `axes`, Keras' axis; {0}: the inputs of a dense kernel) are scaled
+/// down to a length of max_value where they are longer. For kernels of convolutions: axes = {0, 1,
+/// 2}. Srebro & Shraibman 2005, Srivastava et al. 2014.
 struct MaxNorm {
   Real max_value = 2;
   std::vector<int> axes = {0};

@@ -52,8 +52,9 @@ struct RMSNorm {
   void fields(Fields& f);
 };
 
-/// x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta. AlexNet:
-/// size 5, alpha 5e-4, beta 0.75, bias 2. No variables. Krizhevsky et al. 2012.
+/// x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta. Of an even
+/// size the odd neighbour is the next channel, as in ONNX; in PyTorch it is the one before.
+/// AlexNet: size 5, alpha 5e-4, beta 0.75, bias 2. No variables. Krizhevsky et al. 2012.
 struct LocalResponseNorm {
   Dim size = 5;
   Real alpha = 1e-4, beta = 0.75, bias = 1;
