@@ -103,7 +103,7 @@ Tensors Attention::call(const Tensors& x, Scope& s) const {
   const DType dtype = weight_type(in.query);
   const int64_t size = in.query.shape()[2], key_size = in.key.shape()[2], keys = in.key.shape()[1];
   const auto kernel = [&](const char* called, const Shape& shape) {
-    return fitted(s, called, shape, 0, 1, {.initializer = kernel_initializer, .dtype = dtype});
+    return fitted(s, called, shape, 0, 1, weight(kernel_initializer, dtype));
   };
   const auto finish = [&](const Tensor& all) {
     return weighted(all, in, causal, dropout, return_attention_scores, s);
@@ -111,8 +111,7 @@ Tensors Attention::call(const Tensors& x, Scope& s) const {
   if (score == "additive") {
     const int64_t width = units > 0 ? units.value : size;
     const Tensor w = kernel("kernel", {size + key_size, width});
-    const Tensor scale =
-        s.variable("scale", {width}, {.initializer = kernel_initializer, .dtype = dtype});
+    const Tensor scale = s.variable("scale", {width}, weight(kernel_initializer, dtype));
     // W [q; k] is W's upper rows on q and its lower ones on k.
     return finish(additive_scores(matmul(in.query, ops::narrow(w, 0, 0, size)),
                                   matmul(in.key, ops::narrow(w, 0, size, key_size)), scale));
@@ -148,8 +147,8 @@ Tensors AdditiveAttention::call(const Tensors& x, Scope& s) const {
   const AttentionInputs in(x, 2);
   Tensor scale;
   if (use_scale) {
-    scale = s.variable("scale", {in.query.shape()[2]},
-                       {.initializer = "glorot_uniform", .dtype = weight_type(in.query)});
+    scale =
+        s.variable("scale", {in.query.shape()[2]}, weight("glorot_uniform", weight_type(in.query)));
   }
   return weighted(additive_scores(in.query, in.key, scale), in, causal, dropout,
                   return_attention_scores, s);
@@ -184,16 +183,14 @@ struct Heads {
 
   Tensor projected(const char* what, const Tensor& x, int64_t size) const {
     const std::string called = what;
-    const Tensor kernel = fitted(s, called + "_kernel", {x.shape()[2], size}, 0, 1,
-                                 {.initializer = layer.kernel_initializer,
-                                  .dtype = dtype,
-                                  .regularizer = layer.kernel_regularizer});
+    const Tensor kernel = fitted(
+        s, called + "_kernel", {x.shape()[2], size}, 0, 1,
+        weight(layer.kernel_initializer, dtype, layer.kernel_regularizer, layer.kernel_constraint));
     MatmulOptions options;
     if (layer.use_bias) {
-      options.bias = s.variable(called + "_bias", {size},
-                                {.initializer = layer.bias_initializer,
-                                 .dtype = dtype,
-                                 .regularizer = layer.bias_regularizer});
+      options.bias = s.variable(
+          called + "_bias", {size},
+          weight(layer.bias_initializer, dtype, layer.bias_regularizer, layer.bias_constraint));
     }
     return matmul(cast(x, dtype), kernel, options);
   }
@@ -309,6 +306,8 @@ void MultiHeadAttention::fields(Fields& f) {
   f("bias_initializer", bias_initializer, "How the biases begin.");
   f("kernel_regularizer", kernel_regularizer, "Penalty on the kernels.");
   f("bias_regularizer", bias_regularizer, "Penalty on the biases.");
+  f("kernel_constraint", kernel_constraint, "What the kernels are brought back to.");
+  f("bias_constraint", bias_constraint, "What the biases are brought back to.");
   f("causal", causal, "Whether a query sees earlier places alone.");
   f("return_attention_scores", return_attention_scores, "Whether the weights are given, too.");
   f("num_key_heads", num_key_heads, "Heads of keys and values; 0: num_heads.", {.min = 0});

@@ -178,6 +178,12 @@ std::vector<Constrained> constrained_layers(const Constraint& k, const Constrain
        affine},
       {"instance_norm", nn::InstanceNorm{.beta_constraint = b, .gamma_constraint = k}, image,
        affine},
+      {"multi_head_attention",
+       nn::MultiHeadAttention{
+           .num_heads = 2, .key_dim = 2, .kernel_constraint = k, .bias_constraint = b},
+       line,
+       {"query_kernel", "query_bias", "key_kernel", "key_bias", "value_kernel", "value_bias",
+        "output_kernel", "output_bias"}},
       {"prelu", nn::PReLU{.alpha_initializer = weights, .alpha_constraint = k}, {8, 4}, {"alpha"}},
   };
 }
@@ -194,7 +200,7 @@ int times_out_of_bounds(const Constrained& c, const Layer& layer) {
       const Variables found = state.model().variables("*." + name);
       ASSERT_EQ(found.size(), 1u) << name;
       const Tensor v = found[0].value();
-      const bool bias = name == "bias" || name == "beta";
+      const bool bias = name.ends_with("bias") || name == "beta";
       times +=
           bias ? min(v).to_double() < 0 : max(norm(v, {.axes = {0}})).to_double() > 0.25 + 1e-6;
     }

@@ -64,6 +64,7 @@ struct MultiHeadAttention {
   Dim output_size = 0;
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Constraint kernel_constraint = {}, bias_constraint = {};
   bool causal = false, return_attention_scores = false;
   Dim num_key_heads = 0;
   bool rotary = false;
