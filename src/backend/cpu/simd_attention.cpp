@@ -206,11 +206,6 @@ HWY_INLINE void scale_row(float* x, int64_t count, float factor) {
     store_part(hn::Mul(load_part(x + i, n), constant(factor)), x + i, n);
   });
 }
-HWY_INLINE void add_scaled(float* y, const float* x, float factor, int64_t count) {
-  along(count, [&](int64_t i, size_t n) HWY_ATTR {
-    store_part(hn::MulAdd(load_part(x + i, n), constant(factor), load_part(y + i, n)), y + i, n);
-  });
-}
 
 }  // namespace
 
@@ -239,10 +234,12 @@ void forward_few(const AttentionShape& s, const AttentionForward& f, int64_t i) 
     }
     update(scores, s.queries, tile.keys, run);
     if (s.kept < 1) drop(s, f, head, tile, scores);
+    const float* values[kKeys];
+    for (int64_t c = 0; c < tile.keys; ++c) values[c] = v + (k0 + c) * v_step;
     for (int64_t r = 0; r < s.queries; ++r) {
-      scale_row(y + r * step, s.value_size, run.factor[r]);
-      for (int64_t c = 0; c < tile.keys; ++c)
-        add_scaled(y + r * step, v + (k0 + c) * v_step, scores[r * kKeys + c], s.value_size);
+      float* to = y + r * step;
+      scale_row(to, s.value_size, run.factor[r]);
+      weighted_rows(to, values, scores + r * kKeys, tile.keys, s.value_size, true);
     }
   }
   for (int64_t r = 0; r < s.queries; ++r)
