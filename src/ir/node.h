@@ -43,6 +43,19 @@ struct Node {
 };
 using NodeRef = std::shared_ptr<const Node>;
 
+/// What a node computes, wherever its inputs come from: of a graph's node or a live one, and valid
+/// as long as that is.
+struct Operation {
+  const OpDef* op;
+  const Attributes& attributes;
+  const Types& outputs;
+  const Site& site;
+
+  template <class AnyNode>
+  Operation(const AnyNode& n)
+      : op(n.op), attributes(n.attributes), outputs(n.outputs), site(n.site) {}
+};
+
 }  // namespace varve::ir
 
 namespace varve::detail {

@@ -12,7 +12,6 @@ namespace {
 
 using backend::Arguments;
 using backend::Kernel;
-using ir::GraphNode;
 using ir::TensorType;
 
 int64_t bytes_of(const TensorType& t) { return t.shape.size() * size_of(t.dtype); }
@@ -21,7 +20,7 @@ int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 /// One body of a control node.
 class Body {
  public:
-  Body(const GraphNode& node, const char* name, backend::KernelSet set, int threads) {
+  Body(const ir::Operation& node, const char* name, backend::KernelSet set, int threads) {
     const ir::Graph& graph = *node.attributes.get<ir::GraphRef>(name);
     PlanRoles roles;
     roles.results = static_cast<int>(graph.outputs.size());
@@ -56,7 +55,7 @@ void guarded(const Arguments& a, F f) noexcept {
 
 class Cond final : public Kernel {
  public:
-  Cond(const GraphNode& node, backend::KernelSet set, int threads)
+  Cond(const ir::Operation& node, backend::KernelSet set, int threads)
       : then_(node, "then", set, threads),
         else_(node, "else", set, threads),
         results_(node.outputs.size()) {}
@@ -76,7 +75,7 @@ class Cond final : public Kernel {
 /// other), and the addresses of a step's operands.
 class LoopScratch {
  public:
-  LoopScratch(const GraphNode& node, size_t carried, size_t inputs, size_t results)
+  LoopScratch(const ir::Operation& node, size_t carried, size_t inputs, size_t results)
       : inputs_(inputs), results_(results) {
     for (size_t i = 0; i < carried; ++i) {
       offsets_.push_back(bytes_);
@@ -114,7 +113,7 @@ void copy(void* to, const void* from, int64_t bytes) {
 
 class Scan final : public Kernel {
  public:
-  Scan(const GraphNode& node, backend::KernelSet set, int threads)
+  Scan(const ir::Operation& node, backend::KernelSet set, int threads)
       : body_(node, "body", set, threads),
         carries_(static_cast<size_t>(node.attributes.integer("carries"))),
         xs_(static_cast<size_t>(node.attributes.integer("scanned"))),
@@ -162,7 +161,7 @@ class Scan final : public Kernel {
 
 class While final : public Kernel {
  public:
-  While(const GraphNode& node, backend::KernelSet set, int threads)
+  While(const ir::Operation& node, backend::KernelSet set, int threads)
       : condition_(node, "condition", set, threads),
         body_(node, "body", set, threads),
         state_(node, node.outputs.size(), body_.inputs(), node.outputs.size()),
@@ -195,7 +194,7 @@ class While final : public Kernel {
 
 bool is_control(const ir::OpDef& op) { return op.traits.body && !op.decompose; }
 
-std::unique_ptr<Kernel> prepare_control(const GraphNode& node, backend::KernelSet set,
+std::unique_ptr<Kernel> prepare_control(const ir::Operation& node, backend::KernelSet set,
                                         int threads) {
   const std::string_view name = node.op->name;
   if (name == "cond") return std::make_unique<Cond>(node, set, threads);

@@ -10,7 +10,7 @@ namespace varve::runtime {
 /// Whether the executor runs this op by plans of its bodies.
 bool is_control(const ir::OpDef& op);
 /// The prepared node: plans of its bodies and the loop around them. Operands are row-major.
-std::unique_ptr<backend::Kernel> prepare_control(const ir::GraphNode& node, backend::KernelSet set,
+std::unique_ptr<backend::Kernel> prepare_control(const ir::Operation& node, backend::KernelSet set,
                                                  int threads);
 
 }  // namespace varve::runtime

@@ -24,7 +24,7 @@ std::vector<ir::Array> allocated(const ir::Types& types) {
   return arrays;
 }
 
-std::vector<ir::Array> run_plan(const Plan& plan, const ir::GraphNode& node,
+std::vector<ir::Array> run_plan(const Plan& plan, const ir::Operation& node,
                                 std::span<const ir::TensorType> types,
                                 std::span<const ir::Array> inputs) {
   std::vector<ir::Array> in(inputs.begin(), inputs.end()), out = allocated(node.outputs);
@@ -51,7 +51,7 @@ ExecuteScope::ExecuteScope(ExecuteOptions o) : before_(options) { options = o; }
 ExecuteScope::~ExecuteScope() { options = before_; }
 ExecuteOptions execute_options() { return options; }
 
-void raise_fault(const ir::GraphNode& node, const backend::Fault& fault) {
+void raise_fault(const ir::Operation& node, const backend::Fault& fault) {
   if (fault.thrown) {
     try {
       std::rethrow_exception(fault.thrown);
@@ -68,7 +68,7 @@ void raise_fault(const ir::GraphNode& node, const backend::Fault& fault) {
                    "", node.site.to_string());
 }
 
-std::optional<ir::Array> view_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+std::optional<ir::Array> view_of(const ir::Operation& node, std::span<const ir::TensorType> types,
                                  std::span<const ir::Array> inputs) {
   if (!node.op->view) return std::nullopt;
   auto v = node.op->view({*node.op, types, node.attributes}, node.outputs[0], inputs[0].strides);
@@ -77,7 +77,7 @@ std::optional<ir::Array> view_of(const ir::GraphNode& node, std::span<const ir::
   return ir::Array{inputs[0].storage, offset, std::move(v->strides)};
 }
 
-std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+std::vector<ir::Array> run_node(const ir::Operation& node, std::span<const ir::TensorType> types,
                                 std::span<const ir::Array> inputs) {
   if (auto view = view_of(node, types, inputs)) return {std::move(*view)};
   const auto prepared = prepared_node(node, types, inputs, options.kernels, thread_count());
@@ -208,8 +208,6 @@ Pending collect(std::span<const Tensor> roots) {
   return p;
 }
 
-GraphNode flat(const Node& node) { return {node.op, {}, node.attributes, node.outputs, node.site}; }
-
 /// The elements of a value that is there, or a view of what is there: a row beside a matrix, say.
 std::optional<Array> at_hand(const Value& v) {
   if (v.computed()) return v.array;
@@ -221,7 +219,7 @@ std::optional<Array> at_hand(const Value& v) {
     types.push_back(input->type);
     inputs.push_back(input->array);
   }
-  return runtime::view_of(flat(*v.node), types, inputs);
+  return runtime::view_of(*v.node, types, inputs);
 }
 
 /// A value whose inputs are all there is computed without a list of what is pending; false: it is
@@ -245,7 +243,7 @@ bool evaluate_alone(const ValueRef& v) {
     }
     node = v->node;
   }
-  const std::vector<Array> outputs = runtime::run_node(flat(*node), types, inputs);
+  const std::vector<Array> outputs = runtime::run_node(*node, types, inputs);
   const std::lock_guard lock(values_mutex());
   // The value that was first made for the node may be another one, which somebody holds.
   for (const ValueRef& value : {v, node->results[0].lock()}) {
@@ -273,7 +271,7 @@ void evaluate(std::span<const Tensor> roots) {
     std::vector<Array> inputs;
     for (const ValueRef& v : node.inputs) types.push_back(v->type);
     for (const Source& s : p.inputs[i]) inputs.push_back(p.elements(s));
-    std::vector<Array> outputs = runtime::run_node(flat(node), types, inputs);
+    std::vector<Array> outputs = runtime::run_node(node, types, inputs);
     for (size_t o = 0; o < outputs.size(); ++o) {
       ValueRef v = node.results[o].lock();
       // Held by a user, or needed again when what is kept is differentiated.

@@ -28,17 +28,17 @@ class ExecuteScope {
 ExecuteOptions execute_options();
 
 /// The output of a node that only views its input; none where it has to be computed.
-std::optional<ir::Array> view_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+std::optional<ir::Array> view_of(const ir::Operation& node, std::span<const ir::TensorType> types,
                                  std::span<const ir::Array> inputs);
 
 /// Runs a node on given elements; views where the op allows it. Outputs come in the op's order.
-std::vector<ir::Array> run_node(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+std::vector<ir::Array> run_node(const ir::Operation& node, std::span<const ir::TensorType> types,
                                 std::span<const ir::Array> inputs);
 
 /// Runs a graph; one array a graph output.
 std::vector<ir::Array> run_graph(const ir::Graph& graph, std::span<const ir::Array> inputs);
 
 /// The error that a kernel's fault stands for.
-[[noreturn]] void raise_fault(const ir::GraphNode& node, const backend::Fault& fault);
+[[noreturn]] void raise_fault(const ir::Operation& node, const backend::Fault& fault);
 
 }  // namespace varve::runtime

@@ -8,7 +8,7 @@
 
 namespace varve::runtime {
 
-Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inputs,
+Prepared prepare(const ir::Operation& node, std::span<const backend::Layout> inputs,
                  std::span<const backend::Layout> outputs, backend::KernelSet set, int threads) {
   Prepared p;
   p.pack.assign(inputs.size(), false);
@@ -59,7 +59,7 @@ std::unique_ptr<backend::Kernel> prepare_copy(const backend::Layout& from,
   return std::move(c.kernel);
 }
 
-void no_kernel(const ir::GraphNode& node, const std::vector<std::string>& declined) {
+void no_kernel(const ir::Operation& node, const std::vector<std::string>& declined) {
   std::string why;
   for (const std::string& d : declined) why += (why.empty() ? "" : "; ") + d;
   throw UnsupportedError(

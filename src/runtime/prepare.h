@@ -22,7 +22,7 @@ struct Prepared {
 
 /// The best kernel for a node: a backend's for the strides as they are, else a backend's for packed
 /// inputs, else the reference. `kernel` is null where only a decomposition helps.
-Prepared prepare(const ir::GraphNode& node, std::span<const backend::Layout> inputs,
+Prepared prepare(const ir::Operation& node, std::span<const backend::Layout> inputs,
                  std::span<const backend::Layout> outputs, backend::KernelSet set, int threads);
 
 /// The kernel that copies one layout to another of the same type and shape.
@@ -30,6 +30,6 @@ std::unique_ptr<backend::Kernel> prepare_copy(const backend::Layout& from,
                                               const backend::Layout& to, backend::KernelSet set,
                                               int threads);
 /// UnsupportedError that says which kernels declined and why.
-[[noreturn]] void no_kernel(const ir::GraphNode& node, const std::vector<std::string>& declined);
+[[noreturn]] void no_kernel(const ir::Operation& node, const std::vector<std::string>& declined);
 
 }  // namespace varve::runtime

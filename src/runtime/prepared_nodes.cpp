@@ -32,7 +32,7 @@ struct Remembered {
   std::shared_ptr<PreparedNode> prepared;
   bool met_again = false;
 
-  bool fits(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+  bool fits(const ir::Operation& node, std::span<const ir::TensorType> types,
             std::span<const ir::Array> arrays, backend::KernelSet from, int count) const {
     if (op != node.op || set != from || threads != count || inputs.size() != types.size())
       return false;
@@ -46,7 +46,7 @@ struct Remembered {
   }
 };
 
-size_t hash_of(const ir::GraphNode& node, std::span<const ir::TensorType> types,
+size_t hash_of(const ir::Operation& node, std::span<const ir::TensorType> types,
                std::span<const ir::Array> arrays) {
   // By name: addresses differ from run to run, and with them what falls on one place.
   size_t h = mix(std::hash<std::string_view>()(node.op->name), ir::hash(node.attributes));
@@ -69,7 +69,7 @@ int64_t arena_bytes_kept() {
   return bytes;
 }
 
-std::shared_ptr<PreparedNode> prepare_anew(const ir::GraphNode& node,
+std::shared_ptr<PreparedNode> prepare_anew(const ir::Operation& node,
                                            std::span<const Layout> inputs, backend::KernelSet set,
                                            int threads) {
   std::vector<Layout> outputs;
@@ -82,7 +82,7 @@ std::shared_ptr<PreparedNode> prepare_anew(const ir::GraphNode& node,
 /// A plan costs as much as many runs node by node: it is made for what comes a second time, and
 /// kept where all of a thread's hold little memory. Its results have the bits that they had node by
 /// node.
-std::unique_ptr<const Plan> plan_of(const ir::GraphNode& node,
+std::unique_ptr<const Plan> plan_of(const ir::Operation& node,
                                     std::span<const ir::TensorType> types, backend::KernelSet set,
                                     int threads) {
   constexpr int64_t kMostArena = int64_t{1} << 20, kMostArenas = int64_t{32} << 20;
@@ -97,14 +97,14 @@ std::unique_ptr<const Plan> plan_of(const ir::GraphNode& node,
 
 }  // namespace
 
-ir::Graph decomposition_of(const ir::GraphNode& node, std::span<const ir::TensorType> types) {
+ir::Graph decomposition_of(const ir::Operation& node, std::span<const ir::TensorType> types) {
   const ir::SiteScope site(node.site);
   return ir::trace_body(ir::Types(types.begin(), types.end()), [&](std::span<const Tensor> x) {
     return node.op->decompose(x, node.attributes);
   });
 }
 
-std::shared_ptr<const PreparedNode> prepared_node(const ir::GraphNode& node,
+std::shared_ptr<const PreparedNode> prepared_node(const ir::Operation& node,
                                                   std::span<const ir::TensorType> types,
                                                   std::span<const ir::Array> inputs,
                                                   backend::KernelSet set, int threads) {

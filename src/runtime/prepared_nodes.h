@@ -17,12 +17,12 @@ struct PreparedNode {
 
 /// How a node is run on inputs that lie so, made at most once as long as it is remembered. This
 /// thread's own; a few hundred are remembered.
-std::shared_ptr<const PreparedNode> prepared_node(const ir::GraphNode& node,
+std::shared_ptr<const PreparedNode> prepared_node(const ir::Operation& node,
                                                   std::span<const ir::TensorType> types,
                                                   std::span<const ir::Array> inputs,
                                                   backend::KernelSet set, int threads);
 
 /// The node's decomposition for inputs of these types.
-ir::Graph decomposition_of(const ir::GraphNode& node, std::span<const ir::TensorType> types);
+ir::Graph decomposition_of(const ir::Operation& node, std::span<const ir::TensorType> types);
 
 }  // namespace varve::runtime
