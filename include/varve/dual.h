@@ -42,6 +42,25 @@ template <class T>
 constexpr auto plain(const Dual<T>& x) {
   return plain(x.value);
 }
+// Of remainders, C's fmod is exact, and so is moving it to the sign of b but for rounding.
+/// Python's %: the sign of b.
+template <std::floating_point T>
+T remainder(T a, T b) {
+  const T r = std::fmod(a, b);
+  if (r == 0) return std::copysign(T(0), b);
+  return (r < 0) != (b < 0) ? r + b : r;
+}
+/// NumPy's npy_divmod: the quotient is made from the exact remainder, then snapped to an integer.
+template <std::floating_point T>
+T floor_divide(T a, T b) {
+  if (b == 0) return a / b;
+  const T r = std::fmod(a, b);
+  T q = (a - r) / b;
+  if (r != 0 && (r < 0) != (b < 0)) q -= 1;
+  if (q == 0) return std::copysign(T(0), a / b);
+  const T down = std::floor(q);
+  return q - down > T(0.5) ? down + 1 : down;
+}
 /// 0 with all its derivatives.
 template <class T>
 constexpr bool vanishes(const T& x) {
@@ -228,9 +247,21 @@ struct Dual {
   friend bool is_finite(const Dual& x) { return std::isfinite(x.plain()); }
   friend bool is_inf(const Dual& x) { return std::isinf(x.plain()); }
 
-  friend Dual floor_divide(const Dual& a, const Dual& b) { return floor(a / b); }
-  friend Dual remainder(const Dual& a, const Dual& b) { return a - floor_divide(a, b) * b; }
-  friend Dual fmod(const Dual& a, const Dual& b) { return a - trunc(a / b) * b; }
+  /// Exactly, as remainder and fmod are: the quotient's own rounding never crosses an integer.
+  friend Dual floor_divide(const Dual& a, const Dual& b) {
+    return a.constant(detail::floor_divide(a.plain(), b.plain()));
+  }
+  friend Dual remainder(const Dual& a, const Dual& b) {
+    using detail::remainder;
+    return a.less_multiples(b, remainder(a.value, b.value),
+                            detail::floor_divide(a.plain(), b.plain()));
+  }
+  friend Dual fmod(const Dual& a, const Dual& b) {
+    using std::fmod;
+    const T y = fmod(a.value, b.value);
+    // A whole number, whatever the rounding.
+    return a.less_multiples(b, y, std::nearbyint((a.plain() - detail::plain(y)) / b.plain()));
+  }
   /// a to the power b. By a: b a^(b - 1), 0 where b is 0; by b: a^b log(a), 0 where a is 0.
   friend Dual power(const Dual& a, const Dual& b) {
     using std::pow, std::log;
@@ -267,6 +298,11 @@ struct Dual {
  private:
   constexpr Dual chain(const T& y, const T& slope) const { return {y, derivative * slope}; }
   constexpr Dual constant(decltype(detail::plain(T())) y) const { return Dual(T(y)); }
+  /// y = this - whole * b.
+  constexpr Dual less_multiples(const Dual& b, const T& y,
+                                decltype(detail::plain(T())) whole) const {
+    return {y, detail::vanishes(b.derivative) ? derivative : derivative - T(whole) * b.derivative};
+  }
   /// a where it wins, this number otherwise, half of both where they are equal; NaN goes through.
   constexpr Dual extremum(const Dual& a, bool a_wins) const {
     if (a.plain() != a.plain()) return a;

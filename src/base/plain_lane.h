@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "base/pointwise.h"
+#include "varve/dual.h"
 
 namespace varve::plain {
 
@@ -125,14 +126,11 @@ Lane<T> minimum(Lane<T> a, Lane<T> b) {
   return a.v <= b.v || a.v != a.v ? a : b;
 }
 
-/// Python's %: the sign of b. C's fmod is exact, and so is moving it to the sign of b but for
-/// rounding.
+/// Python's %: the sign of b.
 template <class T>
 Lane<T> remainder(Lane<T> a, Lane<T> b) {
   if constexpr (std::is_floating_point_v<T>) {
-    const T r = std::fmod(a.v, b.v);
-    if (r == 0) return {std::copysign(T{0}, b.v)};
-    return {(r < 0) != (b.v < 0) ? r + b.v : r};
+    return {detail::remainder(a.v, b.v)};
   } else {
     if (b.v == 0 || wraps_when_divided(a.v, b.v)) return {T{0}};
     const T r = static_cast<T>(a.v % b.v);
@@ -149,17 +147,10 @@ Lane<T> cut_remainder(Lane<T> a, Lane<T> b) {
     return {static_cast<T>(a.v % b.v)};
   }
 }
-/// NumPy's npy_divmod: the quotient is made from the exact remainder, then snapped to an integer.
 template <class T>
 Lane<T> floor_divide(Lane<T> a, Lane<T> b) {
   if constexpr (std::is_floating_point_v<T>) {
-    if (b.v == 0) return {a.v / b.v};
-    const T r = std::fmod(a.v, b.v);
-    T q = (a.v - r) / b.v;
-    if (r != 0 && (r < 0) != (b.v < 0)) q -= 1;
-    if (q == 0) return {std::copysign(T{0}, a.v / b.v)};
-    const T down = std::floor(q);
-    return {q - down > T{0.5} ? down + 1 : down};
+    return {detail::floor_divide(a.v, b.v)};
   } else {
     const Lane<T> q = a / b;
     const bool cut_up =

@@ -104,6 +104,7 @@ const Binary kBinary[] = {
 };
 
 double value_of(const Tensor& t) { return t.to_double(); }
+bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
 struct Derivatives {
   double value, first, second;
@@ -154,6 +155,39 @@ TEST(Dual, OfEveryFunctionOfTwoIsTheLibrarysForwardMode) {
           std::string(f.name) + "(" + std::to_string(a) + ", " + std::to_string(b) + ")";
       expect_same(where, f.dual(D(a, 0.7), D(b, -0.4)),
                   f.second(DD(D(a, 0.7), D(0.7)), DD(D(b, -0.4), D(-0.4))), expected);
+    }
+  }
+}
+
+// 1 / 0.1 rounds to 10, and 0.1 is a little more than a tenth: nine whole ones fit.
+TEST(Dual, QuotientsAndRemaindersAreExact) {
+  EXPECT_EQ(floor_divide(D(1), D(0.1)).value, 9);
+  EXPECT_EQ(fmod(D(1), D(0.1)).value, std::fmod(1, 0.1));
+  EXPECT_EQ(remainder(D(-1), D(0.1)).value, std::fmod(-1, 0.1) + 0.1);
+  EXPECT_EQ(fmod(D(5), D(INFINITY)).value, 5);
+  EXPECT_EQ(remainder(D(-5), D(INFINITY)).value, INFINITY);
+  EXPECT_EQ(fmod(D(1e300), D(3)).value, std::fmod(1e300, 3));
+  const double places[] = {1, 0.1, 0.3, 0.7, -1, 6, -6.3, 3, 1e17, 1e-7, INFINITY, -INFINITY};
+  for (const Binary& f : kBinary) {
+    const std::string name = f.name;
+    if (name != "floor_divide" && name != "remainder" && name != "fmod") continue;
+    for (const double a : places) {
+      for (const double b : places) {
+        const std::string where = name + "(" + std::to_string(a) + ", " + std::to_string(b) + ")";
+        const Tensor expected = f.tensor(scalar(a, f64), scalar(b, f64));
+        const D got = f.dual(D(a, 0.7), D(b, -0.4));
+        EXPECT_TRUE(same_number(got.value, expected.to_double()))
+            << where << ": " << got.value << ", expected " << expected.to_double();
+        EXPECT_TRUE(same_number(f.second(DD(D(a)), DD(D(b))).value.value, expected.to_double()))
+            << where;
+        if (!std::isfinite(got.value)) continue;
+        const double slope =
+            value_of(jvp([&](const Tensors& t) -> Tensors { return f.tensor(t[0], t[1]); },
+                         {scalar(a, f64), scalar(b, f64)}, {scalar(0.7, f64), scalar(-0.4, f64)})
+                         .tangents[0]);
+        EXPECT_TRUE(same_number(got.derivative, slope))
+            << where << ": derivative " << got.derivative << ", expected " << slope;
+      }
     }
   }
 }
