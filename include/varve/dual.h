@@ -70,6 +70,11 @@ constexpr bool vanishes(const T& x) {
     return vanishes(x.value) && vanishes(x.derivative);
   }
 }
+/// The chain rule: a constant moves nothing, however steep the slope is.
+template <class T>
+constexpr T along(const T& derivative, const T& slope) {
+  return vanishes(derivative) ? T(0) : derivative * slope;
+}
 /// Half of both, in each part.
 template <class T>
 constexpr T middle(const T& a, const T& b) {
@@ -86,10 +91,11 @@ constexpr T middle(const T& a, const T& b) {
 /// carries second derivatives. Mixes with plain numbers, which are constants. Operators: + - * /,
 /// the comparisons (by value). Functions, found by their argument: those of the pointwise table of
 /// the library by their names there (abs, sqrt, exp, sigmoid, power, where ...), with the same
-/// derivatives where one has to be chosen: 0 at the kinks of abs and relu, halves to both of
-/// maximum and minimum where they are equal, 0 for the steps of floor and sign. Cost: one number
-/// in, N inputs need N passes; memory for one derivative beside each value. Example:
-/// derivative([](auto x) { return x * x; }, 3.0)    // 6
+/// values at infinities and NaN and the same derivatives where one has to be chosen: 0 at the kinks
+/// of abs and relu, halves to both of maximum and minimum where they are equal, 0 for the steps of
+/// floor and sign. What does not depend on x has derivative 0, even where a slope is infinite.
+/// Cost: one number in, N inputs need N passes; memory for one derivative beside each value.
+/// Example: derivative([](auto x) { return x * x; }, 3.0)    // 6
 template <class T>
 struct Dual {
   T value{};
@@ -116,11 +122,13 @@ struct Dual {
     return {a.value - b.value, a.derivative - b.derivative};
   }
   friend constexpr Dual operator*(const Dual& a, const Dual& b) {
-    return {a.value * b.value, a.derivative * b.value + a.value * b.derivative};
+    return {a.value * b.value,
+            detail::along(a.derivative, b.value) + detail::along(b.derivative, a.value)};
   }
   friend constexpr Dual operator/(const Dual& a, const Dual& b) {
     const T quotient = a.value / b.value;
-    return {quotient, (a.derivative - quotient * b.derivative) / b.value};
+    const T above = a.derivative - detail::along(b.derivative, quotient);
+    return {quotient, detail::vanishes(above) ? T(0) : above / b.value};
   }
   friend constexpr bool operator==(const Dual& a, const Dual& b) { return a.value == b.value; }
   friend constexpr auto operator<=>(const Dual& a, const Dual& b) { return a.value <=> b.value; }
@@ -131,7 +139,7 @@ struct Dual {
   friend constexpr Dual reciprocal(const Dual& x) { return T(1) / x; }
   friend constexpr Dual sign(const Dual& x) { return x.constant(detail::sign(x.plain())); }
   friend constexpr Dual abs(const Dual& x) {
-    return x.plain() < 0 ? -x : x.plain() == 0 ? x.chain(T(0) * x.value, T(0)) : x;
+    return x.plain() < 0 ? -x : x.plain() == 0 ? Dual() : x;
   }
   friend constexpr Dual relu(const Dual& x) {
     return x.plain() < 0 || x.plain() == 0 ? Dual() : x;  // NaN goes through
@@ -234,8 +242,19 @@ struct Dual {
     return x.chain(softplus(x.value), sigmoid(x.value));
   }
   friend Dual log_sigmoid(const Dual& x) { return -softplus(-x); }
-  friend Dual softsign(const Dual& x) { return x / (T(1) + abs(x)); }
-  friend Dual silu(const Dual& x) { return x * sigmoid(x); }
+  friend Dual softsign(const Dual& x) {
+    using std::abs;
+    const T size = T(1) + abs(x.value);
+    const T y = std::isinf(x.plain()) ? T(detail::sign(x.plain())) : x.value / size;
+    return x.chain(y, T(1) / (size * size));
+  }
+  friend Dual silu(const Dual& x) {
+    using detail::sigmoid;
+    const T s = sigmoid(x.value);
+    // At minus infinity the product would be -inf * 0.
+    const T y = std::isinf(x.plain()) ? x.plain() < 0 ? T(-0.) : x.value : x.value * s;
+    return x.chain(y, s * (T(1) + x.value * (T(1) - s)));
+  }
   friend Dual gelu(const Dual& x) { return T(0.5) * x * erfc(x * T(-std::numbers::sqrt2 / 2)); }
 
   friend Dual floor(const Dual& x) { return x.constant(std::floor(x.plain())); }
@@ -269,7 +288,7 @@ struct Dual {
     T slope = T(0);
     // At 0 to the power 0 the slope by a is 0; elsewhere b's own derivatives count, too.
     if (!detail::vanishes(b.value) && (a.plain() != 0 || b.plain() != 0))
-      slope = b.value * pow(a.value, b.value - T(1)) * a.derivative;
+      slope = detail::along(a.derivative, b.value * pow(a.value, b.value - T(1)));
     // A constant exponent must not ask for the logarithm of a negative number.
     if (a.plain() != 0 && !detail::vanishes(b.derivative))
       slope = slope + y * log(a.value) * b.derivative;
@@ -281,27 +300,32 @@ struct Dual {
   friend Dual atan2(const Dual& y, const Dual& x) {
     using std::atan2;
     const T r2 = x.value * x.value + y.value * y.value;
-    return {atan2(y.value, x.value), (x.value * y.derivative - y.value * x.derivative) / r2};
+    const bool still = detail::vanishes(y.derivative) && detail::vanishes(x.derivative);
+    const T turn = detail::along(y.derivative, x.value) - detail::along(x.derivative, y.value);
+    return {atan2(y.value, x.value), still ? T(0) : turn / r2};
   }
   friend constexpr Dual where(bool condition, const Dual& a, const Dual& b) {
     return condition ? a : b;
   }
   /// minimum(maximum(x, low), high); the derivative is x's where low <= x <= high.
   friend constexpr Dual clip(const Dual& x, const Dual& low, const Dual& high) {
-    const Dual& raised = x < low ? low : x;
-    return raised > high ? high : raised;
+    // NaN goes through, as a bound, too.
+    const Dual& raised = x < low || low.plain() != low.plain() ? low : x;
+    return raised > high || high.plain() != high.plain() ? high : raised;
   }
 
   /// The number itself, whatever the depth.
   constexpr auto plain() const { return detail::plain(value); }
 
  private:
-  constexpr Dual chain(const T& y, const T& slope) const { return {y, derivative * slope}; }
+  constexpr Dual chain(const T& y, const T& slope) const {
+    return {y, detail::along(derivative, slope)};
+  }
   constexpr Dual constant(decltype(detail::plain(T())) y) const { return Dual(T(y)); }
   /// y = this - whole * b.
   constexpr Dual less_multiples(const Dual& b, const T& y,
                                 decltype(detail::plain(T())) whole) const {
-    return {y, detail::vanishes(b.derivative) ? derivative : derivative - T(whole) * b.derivative};
+    return {y, derivative - detail::along(b.derivative, T(whole))};
   }
   /// a where it wins, this number otherwise, half of both where they are equal; NaN goes through.
   constexpr Dual extremum(const Dual& a, bool a_wins) const {

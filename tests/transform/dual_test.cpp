@@ -192,6 +192,70 @@ TEST(Dual, QuotientsAndRemaindersAreExact) {
   }
 }
 
+const double kSpecialPlaces[] = {0.,     -0.,    1,       -1,       0.5,       -0.5, 1e200,
+                                 -1e200, 1e-200, -1e-200, INFINITY, -INFINITY, NAN};
+
+void expect_the_librarys(const std::string& where, const D& got, const Tensor& value,
+                         const Tensor& slope) {
+  const auto near = [](double a, double b) {
+    return same_number(a, b) || std::abs(a - b) <= 1e-12 * std::abs(b);
+  };
+  EXPECT_TRUE(near(got.value, value.to_double()))
+      << where << ": " << got.value << ", expected " << value.to_double();
+  // Of what is no number there is no derivative either.
+  if (std::isnan(got.value)) return;
+  EXPECT_TRUE(near(got.derivative, slope.to_double()))
+      << where << ": derivative " << got.derivative << ", expected " << slope.to_double();
+}
+
+TEST(Dual, AtSpecialNumbersIsTheLibrarysForwardMode) {
+  for (const Unary& u : kUnary) {
+    for (const double x : kSpecialPlaces) {
+      // The limit, 1; the library multiplies infinity by 0 there.
+      if (u.tensor == varve::gelu && x == INFINITY) continue;
+      const auto expected = jvp([&](const Tensors& t) -> Tensors { return u.tensor(t[0]); },
+                                scalar(x, f64), scalar(1, f64));
+      expect_the_librarys(std::string(u.name) + "(" + std::to_string(x) + ")", u.dual(D(x, 1)),
+                          expected.value[0], expected.tangents[0]);
+    }
+  }
+}
+
+// One argument moves, the other is a constant.
+TEST(Dual, OfTwoAtSpecialNumbersIsTheLibrarysForwardMode) {
+  for (const Binary& f : kBinary) {
+    for (const double a : kSpecialPlaces) {
+      for (const double b : kSpecialPlaces) {
+        const std::string where =
+            std::string(f.name) + "(" + std::to_string(a) + ", " + std::to_string(b) + ")";
+        const auto by_first =
+            jvp([&](const Tensors& t) -> Tensors { return f.tensor(t[0], scalar(b, f64)); },
+                scalar(a, f64), scalar(1, f64));
+        expect_the_librarys(where + " by the first", f.dual(D(a, 1), D(b)), by_first.value[0],
+                            by_first.tangents[0]);
+        const auto by_second =
+            jvp([&](const Tensors& t) -> Tensors { return f.tensor(scalar(a, f64), t[0]); },
+                scalar(b, f64), scalar(1, f64));
+        expect_the_librarys(where + " by the second", f.dual(D(a), D(b, 1)), by_second.value[0],
+                            by_second.tangents[0]);
+      }
+    }
+  }
+}
+
+TEST(Dual, OfConstantsIsZero) {
+  const D x(3, 1), zero(0);
+  EXPECT_EQ((x + sqrt(zero)).derivative, 1);
+  EXPECT_EQ((x + rsqrt(zero) + log(zero) + 1 / zero + power(zero, 0.5)).derivative, 1);
+  EXPECT_EQ((x + asin(D(1)) + atanh(D(1)) + exp(D(1000)) + atan2(zero, zero)).derivative, 1);
+  EXPECT_EQ((D(INFINITY, 1) * 2).derivative, 2);
+  EXPECT_EQ((D(INFINITY, 1) / 2).derivative, 0.5);
+  EXPECT_EQ(second_derivative([](auto v) { return v * v + sqrt(decltype(v)(0)); }, 3.0), 2);
+  // By the plain number: the exponent moves, the base stands at 0.
+  EXPECT_EQ(derivative([](auto v) { return power(0, v); }, 0.5), 0);
+  EXPECT_TRUE(is_nan(clip(D(1, 1), NAN, 2)) && is_nan(clip(D(1, 1), 0, NAN)));
+}
+
 TEST(Dual, KnowsEveryFunctionOfRealNumbersInThePointwiseTable) {
   std::set<std::string> known{"select",     "clip",    "is_nan",       "is_finite",
                               "is_inf",     "equal",   "not_equal",    "less",
