@@ -59,7 +59,9 @@ struct ValueAndCotangents {
 using TensorsFunction = std::function<Tensors(const Tensors&)>;
 
 /// By which rules a Jacobian is taken: "forward" (an element of the arguments at a time), "reverse"
-/// (an element of the result at a time), or "auto": whichever takes fewer.
+/// (an element of the result at a time), or "auto": whichever takes fewer, or the other one where
+/// something in the function has no rule for it (a custom_derivative has no forward rule, a
+/// while_loop without a bound no reverse rule).
 struct DerivativeMode {
   enum class Kind : uint8_t { automatic, forward, reverse };
   Kind kind = Kind::automatic;
@@ -203,7 +205,9 @@ auto jacobian(F f, const Variables& variables, JacobianOptions options = {}) {
 /// d2 f / (d x[j...] d x[k...]). For several arguments an array of arrays: [a][b] by argument a,
 /// then b.
 /// Cost: forward over reverse mode, n passes for n elements in all arguments, each a small multiple
-/// of f; where only H v is wanted, hessian_vector_product takes one.
+/// of f; where only H v is wanted, hessian_vector_product takes one. Where there is no forward rule
+/// (custom_derivative, custom_op), reverse over reverse mode, at the same cost; where there is no
+/// reverse rule (while_loop without a bound), forward over forward mode, n^2 passes.
 template <class F>
 auto hessian(F f) {
   return [f](const std::convertible_to<Tensor> auto&... at) {
@@ -228,7 +232,7 @@ auto hessian(F f, const Variables& variables) {
 
 /// The Hessian of f, which returns one scalar, times vectors like its arguments, without the
 /// Hessian: forward over reverse mode (Pearlmutter 1994), a small multiple of f's cost whatever the
-/// number of elements.
+/// number of elements; by the other modes where there are no such rules, as hessian.
 GradientAndProducts hessian_vector_product(const TensorsFunction& f, const Tensors& at,
                                            const Tensors& vectors);
 /// The same by variables: `hessian_vector_product([&] { return loss(x, y); }, {w, b}, {v, u})`.

@@ -1,5 +1,7 @@
 #include "varve/derivatives.h"
 
+#include <exception>
+
 #include "base/error.h"
 #include "ir/frame.h"
 #include "ir/graph.h"
@@ -109,11 +111,36 @@ detail::Flat of_values(const std::function<Tensor()>& f, const Variables& variab
   };
 }
 
+/// first(), or second() where something on the way has no rule for the first mode.
+template <class F, class G>
+auto either(F first, G second) {
+  try {
+    return first();
+  } catch (const UnsupportedError&) {
+    const std::exception_ptr why = std::current_exception();
+    try {
+      return second();
+    } catch (const UnsupportedError&) {
+      std::rethrow_exception(why);
+    }
+  }
+}
+
 std::vector<Tensor> pulled_from_scalar(const Tensor& value, std::span<const Tensor> x) {
   const Tensor one = scalar(1, value.dtype());
   auto gradients = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
   for (size_t i = 0; i < x.size(); ++i) gradients[i] = or_zeros(gradients[i], x[i]);
   return gradients;
+}
+
+/// By reverse mode, or by forward mode, an element at a time, where there is no reverse rule.
+std::vector<Tensor> gradient_of_scalar(const Tensor& value, std::span<const Tensor> x) {
+  return either([&] { return pulled_from_scalar(value, x); },
+                [&] {
+                  auto row = transform::jacobian_by_columns(std::span(&value, 1), x)[0];
+                  for (size_t i = 0; i < x.size(); ++i) row[i] = cast(row[i], x[i].dtype());
+                  return row;
+                });
 }
 
 GradientAndProducts products(const detail::Flat& f, const Tensors& at, const Tensors& vectors) {
@@ -123,8 +150,11 @@ GradientAndProducts products(const detail::Flat& f, const Tensors& at, const Ten
   const std::vector<Tensor> x = forks(kName, at.list());
   const Tensor value = f(x);
   require_scalar(kName, value);
-  const std::vector<Tensor> gradient = pulled_from_scalar(value, x);
-  std::vector<Tensor> moved = transform::pushforward(gradient, x, vectors.list());
+  const std::vector<Tensor> gradient = gradient_of_scalar(value, x);
+  // The Hessian is symmetric: both modes give the product.
+  std::vector<Tensor> moved =
+      either([&] { return transform::pushforward(gradient, x, vectors.list()); },
+             [&] { return transform::pullback(gradient, vectors.list(), x); });
   for (size_t i = 0; i < x.size(); ++i) moved[i] = or_zeros(moved[i], x[i]);
   frame.commit();
   return {value, Tensors(gradient), Tensors(std::move(moved))};
@@ -203,8 +233,12 @@ void jacobian(const Flat& f, std::span<const Tensor> at, const JacobianOptions& 
   const Kind mode = options.mode.kind;
   const bool forward = mode == Kind::forward || (mode == Kind::automatic && elements < y.size());
   const std::span<const Tensor> outputs(&y, 1);
-  const transform::JacobianBlocks found = forward ? transform::jacobian_by_columns(outputs, x)
-                                                  : transform::jacobian_by_rows(outputs, x);
+  const auto by_columns = [&] { return transform::jacobian_by_columns(outputs, x); };
+  const auto by_rows = [&] { return transform::jacobian_by_rows(outputs, x); };
+  const transform::JacobianBlocks found = mode != Kind::automatic
+                                              ? (forward ? by_columns() : by_rows())
+                                          : forward ? either(by_columns, by_rows)
+                                                    : either(by_rows, by_columns);
   for (size_t a = 0; a < x.size(); ++a) blocks[a] = found[0][a];
   frame.commit();
 }
@@ -214,7 +248,9 @@ void hessian(const Flat& f, std::span<const Tensor> at, std::span<Tensor> blocks
   const std::vector<Tensor> x = forks("hessian", at);
   const Tensor value = f(x);
   require_scalar("hessian", value);
-  const auto rows = transform::jacobian_by_columns(pulled_from_scalar(value, x), x);
+  const std::vector<Tensor> gradient = gradient_of_scalar(value, x);
+  const auto rows = either([&] { return transform::jacobian_by_columns(gradient, x); },
+                           [&] { return transform::jacobian_by_rows(gradient, x); });
   for (size_t a = 0; a < x.size(); ++a) {
     for (size_t b = 0; b < x.size(); ++b) blocks[a * x.size() + b] = rows[a][b];
   }

@@ -4,6 +4,7 @@
 
 #include "support/errors.h"
 #include "support/tensors.h"
+#include "varve/control.h"
 #include "varve/derivatives.h"
 #include "varve/gradcheck.h"
 #include "varve/jit.h"
@@ -87,6 +88,51 @@ TEST(Jacobian, ComposesWithJitAndGrad) {
   EXPECT_LT(distance(jit(jacobian(wide))(x), jacobian(wide)(x)), 1e-13);
   const auto size = [](const Tensor& v) { return sum(square(jacobian(wide)(v))); };
   EXPECT_LT(distance(grad(size)(x), numeric_gradient(size, x)), 1e-6);
+}
+
+TensorsFunction squares_by_own_rule() {
+  return custom_derivative([](const Tensors& x) -> Tensors { return square(x[0]); },
+                           [](const Tensors& x, const Tensors&, const Tensors& u) -> Tensors {
+                             return 2 * x[0] * u[0];
+                           });
+}
+/// Halves x until its sum is below 1: no bound, so no reverse rule.
+Tensor halved(const Tensor& x) {
+  return while_loop([](const Tensors& s) { return sum(s[0]) > 1; },
+                    [](const Tensors& s) -> Tensors { return s[0] / 2; }, x)[0];
+}
+
+// Forward mode would take fewer passes, and reverse mode is the only one; and the other way round.
+TEST(Jacobian, InModeAutoTakesTheModeThatHasRules) {
+  const auto own = squares_by_own_rule();
+  const auto wider = [&](const Tensor& x) { return concat({own(x)[0], own(x)[0]}, 0); };
+  const Tensor x = tensor({1., 2., 3.});
+  expect_near(jacobian(wider)(x), {2, 0, 0, 0, 4, 0, 0, 0, 6, 2, 0, 0, 0, 4, 0, 0, 0, 6});
+  EXPECT_THROW(jacobian(wider, {.mode = "forward"})(x), UnsupportedError);
+  const auto narrower = [](const Tensor& v) { return sum(halved(v)); };
+  expect_near(jacobian(narrower)(x), {0.125, 0.125, 0.125});
+  EXPECT_THROW(jacobian(narrower, {.mode = "reverse"})(x), UnsupportedError);
+  const auto neither = [&](const Tensor& v) { return sum(halved(own(v)[0])); };
+  EXPECT_EQ(message_of<UnsupportedError>([&] { jacobian(neither)(x); }),
+            "while_loop: reverse mode needs a bound on the number of steps");
+}
+
+TEST(Hessian, TakesTheModeThatHasRules) {
+  const auto own = squares_by_own_rule();
+  const Tensor x = tensor({1., 2.}), v = tensor({1., -1.});
+  // Its gradient depends on what the function gave: forward mode through the rule is asked for.
+  const auto quartic = [&](const Tensor& t) { return sum(square(own(t)[0])); };
+  expect_near(hessian(quartic)(x), {12, 0, 0, 48});
+  expect_near(
+      hessian_vector_product([&](const Tensors& t) -> Tensors { return quartic(t[0]); }, x, v)
+          .products[0],
+      {12, -48});
+  const auto unbounded = [](const Tensor& t) { return sum(square(halved(t))); };
+  expect_near(hessian(unbounded)(x), {0.125, 0, 0, 0.125});
+  const auto r =
+      hessian_vector_product([&](const Tensors& t) -> Tensors { return unbounded(t[0]); }, x, v);
+  expect_near(r.gradient[0], {0.125, 0.25});
+  expect_near(r.products[0], {0.125, -0.125});
 }
 
 TEST(Jacobian, RefusesIntegers) {
