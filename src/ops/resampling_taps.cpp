@@ -52,9 +52,10 @@ double cubic(double x, double a) {
 }
 
 int64_t nearest(double at, const std::string& rounding) {
-  // A scale is a rounded quotient: what should be an element's place may lie just beside it.
-  const double whole = std::round(at);
-  if (std::abs(at - whole) <= 1e-9 * std::max(1., std::abs(at))) return static_cast<int64_t>(whole);
+  // A scale is a rounded quotient: what should be an element's place, or the middle between two,
+  // may lie just beside it.
+  const double half = std::round(2 * at) / 2;
+  if (std::abs(at - half) <= 1e-9 * std::max(1., std::abs(at))) at = half;
   const double low = std::floor(at);
   if (rounding == "floor") return static_cast<int64_t>(low);
   if (rounding == "ceil") return static_cast<int64_t>(std::ceil(at));
