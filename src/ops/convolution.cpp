@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/count.h"
 #include "base/error.h"
 #include "base/math.h"
 #include "ops/shape.h"
@@ -279,7 +280,7 @@ struct TransposedSize {
 };
 
 /// The output size of a transposed convolution along one axis, and the padding of the convolution
-/// it transposes.
+/// it transposes. A bare ShapeError where it passes 2^63.
 template <int N>
 TransposedSize transposed_size(const Operands& c, const ConvTransposeOptions<N>& o, Window& w,
                                size_t axis, int64_t input) {
@@ -290,7 +291,14 @@ TransposedSize transposed_size(const Operands& c, const ConvTransposeOptions<N>&
     throw ValueError(text_of(c.name, "padding: \"causal\" has no transpose"), "",
                      c.where.to_string());
   }
-  int64_t size = (input - 1) * stride, excess = 0;
+  const auto require = [&](bool fits) {
+    if (fits) return;
+    throw ShapeError("stride " + std::to_string(stride) + " and padding " + o.padding.to_string() +
+                     " of an input of " + count_of(input, "element") +
+                     " give a size that passes 2^63");
+  };
+  int64_t size = 0, excess = 0;
+  require(checked_multiply(input - 1, stride, size));
   if (o.output_padding) {
     const int64_t more = (*o.output_padding)[static_cast<int>(axis)];
     const int64_t most = std::max(stride, w.dilation[axis]) - 1;
@@ -302,14 +310,15 @@ TransposedSize transposed_size(const Operands& c, const ConvTransposeOptions<N>&
           "", c.where.to_string());
     }
     excess = std::max<int64_t>(0, more - (stride - 1));
-    size += more - excess + reach - (same ? reach / 2 * 2 : 0);
+    require(checked_add(size, more - excess, size) &&
+            checked_add(size, same ? reach % 2 : reach, size));
   } else {
-    size += same ? stride : valid ? std::max(reach, stride) : reach;
+    require(checked_add(size, same ? stride : valid ? std::max(reach, stride) : reach, size));
   }
   const Padding::Side side = sides_of(c.name, o.padding, w, axis, size, c.where);
   w.low[axis] = side.low;
   w.high[axis] = side.high;
-  if (!same) size -= side.low + side.high;
+  require(same || (checked_add(size, -side.low, size) && checked_add(size, -side.high, size)));
   // A convolution has room for another position a stride further on: what goes beyond takes the
   // place of padding, and where there is none left nothing stands there.
   const int64_t uncovered = std::min(excess, side.high);
@@ -335,10 +344,14 @@ Tensor convolve_transposed(const char* name, const Operand& x_operand, const Ope
   check_window(name, "kernel", w, c.where);
   ir::Ints size, further(taps.size() + 2, 0);
   for (size_t i = 0; i < taps.size(); ++i) {
-    const TransposedSize t = transposed_size(c, o, w, i, from[i]);
-    size.push_back(t.size);
-    further[i + 1] = t.further;
-    if (size[i] < 1 || w.positions(i, size[i]) != from[i]) {
+    bool fits = false;
+    named(name, c.where.to_string(), [&] {
+      const TransposedSize t = transposed_size(c, o, w, i, from[i]);
+      size.push_back(t.size);
+      further[i + 1] = t.further;
+      fits = t.size >= 1 && w.positions(i, t.size) == from[i];
+    });
+    if (!fits) {
       c.shape_error("input " + sizes_text(from) + " with kernel " + sizes_text(taps) +
                     " and padding " + o.padding.to_string() + " has no output");
     }

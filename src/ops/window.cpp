@@ -70,16 +70,6 @@ void at_least(const char* operation, const std::string& name, int64_t least, int
   }
 }
 
-/// Calls f; a size that passes 2^63 in it is told of this operation.
-template <class F>
-void named(const char* operation, const std::string& at, F f) {
-  try {
-    f();
-  } catch (const ShapeError& e) {
-    throw ShapeError(text_of(operation, e.message()), e.hint(), at);
-  }
-}
-
 std::string padding_text(const Window& w) {
   bool even = true;
   for (size_t i = 0; i < w.low.size(); ++i) even &= w.low[i] == w.low[0] && w.high[i] == w.low[0];

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "ops/build.h"
 #include "varve/ops/padding.h"
 
@@ -33,6 +34,16 @@ ir::Ints spatial_of(const Shape& x);
 
 /// "7x7".
 std::string sizes_text(const ir::Ints& sizes);
+
+/// Calls f; a size that passes 2^63 in it (a bare ShapeError) is told of this operation.
+template <class F>
+void named(const char* operation, const std::string& at, F f) {
+  try {
+    f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(text_of(operation, e.message()), e.hint(), at);
+  }
+}
 
 /// Size, strides and dilation are at least 1 (ValueError naming the argument). `what` names the
 /// window ("kernel", "window").

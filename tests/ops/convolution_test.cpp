@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "ops/differences.h"
 #include "ops/table.h"
@@ -270,6 +271,26 @@ TEST(ConvTranspose, TakesOutputPaddingBelowTheLargerOfStrideAndDilation) {
             {.padding = {{1, 0}, {0, 1}}, .output_padding = Extents<2>{1, 2}, .dilation = {2, 3}});
       },
       {noise({1, 3, 2, 2}, 1), noise({3, 3, 4, 2}, 2)});
+}
+
+TEST(ConvTranspose, NamesSizesThatPassInt64) {
+  const Tensor x = ones({1, 4, 1}, f64), k = ones({3, 1, 1}, f64);
+  constexpr int64_t huge = int64_t{1} << 62, most = std::numeric_limits<int64_t>::max();
+  const auto message = [&](const ConvTransposeOptions<1>& o) {
+    return error_of<ShapeError>([&] { conv_transpose1d(x, k, o); }).message();
+  };
+  const auto passes = [](int64_t stride, const std::string& padding) {
+    return "conv_transpose1d: stride " + std::to_string(stride) + " and padding " + padding +
+           " of an input of 4 elements give a size that passes 2^63";
+  };
+  EXPECT_EQ(message({.strides = huge}), passes(huge, "valid"));
+  EXPECT_EQ(message({.strides = huge, .padding = "same"}), passes(huge, "same"));
+  EXPECT_EQ(message({.strides = most / 3 - 1, .padding = "same"}), passes(most / 3 - 1, "same"));
+  EXPECT_EQ(message({.strides = most / 3, .output_padding = 2}), passes(most / 3, "valid"));
+  EXPECT_EQ(message({.dilation = huge}),
+            "conv_transpose1d: a window of 3 elements, dilation 4611686018427387904, reaches over "
+            "more than 2^63");
+  EXPECT_EQ(message({.padding = most}), passes(1, "9223372036854775807"));
 }
 
 TEST(ConvTranspose, TakesGroupsAndChannelsFirst) {
