@@ -4,6 +4,8 @@
 
 #include "base/count.h"
 #include "base/error.h"
+#include "base/math.h"
+#include "ops/call.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 #include "varve/ops/indexing.h"
@@ -24,14 +26,20 @@ struct Pool {
 };
 
 /// What the last window of ceil_mode reaches over the end: it begins within the input or the
-/// padding before it.
+/// padding before it. A bare ShapeError where that passes 2^63.
 int64_t beyond_end(const Window& w, size_t axis, int64_t input) {
-  const int64_t step = w.strides[axis], before = input + w.low[axis];
-  const int64_t steps = before + w.high[axis] - w.reach(axis) + step - 1;
+  const int64_t step = w.strides[axis];
+  int64_t before = 0, room = 0, steps = 0;
+  if (!checked_add(input, w.low[axis], before) || !checked_add(before, w.high[axis], room) ||
+      !checked_add(room - w.reach(axis), step - 1, steps)) {
+    throw ShapeError("stride " + std::to_string(step) + " and padding " +
+                     std::to_string(w.low[axis]) + " and " + std::to_string(w.high[axis]) + " of " +
+                     count_of(input, "element") + " pass 2^63");
+  }
   if (steps < 0) return 0;
   int64_t last = steps / step * step;
   if (last >= before) last -= step;
-  return std::max<int64_t>(0, last + w.reach(axis) - before - w.high[axis]);
+  return std::max<int64_t>(0, last + w.reach(axis) - room);
 }
 
 template <int N, class Options>
@@ -64,7 +72,7 @@ Pool prepare(const char* name, const Tensor& operand, const Options& o, const Wh
       side = sides_of(name, o.padding, w, i, input[i], where);
       w.low.assign(N, side.low);
       w.high.assign(N, side.high);
-      p.beyond[i] = beyond_end(w, i, input[i]);
+      named(name, where.to_string(), [&] { p.beyond[i] = beyond_end(w, i, input[i]); });
       side.high += p.beyond[i];
     }
   }
@@ -218,37 +226,39 @@ int adaptive_axis(const char* name, const Operand& x, const Tensor& t,
   return first;
 }
 
-/// The parts of an axis that adaptive pooling covers, brought to one length.
+/// The parts of an axis that adaptive pooling covers, brought to one length: part i of n elements
+/// goes from floor(i n / parts) to ceil((i + 1) n / parts).
 struct Parts {
   int axis;
-  int64_t parts, length;
-  std::vector<int64_t> begins, from;
+  int64_t n, parts, length;
 
-  Parts(int at, int64_t n, int64_t count)
-      : axis(at), parts(count), length((n + parts - 1) / parts + (n % parts != 0)) {
-    for (int64_t i = 0; i < parts; ++i) {
-      const int64_t begin = i * n / parts, end = ((i + 1) * n + parts - 1) / parts;
-      begins.push_back(begin);
-      // Shorter parts read their last element again.
-      for (int64_t k = 0; k < length; ++k) from.push_back(std::min(begin + k, end - 1));
+  /// Throws ShapeError where the places cannot be counted.
+  Parts(const Call& call, int at, int64_t elements, int64_t count)
+      : axis(at), n(elements), parts(count), length(0) {
+    int64_t last = 0;
+    if (!checked_multiply(parts, n, last) || !checked_add(last, parts - 1, last)) {
+      call.shape_error("size " + std::to_string(parts) + " of " + count_of(n, "element") +
+                       " passes 2^63");
     }
+    length = ceil_div(n, parts) + (n % parts != 0);
   }
   /// [.., n, ..] -> [.., parts, length, ..].
   Tensor of(const Tensor& x) const {
-    std::vector<int64_t> dims = x.shape().dims();
-    dims[static_cast<size_t>(axis)] = parts;
-    dims.insert(dims.begin() + axis + 1, length);
-    return reshape(take(x, tensor(from, {from.size()}), axis), Shape(std::move(dims)));
+    const Tensor end = floor_divide(counted_along(parts, 0, 2, 1, 1, i64) * n + (parts - 1), parts);
+    // Shorter parts read their last element again.
+    const Tensor from = minimum(begin(0, 2) + counted_along(length, 1, 2, 0, 1, i64), end - 1);
+    return take(x, from, axis);
   }
   /// Of each part of x, the element that `which` [.., parts, 1, ..] names.
   Tensor chosen(const Tensor& x, const Tensor& which) const {
     return squeezed(take_along_axis(of(x), which, axis + 1), {axis + 1});
   }
   /// Where parts begin, along their axis of a tensor of that rank.
-  Tensor begin(int rank) const {
-    std::vector<int64_t> dims(static_cast<size_t>(rank), 1);
-    dims[static_cast<size_t>(axis)] = parts;
-    return reshape(tensor(begins, {begins.size()}), Shape(std::move(dims)));
+  Tensor begin(int rank) const { return begin(axis, rank); }
+
+ private:
+  Tensor begin(int along, int rank) const {
+    return floor_divide(counted_along(parts, along, rank, 0, 1, i64) * n, parts);
   }
 };
 
@@ -356,12 +366,13 @@ Tensor adaptive_average_pool(const Operand& x, const std::vector<int64_t>& size,
 Tensor adaptive_max_pool(const Operand& x, const std::vector<int64_t>& size,
                          const AdaptivePoolOptions& o) {
   Tensor t = x.tensor();
-  const int first = ops::adaptive_axis("adaptive_max_pool", x, t, size, o);
+  const ops::Call call{"adaptive_max_pool", x.where()};
+  const int first = ops::adaptive_axis(call.name, x, t, size, o);
   const ir::CallerScope caller(x.where());
   for (size_t i = 0; i < size.size(); ++i) {
     const int axis = first + static_cast<int>(i);
     if (t.shape()[axis] == size[i]) continue;
-    t = varve::max(ops::Parts(axis, t.shape()[axis], size[i]).of(t), {.axes = {axis + 1}});
+    t = varve::max(ops::Parts(call, axis, t.shape()[axis], size[i]).of(t), {.axes = {axis + 1}});
   }
   return t;
 }
@@ -370,7 +381,8 @@ MaxPoolResult adaptive_max_pool_with_indices(const Operand& x, const std::vector
                                              const AdaptivePoolOptions& o,
                                              const PlaceOptions& places) {
   Tensor t = x.tensor();
-  ops::adaptive_axis("adaptive_max_pool_with_indices", x, t, size, o);
+  const ops::Call call{"adaptive_max_pool_with_indices", x.where()};
+  ops::adaptive_axis(call.name, x, t, size, o);
   const ir::CallerScope caller(x.where());
   if (o.data_format.channels_first) t = ops::channels_last(t, x.where());
   const ir::Ints input = ops::spatial_of(t.shape());
@@ -378,7 +390,7 @@ MaxPoolResult adaptive_max_pool_with_indices(const Operand& x, const std::vector
   // The first of equal ones in row-major order: the axis that runs fastest comes first.
   for (size_t i = size.size(); i-- > 0;) {
     const int axis = static_cast<int>(i) + 1;
-    const ops::Parts parts(axis, input[i], size[i]);
+    const ops::Parts parts(call, axis, input[i], size[i]);
     const Tensor which = argmax(parts.of(t), {.axis = axis + 1, .keep_dims = true});
     t = parts.chosen(t, which);
     const Tensor place = (ops::squeezed(which, {axis + 1}) + parts.begin(t.rank())) *

@@ -165,6 +165,24 @@ TEST(AdaptivePool, PlacesLeadBackByUnpooling) {
   }
 }
 
+TEST(AdaptivePool, NamesSizesThatPassInt64) {
+  const Tensor x = ones({1, 3, 1}, f64);
+  constexpr int64_t huge = int64_t{1} << 62;
+  EXPECT_EQ(message_of([&] { adaptive_max_pool(x, {huge}); }),
+            "adaptive_max_pool: size 4611686018427387904 of 3 elements passes 2^63");
+  EXPECT_EQ(message_of([&] { adaptive_max_pool_with_indices(x, {huge}); }),
+            "adaptive_max_pool_with_indices: size 4611686018427387904 of 3 elements passes 2^63");
+}
+
+TEST(Pooling, WithCeilModeNamesPaddingThatPassesInt64) {
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(message_of([&] {
+              max_pool1d(ones({1, 4, 1}), {.window = 2, .padding = most, .ceil_mode = true});
+            }),
+            "max_pool1d: stride 2 and padding 9223372036854775807 and 9223372036854775807 of 4 "
+            "elements pass 2^63");
+}
+
 TEST(Pooling, InThreeDimensionsIsPoolingAxisByAxis) {
   const Tensor x = noise({1, 4, 6, 5, 2}, 1);
   const Tensor at_once = max_pool3d(x, {.window = {2, 3, 2}});
