@@ -45,7 +45,9 @@ std::string formula(const TensorsFunction& f, const Tensors& at,
 struct OperationCounts {
   int64_t nodes = 0;      ///< that compute: no inputs, constants, and views of their input
   double operations = 0;  ///< floating-point ones: one an element of a result, 2 K an element of a
-                          ///< product of matrices of inner size K, and so on
+                          ///< product of matrices of inner size K, and so on; of cond those of
+                          ///< the larger branch, of while_loop max_steps times those of a step
+                          ///< (one step where it has no bound)
 };
 /// Counts the operations of f on tensors like `at`, without running it; variables that it reads are
 /// given, as `at` is. The derivatives of f:

@@ -2,7 +2,10 @@
 // stands in scan.cpp). Bodies are graphs in attributes; each takes all it needs as inputs.
 #include "transform/control.h"
 
+#include <algorithm>
+
 #include "transform/control_parts.h"
+#include "transform/flops.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
 
@@ -87,6 +90,19 @@ Types while_types(const InferArguments& a) {
   return state;
 }
 
+/// The branch that takes more: which one runs is a matter of values.
+double cond_flops(const InferArguments& a, const Types&) {
+  return std::max(flops_of(graph_of(a.attributes, "then")),
+                  flops_of(graph_of(a.attributes, "else")));
+}
+
+/// As many steps as there may be; one where nothing bounds them.
+double while_flops(const InferArguments& a, const Types&) {
+  const int64_t steps = a.attributes.integer("max_steps");
+  return (steps < 0 ? 1 : static_cast<double>(steps)) *
+         (flops_of(graph_of(a.attributes, "condition")) + flops_of(graph_of(a.attributes, "body")));
+}
+
 /// The bounded loop as a scan whose later steps keep the state.
 std::vector<Tensor> as_scan(Span inputs, const Attributes& a) {
   const auto states = static_cast<size_t>(a.integer("states"));
@@ -168,7 +184,8 @@ std::span<const ir::OpDef> control_rows() {
        .max_inputs = 1 << 20,
        .infer = transform::cond_types,
        .derivative = ir::Custom{transform::cond_vjp, transform::cond_jvp},
-       .traits = {.body = true, .faults = true, .empty_cotangents = true}},
+       .traits = {.body = true, .faults = true, .empty_cotangents = true},
+       .flops = transform::cond_flops},
       transform::scan_row(),
       {.name = "while_loop",
        .doc = "The state after the graph `body` was applied while the graph `condition` was true.",
@@ -176,7 +193,8 @@ std::span<const ir::OpDef> control_rows() {
        .max_inputs = 1 << 20,
        .infer = transform::while_types,
        .derivative = ir::Custom{transform::while_vjp, transform::while_jvp},
-       .traits = {.body = true, .faults = true, .empty_cotangents = true}},
+       .traits = {.body = true, .faults = true, .empty_cotangents = true},
+       .flops = transform::while_flops},
   };
   return rows;
 }

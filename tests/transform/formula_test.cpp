@@ -449,6 +449,29 @@ TEST(OperationCounts, TakeVariablesAsGiven) {
   EXPECT_EQ(count_operations(f, ones({4, 3}, f64)).operations, 2 * 4 * 3 * 5);
 }
 
+TEST(OperationCounts, OfChoicesAndLoopsAreThoseOfTheirBodies) {
+  const Tensor x = ones({4, 4}, f64);
+  const double product = 2 * 4 * 4 * 4;
+  const auto choice = [](const Tensors& v) {
+    return cond(
+        scalar(1, DType::bool_), [&]() -> Tensors { return -v[0]; },
+        [&]() -> Tensors { return matmul(v[0], v[0]); });
+  };
+  EXPECT_EQ(count_operations(choice, x).operations, product);
+  const auto loop = [](std::optional<int64_t> steps) {
+    return [steps](const Tensors& v) {
+      return while_loop([](const Tensors& s) { return sum(s[0]) > 1; },
+                        [](const Tensors& s) -> Tensors { return matmul(s[0], s[0]); }, v,
+                        {.max_steps = steps});
+    };
+  };
+  const double step =
+      product +
+      count_operations([](const Tensors& v) -> Tensors { return sum(v[0]) > 1; }, x).operations;
+  EXPECT_EQ(count_operations(loop(7), x).operations, 7 * step);
+  EXPECT_EQ(count_operations(loop({}), x).operations, step);
+}
+
 TEST(OperationCounts, CountMultiplicationsOfMatrices) {
   const auto f = [](const Tensors& x) -> Tensors { return matmul(x[0], x[1]); };
   const OperationCounts c = count_operations(f, {ones({4, 3}), ones({3, 5})});
