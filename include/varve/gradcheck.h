@@ -13,10 +13,14 @@ namespace varve {
 struct NumericOptions {
   /// Half the width of a difference; 0: chosen for each element, cbrt(epsilon) max(|x|, 1) with the
   /// epsilon of x's type, where the errors of truncation and rounding are together least (Press et
-  /// al., Numerical Recipes, 5.7): 6e-6 in f64 and 5e-3 in f32 near 1.
+  /// al., Numerical Recipes, 5.7): 6e-6 in f64 and 5e-3 in f32 near 1. One that is lost in x's
+  /// rounding is doubled until it is not.
   Real step = 0;
   /// Differences of up to ten shrinking widths, extrapolated to width 0 (Ridders 1982): some 11
-  /// digits instead of 9 in f64, at ten times the cost.
+  /// digits instead of 9 in f64, at ten times the cost. The first width is `step`, or
+  /// min(1000 cbrt(epsilon), 0.1) max(|x|, 1): 6e-3 in f64 near 1. Where the results do not settle
+  /// (over a pole, beyond where f has values) ten smaller ones follow, down to
+  /// max(cbrt(epsilon) |x|, epsilon).
   bool extrapolate = false;
 };
 

@@ -19,6 +19,8 @@ namespace {
 // smaller than the one before, from a first one this much wider than a plain difference wants.
 constexpr double kShrink = 1.4, kFirst = 1000;
 constexpr int kWidths = 10;
+// An estimate of that many roundings will not fall with the width: it is that of noise.
+constexpr double kManyRoundings = 100;
 
 double rounded(double v, DType dtype) {
   return ir::dispatch(dtype, [&]<class T>(T) { return static_cast<double>(convert<T>(v)); });
@@ -37,38 +39,68 @@ double epsilon_of(DType dtype) {
   }
 }
 
-/// (f(x + h) - f(x - h)) over the distance that the two places have once rounded to the type.
-Numbers central(double& element, double h, DType dtype, const std::function<Numbers()>& eval) {
+struct Difference {
+  Numbers slope, size;  ///< (f(x + h) - f(x - h)) / 2h, and the larger of |f(x + h)| and |f(x - h)|
+};
+
+/// (f(x + h) - f(x - h)) over the distance that the two places have once rounded to the type. Where
+/// they round to one, h grows until they do not.
+Difference central(double& element, double h, DType dtype, const std::function<Numbers()>& eval) {
   const double middle = element;
-  const double above = rounded(middle + h, dtype), below = rounded(middle - h, dtype);
+  double above = rounded(middle + h, dtype), below = rounded(middle - h, dtype);
+  while (above == below && std::isfinite(middle)) {
+    h *= 2;
+    above = rounded(middle + h, dtype);
+    below = rounded(middle - h, dtype);
+  }
   element = above;
   Numbers column = eval();
   element = below;
   const Numbers low = eval();
   element = middle;
   const double width = std::isfinite(middle) ? above - below : 2 * h;
-  for (size_t i = 0; i < column.size(); ++i) column[i] = (column[i] - low[i]) / width;
-  return column;
+  Numbers size(column.size());
+  for (size_t i = 0; i < column.size(); ++i) {
+    size[i] = std::max(std::abs(column[i]), std::abs(low[i]));
+    column[i] = (column[i] - low[i]) / width;
+  }
+  return {std::move(column), std::move(size)};
 }
 
+/// Derivatives, how far each is off by estimate, whether that is what f's own rounding explains,
+/// and the last width that was tried.
+struct Extrapolated {
+  Numbers best, error;
+  std::vector<bool> rounding;
+  double h;
+};
+
 /// Extrapolates differences of shrinking widths to width 0 (Neville's tableau: errors are powers of
-/// h^2), keeping for each result the entry with the least estimated error.
-Numbers extrapolated(double& element, double h, DType dtype, const std::function<Numbers()>& eval) {
-  std::vector<Numbers> row{central(element, h, dtype, eval)};
+/// h^2), keeping for each result the entry with the least estimated error. That is never below what
+/// rounding makes of a difference: where f moves by less, all widths agree on 0.
+Extrapolated tableau(double& element, double h, DType dtype, const std::function<Numbers()>& eval) {
+  std::vector<Numbers> row{central(element, h, dtype, eval).slope};
   Numbers best = row[0], error(best.size(), HUGE_VAL);
+  std::vector<bool> rounding(best.size());
   for (int i = 1; i < kWidths; ++i) {
     h /= kShrink;
-    std::vector<Numbers> next{central(element, h, dtype, eval)};
+    const Difference here = central(element, h, dtype, eval);
+    std::vector<Numbers> next{here.slope};
     double factor = kShrink * kShrink;
     bool hopeless = true;
     for (size_t j = 0; j < row.size(); ++j) {
       Numbers finer(best.size());
       for (size_t k = 0; k < finer.size(); ++k) {
         finer[k] = (next[j][k] * factor - row[j][k]) / (factor - 1);
-        const double e = std::max(std::abs(finer[k] - next[j][k]), std::abs(finer[k] - row[j][k]));
-        if (e <= error[k]) {
+        const double lost = epsilon_of(dtype) * here.size[k] / h;
+        const double e =
+            std::max({std::abs(finer[k] - next[j][k]), std::abs(finer[k] - row[j][k]), lost});
+        if (e <= error[k] && std::isfinite(e)) {
           error[k] = e;
           best[k] = finer[k];
+          rounding[k] = e <= kManyRoundings * lost;
+        } else if (!std::isfinite(best[k])) {
+          best[k] = next[0][k];
         }
         if (j + 1 == row.size()) hopeless &= std::abs(finer[k] - row[j][k]) >= 2 * error[k];
       }
@@ -78,7 +110,35 @@ Numbers extrapolated(double& element, double h, DType dtype, const std::function
     row = std::move(next);
     if (hopeless) break;  // rounding has taken over
   }
-  return best;
+  return {std::move(best), std::move(error), std::move(rounding), h};
+}
+
+/// Tableaus of ever smaller widths, until each result is known to half its digits: a wide one may
+/// reach over a pole, or beyond where f has values. Of several, the least estimated error counts.
+Numbers extrapolated(double& element, double share, double h, DType dtype,
+                     const std::function<Numbers()>& eval) {
+  const double enough = std::sqrt(epsilon_of(dtype)),
+               least = std::max(share * std::abs(element), epsilon_of(dtype));
+  Extrapolated found = tableau(element, h, dtype, eval);
+  std::vector<bool> known(found.best.size());
+  for (;;) {
+    bool all = true;
+    for (size_t k = 0; k < known.size(); ++k) {
+      known[k] =
+          known[k] || found.rounding[k] || found.error[k] <= enough * std::abs(found.best[k]);
+      all &= known[k];
+    }
+    h = found.h / kShrink;
+    if (all || h < least) return found.best;
+    Extrapolated next = tableau(element, h, dtype, eval);
+    for (size_t k = 0; k < known.size(); ++k) {
+      if (known[k] || !(next.error[k] < found.error[k] || !std::isfinite(found.best[k]))) continue;
+      found.best[k] = next.best[k];
+      found.error[k] = next.error[k];
+      found.rounding[k] = next.rounding[k];
+    }
+    found.h = next.h;
+  }
 }
 
 }  // namespace
@@ -104,11 +164,14 @@ std::vector<Numbers> difference_columns(const char* operation, Numbers& x, DType
   const double share = std::cbrt(epsilon_of(dtype));
   std::vector<Numbers> columns;
   for (double& element : x) {
-    double h = options.step > 0 ? options.step.value
-                                : share * std::max(std::abs(element), 1.) *
-                                      (options.extrapolate ? std::min(kFirst, 0.1 / share) : 1);
-    columns.push_back(options.extrapolate ? extrapolated(element, h, dtype, eval)
-                                          : central(element, h, dtype, eval));
+    const double scale = std::max(std::abs(element), 1.);
+    const double given = options.step.value;
+    if (options.extrapolate) {
+      const double h = given > 0 ? given : std::min(share * kFirst, 0.1) * scale;
+      columns.push_back(extrapolated(element, share, h, dtype, eval));
+    } else {
+      columns.push_back(central(element, given > 0 ? given : share * scale, dtype, eval).slope);
+    }
   }
   return columns;
 }

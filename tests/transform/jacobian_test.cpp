@@ -270,7 +270,44 @@ TEST(NumericGradient, ExtrapolatedIsNearerThanPlainDifferences) {
   EXPECT_LT(better, plain);
 }
 
-// D01: a central difference errs with the square of the step, a one-sided one with the step.
+TEST(NumericGradient, ExtrapolatedFindsWidthsBesidePolesAndBorders) {
+  const NumericOptions o{.extrapolate = true};
+  for (const double x : {1e-1, 1e-3, -1e-5, 1e-8}) {
+    const double g =
+        numeric_gradient([](const Tensor& t) { return 1 / t; }, scalar(x, f64), o).to_double();
+    EXPECT_NEAR(g * x * x, -1, 1e-9) << "1/x at " << x;
+    if (x < 0) continue;
+    EXPECT_NEAR(numeric_gradient(varve::log, scalar(x, f64), o).to_double() * x, 1, 1e-9)
+        << "log at " << x;
+    EXPECT_NEAR(numeric_gradient(varve::sqrt, scalar(x, f64), o).to_double() * 2 * std::sqrt(x), 1,
+                1e-9)
+        << "sqrt at " << x;
+  }
+  // What is smooth is not differenced over widths in which it hardly moves.
+  for (const double x : {0., 1e-8, 1e-30}) {
+    EXPECT_NEAR(numeric_gradient(varve::exp, scalar(x, f64), o).to_double(), std::exp(x), 1e-11)
+        << x;
+    EXPECT_NEAR(numeric_gradient([](const Tensor& t) { return 1 + 1e-9 * t; }, scalar(x, f64), o)
+                        .to_double() *
+                    1e9,
+                1, 1e-3)
+        << x;
+  }
+  EXPECT_NEAR(numeric_gradient(varve::cos, scalar(M_PI, f64), o).to_double(), 0, 1e-12);
+}
+
+TEST(NumericGradient, WidensAStepThatRoundingLoses) {
+  // Their differences are exact.
+  const auto slope = [](double x, DType dtype, const NumericOptions& o) {
+    return numeric_gradient([x](const Tensor& t) { return t - x; }, scalar(x, dtype), o)
+        .to_double();
+  };
+  EXPECT_EQ(slope(1e8, f64, {.step = 1e-10}), 1);
+  EXPECT_EQ(slope(-1e4, f32, {.step = 1e-6}), 1);
+  EXPECT_NEAR(slope(1e8, f64, {.step = 1e-10, .extrapolate = true}), 1, 1e-12);
+}
+
+// D01: a central difference errs with the square of the step.
 TEST(NumericGradient, ErrsWithTheSquareOfTheStep) {
   const auto f = [](const Tensor& t) { return exp(t); };
   const double truth = std::exp(1.);
