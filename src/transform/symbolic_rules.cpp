@@ -266,7 +266,7 @@ std::optional<Squared> without_square(const Expression& x, const char* f) {
   return Squared{argument, multiply(rest)};
 }
 
-/// a f(u)^2 with `sign` a g(u)^2 -> a; a term without g^2: a - ... -> the other square.
+/// a f(u)^2 + sign a g(u)^2 -> a.
 Result squares(Args terms, const char* f, const char* g, double sign) {
   for (size_t i = 0; i < terms.size(); ++i) {
     const auto square = without_square(terms[i], f);
@@ -348,7 +348,7 @@ Result ratio(Args factors, const char* f, const char* g, const char* h) {
   return no;
 }
 
-/// u sign(u) -> |u|; |u| sign(u) -> u; and |u| / u -> sign(u), by the exponent of u.
+/// u sign(u) -> |u|; |u| sign(u) -> u.
 Result with_sign(Args factors) {
   for (size_t i = 0; i < factors.size(); ++i) {
     if (!is_call(factors[i], "sign")) continue;

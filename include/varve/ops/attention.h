@@ -24,8 +24,9 @@ struct AttentionOptions {
 };
 
 /// softmax(scale q k' + mask) v for each head: every query gets the mean of the values, weighted by
-/// how well their keys fit. A query that sees no key gets zeros. The scores are never stored:
-/// memory grows with the length, not with its square. Shapes: query
+/// how well their keys fit. A query that sees no key gets zeros. In f32 on the CPU the scores are
+/// never stored: memory grows with the length, not with its square (other types and devices may
+/// store them). Shapes: query
 /// [batch, queries, heads, size], key [batch, keys, key heads, size], value [batch, keys, key
 /// heads, value size] -> [batch, queries, heads, value size]. Without the axis of heads: one head.
 /// The key heads divide the heads: each serves several in a row (grouped-query attention). Floating
