@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ops/attention.h"
+#include "ops/call.h"
 #include "ops/shape.h"
 #include "varve/ops/attention.h"
 #include "varve/ops/indexing.h"
@@ -18,20 +19,11 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Operands of one call as [batch, time, heads, size].
-struct AttentionCall {
-  const char* name;
-  Where where;
+struct AttentionCall : Call {
   const AttentionOptions& options;
   bool single = false;  // without an axis of heads
   DType dtype = f32;
   Tensor query = {}, key = {}, value = {};
-
-  [[noreturn]] void shape_error(const std::string& what) const {
-    throw ShapeError(text_of(name, what), "", where.to_string());
-  }
-  [[noreturn]] void value_error(const std::string& what) const {
-    throw ValueError(text_of(name, what), "", where.to_string());
-  }
 
   Tensor operand(const char* what, const Operand& x) const {
     const Tensor t = cast(Operand(x.as(dtype), where), dtype);
@@ -223,7 +215,7 @@ namespace varve {
 Tensor attention(const Operand& query, const Operand& key, const Operand& value,
                  const AttentionOptions& options) {
   const ir::CallerScope caller(query.where());
-  ops::AttentionCall c{"attention", query.where(), options};
+  ops::AttentionCall c{{"attention", query.where()}, options};
   c.dtype = ops::attention_type_of({&query, &key, &value});
   c.take(query, key);
   c.take_value(value);
@@ -243,7 +235,7 @@ Tensor attention(const Operand& query, const Operand& key, const Operand& value,
 Tensor attention_scores(const Operand& query, const Operand& key, const AttentionOptions& options,
                         AttentionStage stage) {
   const ir::CallerScope caller(query.where());
-  ops::AttentionCall c{"attention_scores", query.where(), options};
+  ops::AttentionCall c{{"attention_scores", query.where()}, options};
   c.dtype = ops::attention_type_of({&query, &key});
   c.take(query, key);
   const ops::HeadSizes n = c.sizes();

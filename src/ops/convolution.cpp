@@ -6,6 +6,7 @@
 #include "base/count.h"
 #include "base/error.h"
 #include "base/math.h"
+#include "ops/call.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 #include "varve/ops/pointwise.h"
@@ -193,20 +194,14 @@ std::span<const ir::OpDef> convolution_rows() {
 namespace {
 
 /// Operands of a convolution-like function in one floating type and channels last.
-struct Operands {
-  const char* name;
-  Where where;
+struct Operands : Call {
   Tensor x, kernel, bias;
-
-  [[noreturn]] void shape_error(const std::string& what) const {
-    throw ShapeError(text_of(name, what), "", where.to_string());
-  }
 };
 
 template <class Options>
 Operands operands(const char* name, int axes, const Operand& x, const Operand& kernel,
                   const Options& o) {
-  Operands c{name, x.where(), {}, {}, o.bias};
+  Operands c{{name, x.where()}, {}, {}, o.bias};
   DType d = common_type({&x, &kernel});
   if (c.bias.defined()) d = promote(d, c.bias.dtype());
   if (!is_floating(d)) d = f32;
@@ -224,11 +219,8 @@ Operands operands(const char* name, int axes, const Operand& x, const Operand& k
                     ", got " + t->shape().to_string());
     }
   }
-  if (o.groups < 1) {
-    throw ValueError(
-        text_of(name, "groups: expected at least 1, got " + std::to_string(o.groups.value)), "",
-        c.where.to_string());
-  }
+  if (o.groups < 1)
+    c.value_error("groups: expected at least 1, got " + std::to_string(o.groups.value));
   if (!first) return c;
   c.x = channels_last(c.x, c.where);
   ir::Ints order;
@@ -287,10 +279,8 @@ TransposedSize transposed_size(const Operands& c, const ConvTransposeOptions<N>&
   const int64_t stride = w.strides[axis], reach = w.reach(axis);
   const bool same = o.padding.kind == Padding::Kind::same;
   const bool valid = o.padding.kind == Padding::Kind::valid;
-  if (o.padding.kind == Padding::Kind::causal) {
-    throw ValueError(text_of(c.name, "padding: \"causal\" has no transpose"), "",
-                     c.where.to_string());
-  }
+  if (o.padding.kind == Padding::Kind::causal)
+    c.value_error("padding: \"causal\" has no transpose");
   const auto require = [&](bool fits) {
     if (fits) return;
     throw ShapeError("stride " + std::to_string(stride) + " and padding " + o.padding.to_string() +
@@ -303,11 +293,9 @@ TransposedSize transposed_size(const Operands& c, const ConvTransposeOptions<N>&
     const int64_t more = (*o.output_padding)[static_cast<int>(axis)];
     const int64_t most = std::max(stride, w.dilation[axis]) - 1;
     if (more < 0 || more > most) {
-      throw ValueError(
-          text_of(c.name, std::string("output_padding: expected 0 to ") +
-                              (w.dilation[axis] > stride ? "dilation" : "stride") +
-                              " - 1 = " + std::to_string(most) + ", got " + std::to_string(more)),
-          "", c.where.to_string());
+      c.value_error(std::string("output_padding: expected 0 to ") +
+                    (w.dilation[axis] > stride ? "dilation" : "stride") +
+                    " - 1 = " + std::to_string(most) + ", got " + std::to_string(more));
     }
     excess = std::max<int64_t>(0, more - (stride - 1));
     require(checked_add(size, more - excess, size) &&
