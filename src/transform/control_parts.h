@@ -24,11 +24,6 @@ using ir::Types;
 using ops::text_of;
 using Span = std::span<const Tensor>;
 
-inline bool flows(const TensorType& t) { return is_floating(t.dtype); }
-inline Tensor zeros(const TensorType& t) { return ops::full(0, t.dtype, t.shape); }
-inline Tensor or_zeros(const Tensor& t, const Tensor& like) {
-  return t.defined() ? t : zeros(ir::type_of(like));
-}
 inline std::vector<Tensor> list(Span x) { return {x.begin(), x.end()}; }
 inline void append(std::vector<Tensor>& to, Span more) {
   to.insert(to.end(), more.begin(), more.end());

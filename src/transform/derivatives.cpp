@@ -1,5 +1,6 @@
 #include "varve/derivatives.h"
 
+#include <algorithm>
 #include <exception>
 
 #include "base/error.h"
@@ -15,6 +16,8 @@
 namespace varve {
 namespace {
 
+using transform::or_zeros;
+
 void require_floating(const char* operation, const Tensor& x, size_t position) {
   if (!is_floating(x.dtype())) {
     throw DTypeError(std::string(operation) + ": argument " + std::to_string(position) + " is " +
@@ -23,14 +26,11 @@ void require_floating(const char* operation, const Tensor& x, size_t position) {
   }
 }
 
-void require_scalar(const char* operation, const Tensor& value) {
-  const std::string begin = std::string(operation) + ": the function must return a ";
-  if (value.shape().rank() != 0) {
-    throw ShapeError(begin + "scalar, got " + ir::type_of(value).to_string(),
-                     "take its sum or mean, or use vjp with cotangents of your own");
-  }
-  if (!is_floating(value.dtype()))
-    throw DTypeError(begin + "floating scalar, got " + ir::type_of(value).to_string());
+void require_loss(const char* operation, const Tensor& value) {
+  transform::require_scalar(operation, value, "vjp with cotangents of your own");
+  if (is_floating(value.dtype())) return;
+  throw DTypeError(std::string(operation) + ": the function must return a floating scalar, got " +
+                   ir::type_of(value).to_string());
 }
 
 /// What derivatives are taken at.
@@ -73,7 +73,6 @@ void require_like(const char* operation, const char* what, const Tensors& given,
   }
 }
 
-Tensor zeros_of(const Tensor& x) { return ops::full(0, x.dtype(), x.shape()); }
 /// The graph of a function whose derivative is the user's own. Its results are all that it may do:
 /// what else happened in it would be lost where the graph is replayed.
 ir::Graph traced_alone(const ir::Types& types, const TensorsFunction& f) {
@@ -97,8 +96,6 @@ ir::Graph traced_alone(const ir::Types& types, const TensorsFunction& f) {
   check(frame.guards().empty(), "guards are set by training steps alone");
   return ir::linearize(y.list(), x);
 }
-
-Tensor or_zeros(const Tensor& t, const Tensor& like) { return t.defined() ? t : zeros_of(like); }
 
 /// f as a function of the variables' values. What it assigns is handed on once.
 detail::Flat of_values(const std::function<Tensor()>& f, const Variables& variables) {
@@ -126,9 +123,14 @@ auto either(F first, G second) {
   }
 }
 
-std::vector<Tensor> pulled_from_scalar(const Tensor& value, std::span<const Tensor> x) {
+/// The gradient of a scalar; empty where nothing flows.
+std::vector<Tensor> flowing_from(const Tensor& value, std::span<const Tensor> x) {
   const Tensor one = scalar(1, value.dtype());
-  auto gradients = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
+  return transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
+}
+
+std::vector<Tensor> pulled_from_scalar(const Tensor& value, std::span<const Tensor> x) {
+  auto gradients = flowing_from(value, x);
   for (size_t i = 0; i < x.size(); ++i) gradients[i] = or_zeros(gradients[i], x[i]);
   return gradients;
 }
@@ -149,7 +151,7 @@ GradientAndProducts products(const detail::Flat& f, const Tensors& at, const Ten
   ir::Frame frame(ir::Frame::Kind::gradient);
   const std::vector<Tensor> x = forks(kName, at.list());
   const Tensor value = f(x);
-  require_scalar(kName, value);
+  require_loss(kName, value);
   const std::vector<Tensor> gradient = gradient_of_scalar(value, x);
   // The Hessian is symmetric: both modes give the product.
   std::vector<Tensor> moved =
@@ -189,10 +191,8 @@ Tensor value_and_grad(const Flat& f, std::span<const Tensor> at, std::span<Tenso
   ir::Frame frame(ir::Frame::Kind::gradient);
   const std::vector<Tensor> x = forks("grad", at);
   const Tensor value = f(x);
-  require_scalar("grad", value);
-  const Tensor one = scalar(1, value.dtype());
-  const auto found = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
-  for (size_t i = 0; i < at.size(); ++i) grads[i] = or_zeros(found[i], at[i]);
+  require_loss("grad", value);
+  std::ranges::move(pulled_from_scalar(value, x), grads.begin());
   frame.commit();
   return value;
 }
@@ -203,14 +203,13 @@ Tensor value_and_grad(const std::function<Tensor()>& f, const Variables& variabl
   const std::vector<Tensor> x = forks("grad", values);
   for (size_t i = 0; i < x.size(); ++i) frame.bind(variables[i].state(), x[i]);
   const Tensor value = f();
-  require_scalar("grad", value);
-  const Tensor one = scalar(1, value.dtype());
-  auto found = transform::pullback(std::span(&value, 1), std::span(&one, 1), x);
+  require_loss("grad", value);
+  auto found = flowing_from(value, x);
   for (size_t i = 0; i < x.size(); ++i) {
     if (!found[i].defined()) {
       warn("grad: the loss does not depend on variable \"" + variables[i].name() +
            "\"; its gradient is zero");
-      found[i] = zeros_of(x[i]);
+      found[i] = transform::zeros(ir::type_of(x[i]));
     }
   }
   grads = Grads(variables, std::move(found));
@@ -247,7 +246,7 @@ void hessian(const Flat& f, std::span<const Tensor> at, std::span<Tensor> blocks
   ir::Frame frame(ir::Frame::Kind::gradient);
   const std::vector<Tensor> x = forks("hessian", at);
   const Tensor value = f(x);
-  require_scalar("hessian", value);
+  require_loss("hessian", value);
   const std::vector<Tensor> gradient = gradient_of_scalar(value, x);
   const auto rows = either([&] { return transform::jacobian_by_columns(gradient, x); },
                            [&] { return transform::jacobian_by_rows(gradient, x); });

@@ -83,8 +83,6 @@ std::vector<Tensor> results_of(const ir::NodeRef& node) {
   return out;
 }
 
-bool flows(const ir::TensorType& t) { return is_floating(t.dtype); }
-
 /// Differentiates the op's decomposition at the node's inputs.
 struct Decomposed {
   std::vector<Tensor> inputs, outputs;
@@ -150,7 +148,7 @@ class Reverse {
       if (i >= proper) {
         through_residual |= cts[i].defined();
       } else if (!cts[i].defined() && flows(node.outputs[i]) && !op.traits.empty_cotangents) {
-        cts[i] = ops::full(0, node.outputs[i].dtype, node.outputs[i].shape);
+        cts[i] = zeros(node.outputs[i]);
       }
     }
     if (std::holds_alternative<ir::FromDecomposition>(op.derivative) || through_residual) {
@@ -219,10 +217,6 @@ class Forward {
 
   static Slots moved(const Node& node, const Local& at, Slots& tangents) {
     const ir::OpDef& op = *node.op;
-    auto zero = [&](size_t i) {
-      const ir::TensorType& t = node.inputs[i]->type;
-      return ops::full(0, t.dtype, t.shape);
-    };
     if (auto* rule = std::get_if<ir::Pointwise>(&op.derivative)) {
       const Slots partials = partials_of(*rule, at);
       Tensor sum;
@@ -235,7 +229,8 @@ class Forward {
     }
     if (std::holds_alternative<ir::Linear>(op.derivative)) {
       for (size_t i = 0; i < tangents.size(); ++i) {
-        if (!tangents[i].defined()) tangents[i] = flows(node.inputs[i]->type) ? zero(i) : at.x(i);
+        const ir::TensorType& t = node.inputs[i]->type;
+        if (!tangents[i].defined()) tangents[i] = flows(t) ? zeros(t) : at.x(i);
       }
       return floating_only(ir::apply(op, tangents, node.attributes), node);
     }
@@ -276,6 +271,18 @@ class Forward {
 };
 
 }  // namespace
+
+Tensor zeros(const ir::TensorType& t) { return ops::full(0, t.dtype, t.shape); }
+Tensor or_zeros(const Tensor& t, const Tensor& like) {
+  return t.defined() ? t : zeros(ir::type_of(like));
+}
+
+void require_scalar(const char* operation, const Tensor& value, const char* otherwise) {
+  if (value.rank() == 0) return;
+  throw ShapeError(std::string(operation) + ": the function must return a scalar, got " +
+                       ir::type_of(value).to_string(),
+                   std::string("take its sum or mean, or use ") + otherwise);
+}
 
 Tensor fork(const Tensor& x) { return ops::make("identity", {x}); }
 

@@ -1,6 +1,7 @@
 #include "transform/jacobian.h"
 
 #include "ops/build.h"
+#include "ops/shape.h"
 #include "transform/differentiate.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -8,16 +9,10 @@
 namespace varve::transform {
 namespace {
 
-Shape joined(const Tensor& output, const Tensor& argument) {
-  std::vector<int64_t> dims = output.shape().dims();
-  for (int64_t d : argument.shape().dims()) dims.push_back(d);
-  return Shape(dims);
-}
-
 /// One row or column after another, along the first or last axis; zeros where nothing flows.
 Tensor assembled(std::vector<Tensor> parts, bool rows, const Tensor& output,
                  const Tensor& argument) {
-  const Shape shape = joined(output, argument);
+  const Shape shape = jacobian_shape(output.shape(), argument.shape());
   const Tensor& like = rows ? argument : output;
   bool any = false;
   for (const Tensor& p : parts) any |= p.defined();
@@ -31,10 +26,14 @@ Tensor assembled(std::vector<Tensor> parts, bool rows, const Tensor& output,
 
 }  // namespace
 
+Shape jacobian_shape(const Shape& output, const Shape& argument) {
+  std::vector<int64_t> dims = output.dims();
+  for (int64_t d : argument) dims.push_back(d);
+  return Shape(std::move(dims));
+}
+
 Tensor unit(const Tensor& like, int64_t element) {
-  std::vector<double> v(static_cast<size_t>(like.size()), 0.);
-  v[static_cast<size_t>(element)] = 1;
-  return cast(tensor(v, like.shape()), like.dtype());
+  return reshape(cast(ops::counted(like.size(), i64) == element, like.dtype()), like.shape());
 }
 
 JacobianBlocks jacobian_by_rows(std::span<const Tensor> outputs, std::span<const Tensor> at) {

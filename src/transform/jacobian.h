@@ -7,6 +7,9 @@
 
 namespace varve::transform {
 
+/// [output..., argument...].
+Shape jacobian_shape(const Shape& output, const Shape& argument);
+
 /// 1 at one element, 0 elsewhere.
 Tensor unit(const Tensor& like, int64_t element);
 

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "ir/dispatch.h"
 #include "ir/node.h"
+#include "transform/differentiate.h"
+#include "transform/jacobian.h"
 #include "varve/ops/pointwise.h"
 
 namespace varve {
@@ -196,10 +198,7 @@ void require_floating(const char* operation, const Tensor& x) {
 }
 
 void require_scalar(const Tensor& y) {
-  if (y.rank() == 0) return;
-  throw ShapeError(
-      "numeric_gradient: the function must return a scalar, got " + ir::type_of(y).to_string(),
-      "take its sum or mean, or use numeric_jacobian");
+  transform::require_scalar("numeric_gradient", y, "numeric_jacobian");
 }
 
 Tensor as(const Numbers& v, const Tensor& like) {
@@ -221,9 +220,7 @@ Tensor numeric_jacobian(const std::function<Tensor(const Tensor&)>& f, const Ten
   for (size_t k = 0; k < columns.size(); ++k) {
     for (size_t i = 0; i < rows; ++i) all[i * columns.size() + k] = columns[k][i];
   }
-  std::vector<int64_t> dims = y.shape().dims();
-  for (int64_t d : x.shape().dims()) dims.push_back(d);
-  return cast(tensor(all, Shape(dims)), x.dtype());
+  return cast(tensor(all, transform::jacobian_shape(y.shape(), x.shape())), x.dtype());
 }
 
 Tensor numeric_gradient(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,
