@@ -112,15 +112,22 @@ Tensors evaluated(const Tensors& y) {
   for (const Tensor& t : y) t.evaluate();
   return y;
 }
-/// Nothing where the op refuses the numbers (a matrix that is singular).
+/// Nothing where an op refuses the numbers (a matrix that is singular). Other errors are none of
+/// numbers.
+template <class F>
+std::optional<Tensors> unless_refused(F f) {
+  try {
+    return f();
+  } catch (const NumericError&) {
+  } catch (const ValueError&) {
+  } catch (const IndexError&) {
+  }
+  return std::nullopt;
+}
 std::optional<Tensors> by(backend::KernelSet kernels, const Row& row, const Sample& sample,
                           const Tensors& x) {
   const runtime::ExecuteScope scope({.kernels = kernels});
-  try {
-    return evaluated(run(row, sample, x));
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+  return unless_refused([&] { return evaluated(run(row, sample, x)); });
 }
 
 /// The sample's own formula in f64, where it has one.
@@ -273,8 +280,12 @@ std::string of_nothing(const Row& row, const Sample& sample) {
       break;
     }
   }
-  const auto y = by(backend::KernelSet::ref, row, empty, make_inputs(row, empty, f64));
-  return y ? kinds(*y) : "refused";
+  try {
+    const auto y = by(backend::KernelSet::ref, row, empty, make_inputs(row, empty, f64));
+    return y ? kinds(*y) : "refused";
+  } catch (const ShapeError&) {  // the other inputs keep their sizes
+    return "refused";
+  }
 }
 
 Cells cells_of(const Row& row, const Sample& sample,
@@ -285,11 +296,9 @@ Cells cells_of(const Row& row, const Sample& sample,
   Cells cells;
   const runtime::ExecuteScope scope({.kernels = backend::KernelSet::ref});
   for (size_t k = 0; k < std::size(kSpecial); ++k) {
-    try {
-      cells[k] = kinds(evaluated(f(with_special(x, first, kSpecial[k].value))));
-    } catch (const Error&) {
-      cells[k] = "refused";
-    }
+    const auto y =
+        unless_refused([&] { return evaluated(f(with_special(x, first, kSpecial[k].value))); });
+    cells[k] = y ? kinds(*y) : "refused";
   }
   return cells;
 }
