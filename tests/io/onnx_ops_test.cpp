@@ -75,6 +75,39 @@ TEST(OnnxCast, OfTextsToFloatsGoesToInfinityAndZero) {
   EXPECT_TRUE(std::isnan(v[12]));
 }
 
+// What a model of one node says over x [2, 2] and the weights.
+std::string refusal(test::Node n, std::vector<test::TensorData> weights, const std::string& domain,
+                    int64_t opset) {
+  n.name = "n";
+  n.domain = domain;
+  auto m = test::model({std::move(n)}, std::move(weights), opset);
+  if (!domain.empty()) m.opsets[domain] = 1;
+  return test::message_of<Error>([&] { test::run(test::reread(m)); });
+}
+
+TEST(OnnxAttention, RefusesKeysAndValuesOfNoHeads) {
+  const auto tensor = [](const char* name, const Shape& shape) {
+    return test::floats(name, shape, std::vector<float>(static_cast<size_t>(shape.size())));
+  };
+  EXPECT_EQ(
+      refusal(node("FlexAttention", {"q", "k", "v"}, {"y"}),
+              {tensor("q", {1, 2, 3, 4}), tensor("k", {1, 2, 3, 4}), tensor("v", {1, 0, 3, 4})},
+              "ai.onnx.preview", 23),
+      "node \"n\": heads: 0 of keys or values do not divide 2 of queries");
+  EXPECT_EQ(
+      refusal(node("FlexAttention", {"q", "k", "v"}, {"y"}),
+              {tensor("q", {1, 3, 3, 4}), tensor("k", {1, 2, 3, 4}), tensor("v", {1, 2, 3, 4})},
+              "ai.onnx.preview", 23),
+      "node \"n\": heads: 2 of keys or values do not divide 3 of queries");
+  EXPECT_EQ(
+      refusal(node("LinearAttention", {"q", "k", "v"}, {"y"},
+                   {test::text("update_rule", "linear"), test::integer("q_num_heads", 1),
+                    test::integer("kv_num_heads", 1)}),
+              {tensor("q", {1, 1, 1, 4}), tensor("k", {1, 0, 1, 4}), tensor("v", {1, 0, 1, 4})}, "",
+              27),
+      "node \"n\": heads: 0 of keys or values do not divide 1 of queries");
+}
+
 TEST(OnnxPad, KeepsAllBitsOfItsValue) {
   auto m = test::model({node("Pad", {"i", "pads", "value"}, {"y"})},
                        {int64s("i", {1, INT64_MIN}), int64s("pads", {1, 2}),

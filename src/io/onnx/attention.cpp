@@ -74,8 +74,13 @@ Tensor bias_of(const Call& c, const Tensor& q, const Tensor& k, int64_t past) {
 }
 
 // Each head of keys and values serves several of queries in a row.
-Tensor repeated(const Tensor& x, int64_t heads) {
-  return x.shape()[1] == heads ? x : repeat(x, heads / x.shape()[1], 1);
+Tensor repeated(const Call& c, const Tensor& x, int64_t heads) {
+  const int64_t own = x.shape()[1];
+  if (own < 1 || heads % own != 0) {
+    c.fail("heads: " + std::to_string(own) + " of keys or values do not divide " +
+           std::to_string(heads) + " of queries");
+  }
+  return own == heads ? x : repeat(x, heads / own, 1);
 }
 
 Values attention_(Call& c) {
@@ -125,8 +130,7 @@ Values attention_(Call& c) {
 // Attention whose scores and weights pass through graphs of the model's own.
 Values flex_attention(Call& c) {
   const Tensor &q = c.tensor(0), &k = c.tensor(1), &v = c.tensor(2);
-  if (q.rank() != 4 || k.rank() != 4 || v.rank() != 4 || k.shape()[1] < 1 ||
-      q.shape()[1] % k.shape()[1] != 0) {
+  if (q.rank() != 4 || k.rank() != 4 || v.rank() != 4) {
     c.fail("expected [batch, heads, time, size], got " + q.shape().to_string() + ", " +
            k.shape().to_string() + " and " + v.shape().to_string());
   }
@@ -144,11 +148,12 @@ Values flex_attention(Call& c) {
     }
     return results[0].tensor;
   };
-  const Tensor product = matmul(as(q, dtype), as(repeated(k, heads), dtype), {.transpose_b = true});
+  const Tensor product =
+      matmul(as(q, dtype), as(repeated(c, k, heads), dtype), {.transpose_b = true});
   const Tensor scores = through("score_mod", multiply(product, scale));
   const Tensor masked = through("mask_mod", scores);
   const Tensor weights = through("prob_mod", softmax(masked, -1));
-  return {as(matmul(weights, as(repeated(v, heads), weights.dtype())), v.dtype())};
+  return {as(matmul(weights, as(repeated(c, v, heads), weights.dtype())), v.dtype())};
 }
 
 // A state [batch, heads, key size, value size] that each step decays, corrects, writes and reads.
@@ -188,7 +193,7 @@ Values linear_attention(Call& c) {
     Tensor value = at(v, t);
     if (delta) value = multiply(at(beta, t), subtract(value, matmul(at(erase, t), state)));
     state = add(state, matmul(at(k, t), value, {.transpose_a = true}));
-    outputs.push_back(multiply(matmul(at(q, t), repeated(state, qs[1])), scale));
+    outputs.push_back(multiply(matmul(at(q, t), repeated(c, state, qs[1])), scale));
   }
   if (outputs.empty()) outputs.push_back(zeros({batch, qs[1], 0, v.shape()[3]}, inner));
   return {as(without_heads(concat(outputs, 2)), query.dtype()), as(state, state_type)};
