@@ -1,6 +1,7 @@
 #include "ir/node.h"
 
 #include <atomic>
+#include <utility>
 
 #include "base/any_batch.h"
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "ir/frame.h"
 #include "ir/graph.h"
 #include "ir/infer.h"
+#include "ir/size_limit.h"
 
 namespace varve::detail {
 
@@ -44,6 +46,19 @@ constexpr int kPendingNodes = 256;
 constexpr int64_t kPendingBytes = int64_t{64} << 20;
 thread_local int pending_nodes = 0;
 thread_local int64_t pending_bytes = 0;
+
+// Of one tensor; see SizeLimit.
+thread_local int64_t most_elements = INT64_MAX;
+
+void check_size(const OpDef& op, const Types& outputs) {
+  if (most_elements == INT64_MAX) return;
+  for (const TensorType& t : outputs) {
+    const int64_t count = t.shape.size();
+    if (count <= most_elements) continue;
+    throw ShapeError(std::string(op.name) + ": needs " + std::to_string(count) +
+                     " elements, limit " + std::to_string(most_elements));
+  }
+}
 
 [[noreturn]] void rethrow_at(const Error& e, const std::string& at) {
   const std::string where = e.at().empty() ? at : e.at();
@@ -117,8 +132,12 @@ uint64_t next_serial() {
   return count.fetch_add(1, std::memory_order_relaxed);
 }
 
+SizeLimit::SizeLimit(int64_t elements) : before_(std::exchange(most_elements, elements)) {}
+SizeLimit::~SizeLimit() { most_elements = before_; }
+
 std::vector<Tensor> apply_typed(const OpDef& op, std::span<const Tensor> inputs,
                                 Attributes attributes, Types outputs, Site site) {
+  check_size(op, outputs);
   auto node = std::make_shared<Node>();
   node->op = &op;
   node->inputs.reserve(inputs.size());

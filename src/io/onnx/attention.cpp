@@ -56,6 +56,7 @@ Tensor bias_of(const Call& c, const Tensor& q, const Tensor& k, int64_t past) {
     }
     with(mask);
   }
+  if (c.has(3) || c.has(6) || c.integer("is_causal", 0) != 0) c.limit(Shape({queries, keys}));
   const Tensor key_at = reshape(arange(keys), {1, 1, 1, keys});
   if (c.integer("is_causal", 0) != 0) {
     Tensor query_at = reshape(arange(queries), {1, 1, queries, 1});
@@ -148,6 +149,7 @@ Values flex_attention(Call& c) {
     }
     return results[0].tensor;
   };
+  c.limit(Shape({q.shape()[0], heads, q.shape()[2], k.shape()[2]}));
   const Tensor product =
       matmul(as(q, dtype), as(repeated(c, k, heads), dtype), {.transpose_b = true});
   const Tensor scores = through("score_mod", multiply(product, scale));
@@ -188,6 +190,7 @@ Values linear_attention(Call& c) {
     return slice(x, {{}, {}, {.start = t, .stop = t + 1}});
   };
   std::vector<Tensor> outputs;
+  c.spend(steps, kKept);
   for (int64_t t = 0; t < steps; ++t) {
     if (gated) state = multiply(state, transpose(exp(at(decay, t)), {0, 1, 3, 2}));
     Tensor value = at(v, t);

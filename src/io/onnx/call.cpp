@@ -50,6 +50,14 @@ const Values& Call::items(int i) const {
   return *v.items;
 }
 
+Shape Call::shape_of(int i) const {
+  const Value& v = value(i);
+  if (v.kind == Value::Kind::sequence) {
+    fail("input " + std::to_string(i) + ": expected a tensor, got a sequence");
+  }
+  return v.shape();
+}
+
 void Call::require_known(const Value& v, const char* what) const {
   if (v.known || !ir::tracing()) return;
   unsupported(std::string(what) + " depends on data, which has no elements while a trace records",
@@ -219,22 +227,15 @@ std::vector<int> Call::axes(const std::vector<int64_t>& given, int rank) const {
 }
 
 void Call::limit(const Shape& shape, const char* because) const {
-  const std::string reason = because ? std::string(because) + ": " : "";
-  int64_t count = 0;
-  for (const int64_t d : shape) {
-    if (d < 0) fail(reason + "shape " + shape.to_string() + ": expected sizes >= 0");
-  }
-  if (!formats::byte_count(1, shape.dims(), count)) count = INT64_MAX;
-  if (count > kMaxElements) {
-    fail(reason + "needs " + std::to_string(count) + " elements, limit " +
-         std::to_string(kMaxElements));
-  }
+  const std::string reason = too_large(shape, run_.allowed());
+  if (!reason.empty()) fail((because ? std::string(because) + ": " : "") + reason);
 }
 
-void Call::limit_growth(const Shape& shape, const Tensor& from, const char* because) const {
-  int64_t count = 0;
-  const bool counted = formats::byte_count(1, shape.dims(), count);
-  if (!counted || count / 64 > from.shape().size()) limit(shape, because);
+int64_t Call::iterations_left() const { return run_.iterations_left(); }
+
+void Call::spend(int64_t iterations, int64_t each) const {
+  if (run_.spend(iterations, each)) return;
+  fail("needs more than " + std::to_string(run_.options().iterations) + " iterations");
 }
 
 std::pair<int64_t, int64_t> Call::batch() const {

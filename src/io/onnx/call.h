@@ -23,6 +23,9 @@ struct Training {
   std::map<std::string, Tensor> statistics = {};     ///< new running statistics by their names
 };
 
+/// What an iteration counts that leaves nodes or values behind: a kilobyte or two.
+inline constexpr int64_t kKept = 512;
+
 class Call {
  public:
   Call(Run& run, const Node& node, int64_t index, int64_t version, Values inputs);
@@ -41,6 +44,7 @@ class Call {
   Type type(int i) const { return value(i).type; }
   DType dtype(int i) const { return tensor(i).dtype(); }
   const Shape& shape(int i) const { return tensor(i).shape(); }
+  Shape shape_of(int i) const;  ///< of texts, too
   /// Elements that must be known now: while a trace records, and they depend on its inputs, an
   /// UnsupportedError that names the node.
   std::vector<int64_t> ints(int i) const;
@@ -82,12 +86,14 @@ class Call {
   /// -rank..rank-1 to 0..rank-1; FormatError else.
   int axis(int64_t given, int rank, const char* what = "axis") const;
   std::vector<int> axes(const std::vector<int64_t>& given, int rank) const;
-  /// Refuses what would make more than kMaxElements: hostile sizes must not take memory. `because`
-  /// names the attribute or input that says so.
+  /// Refuses a shape of more elements than the run allows (Run::allowed): hostile sizes must not
+  /// take memory. `because` names the attribute or input that says so. Outputs are held to it
+  /// anyway: for lists on the host, and for what an op makes on its way.
   void limit(const Shape& shape, const char* because = nullptr) const;
-  /// The same of what is made of `from`: 64 times its elements are allowed in any case, as a large
-  /// batch is the caller's.
-  void limit_growth(const Shape& shape, const Tensor& from, const char* because) const;
+  /// Takes iterations from what all loops of the run have together; one that stays in memory, in a
+  /// graph or a list, counts kKept-fold.
+  void spend(int64_t iterations, int64_t each = 1) const;
+  int64_t iterations_left() const;
 
   /// The batch that a model was written for, where it is a fixed one, and the one it runs at; else
   /// 0.

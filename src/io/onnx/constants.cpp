@@ -65,7 +65,7 @@ Values range(Call& c) {
 }
 
 Values eye_like(Call& c) {
-  const Shape& shape = c.value(0).shape();
+  const Shape shape = c.shape_of(0);
   if (shape.rank() != 2) c.fail("expected a matrix, got " + shape.to_string());
   const Type type = c.type_attribute("dtype", c.type(0));
   return {Value(eye(shape[0], shape[1], c.integer("k", 0), formats::onnx::held_as(type)), type)};
@@ -80,7 +80,7 @@ Key key_of(const Call& c) {
   return random::key();
 }
 Shape random_shape(const Call& c, bool like) {
-  const Shape shape = like ? c.value(0).shape() : Shape(c.integers("shape"));
+  const Shape shape = like ? c.shape_of(0) : Shape(c.integers("shape"));
   c.limit(shape);
   return shape;
 }

@@ -12,9 +12,6 @@
 namespace varve::io::onnx {
 namespace {
 
-// A loop without a condition that would run longer than this is refused before it begins.
-constexpr int64_t kMaxIterations = int64_t{1} << 30;
-
 bool truth(const Call& c, const Value& v, const char* what) {
   if (v.kind != Value::Kind::tensor || v.tensor.size() != 1) {
     c.fail(std::string(what) + ": expected one element");
@@ -59,6 +56,42 @@ Values if_(Call& c) {
   return values_of(out, types);
 }
 
+// What iterations of a loop gave, collected while it runs and held to the limits at once: what a
+// file asks for must not pile up until the end.
+class Loop {
+ public:
+  Loop(const Call& c, size_t outputs) : c_(c), parts_(outputs), elements_(outputs) {}
+
+  /// An iteration begins.
+  void count() {
+    const bool kept = ir::tracing() || !parts_.empty();
+    c_.spend(1, kept ? kKept : 1);
+  }
+  /// One has ended, with these states and, from `first` on, parts of the outputs.
+  void end(const Values& results, size_t first) {
+    for (size_t k = 0; k < parts_.size(); ++k) {
+      const Value& v = results.at(first + k);
+      if (v.kind != Value::Kind::tensor) c_.fail("a scan output that is no tensor");
+      elements_[k] += v.tensor.size();
+      c_.limit(Shape({elements_[k]}));
+      parts_[k].push_back(v);
+    }
+    // Nothing may ask for elements before the last iteration: the graph behind them would grow
+    // without end.
+    if (++steps_ % kKept != 0 || ir::tracing()) return;
+    for (const Value& v : results) {
+      if (v.kind == Value::Kind::tensor) v.tensor.evaluate();
+    }
+  }
+  Values& parts(size_t k) { return parts_[k]; }
+
+ private:
+  const Call& c_;
+  std::vector<Values> parts_;
+  std::vector<int64_t> elements_;
+  int64_t steps_ = 0;
+};
+
 // What iterations gave, one after the other along an axis.
 Value stacked(const Call& c, const Values& parts, int axis, const ValueType& type) {
   if (parts.empty()) {
@@ -71,16 +104,10 @@ Value stacked(const Call& c, const Values& parts, int axis, const ValueType& typ
     return {zeros(Shape(std::move(sizes)), formats::onnx::held_as(type.element)), type.element};
   }
   std::vector<Tensor> tensors;
-  int64_t count = 0;
   bool known = true;
   for (const Value& v : parts) {
-    if (v.kind != Value::Kind::tensor) c.fail("a scan output that is no tensor");
     tensors.push_back(v.tensor);
     known = known && v.known;
-    count += v.tensor.size();
-    if (count > kMaxElements) {
-      c.fail("needs " + std::to_string(count) + " elements, limit " + std::to_string(kMaxElements));
-    }
   }
   Value out(stack(tensors, axis), parts[0].type);
   out.known = known;
@@ -124,21 +151,21 @@ Values loop(Call& c) {
   }
   const int64_t trips = c.has(0) ? c.integer(0) : INT64_MAX;
   bool go_on = !c.has(1) || truth(c, c.value(1), "the condition");
-  if (!c.has(1) && c.has(0) && trips > kMaxIterations) {
-    c.fail("needs " + std::to_string(trips) + " iterations, limit " +
-           std::to_string(kMaxIterations));
-  }
   Values carried;
   for (int i = 2; i < c.inputs(); ++i) carried.push_back(c.has(i) ? c.value(i) : Value());
   const size_t state = carried.size();
   if (body.outputs.size() < state + 1) c.fail("attribute body: too few outputs");
-  std::vector<Values> scans(body.outputs.size() - 1 - state);
+  const size_t outputs = body.outputs.size() - 1 - state;
+  // Without a condition all of them run.
+  if (!c.has(1) && trips > c.iterations_left()) {
+    c.fail("needs " + std::to_string(trips) + " iterations, limit " +
+           std::to_string(c.iterations_left()));
+  }
+  Loop steps(c, outputs);
   Value condition(scalar(go_on, DType::bool_));
   condition.known = true;
   for (int64_t i = 0; i < trips && go_on; ++i) {
-    if (i > kMaxIterations) {
-      c.fail("needs more than " + std::to_string(kMaxIterations) + " iterations");
-    }
+    steps.count();
     Value number(varve::tensor({i}, Shape{}));
     number.known = true;
     Values inputs = {number, condition};
@@ -147,12 +174,12 @@ Values loop(Call& c) {
     condition = results[0];
     if (traced(condition)) return traced_loop(c, body);
     go_on = truth(c, condition, "the condition");
+    steps.end(results, 1 + state);
     for (size_t k = 0; k < state; ++k) carried[k] = results[k + 1];
-    for (size_t k = 0; k < scans.size(); ++k) scans[k].push_back(results[k + 1 + state]);
   }
   Values out = carried;
-  for (size_t k = 0; k < scans.size(); ++k) {
-    out.push_back(stacked(c, scans[k], 0, body.outputs[k + 1 + state].type));
+  for (size_t k = 0; k < outputs; ++k) {
+    out.push_back(stacked(c, steps.parts(k), 0, body.outputs[k + 1 + state].type));
   }
   return out;
 }
@@ -215,8 +242,10 @@ Values scan_over(const Call& c, const Graph& body, const ScanPlan& plan, Values 
       c.fail("scan inputs of " + std::to_string(steps) + " and " + std::to_string(n) + " steps");
     steps = n;
   }
-  std::vector<Values> scans(body.outputs.size() - states.size());
+  const size_t outputs = body.outputs.size() - states.size();
+  Loop loop(c, outputs);
   for (int64_t i = 0; i < steps; ++i) {
+    loop.count();
     Values arguments = states;
     for (size_t k = 0; k < inputs.size(); ++k) {
       const int64_t at = plan.in_directions[k] ? steps - 1 - i : i;
@@ -227,12 +256,12 @@ Values scan_over(const Call& c, const Graph& body, const ScanPlan& plan, Values 
       arguments.push_back(std::move(part));
     }
     Values results = c.run(body, std::move(arguments));
+    loop.end(results, states.size());
     for (size_t k = 0; k < states.size(); ++k) states[k] = results[k];
-    for (size_t k = 0; k < scans.size(); ++k) scans[k].push_back(results[k + states.size()]);
   }
   Values out = states;
-  for (size_t k = 0; k < scans.size(); ++k) {
-    Values& parts = scans[k];
+  for (size_t k = 0; k < outputs; ++k) {
+    Values& parts = loop.parts(k);
     if (plan.out_directions[k]) parts = Values(parts.rbegin(), parts.rend());
     const int rank = parts.empty() ? 1 : parts[0].shape().rank() + 1;
     const int axis = parts.empty() ? 0 : c.axis(plan.out_axes[k], rank, "scan_output_axes");
@@ -292,8 +321,9 @@ Values scan_batched(Call& c) {
                       .out_directions = std::vector<int64_t>(outputs, 0)};
   if (directions.size() != n) c.fail("directions: expected " + std::to_string(n));
   if (c.has(0)) c.unsupported("sequence_lens are not read");
-  const int64_t batch = c.value(1).shape()[0];
+  const int64_t batch = c.shape(1)[0];
   std::vector<std::vector<Tensor>> gathered(body.outputs.size());
+  c.spend(batch, kKept);
   for (int64_t b = 0; b < batch; ++b) {
     const auto sample = [&](int i) {
       Value v(squeeze(slice(c.tensor(i), {{.start = b, .stop = b + 1}}), {0}), c.type(i));

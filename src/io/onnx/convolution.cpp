@@ -125,8 +125,8 @@ Values conv_transpose(Call& c) {
     whole.push_back(std::max<int64_t>(full, 0));
     last.push_back(std::max<int64_t>(full + widths[i + 2].before + widths[i + 2].after, 0));
   }
-  c.limit_growth(Shape(whole), x, "strides and dilations");
-  c.limit_growth(Shape(last), x, shaped ? "output_shape" : "output_padding");
+  c.limit(Shape(whole), "strides and dilations");
+  c.limit(Shape(last), shaped ? "output_shape" : "output_padding");
   const Tensor y = by_axes(c, n, [&]<int N>(std::integral_constant<int, N>) {
     const ConvTransposeOptions<N> options{.strides = extents<N>(strides),
                                           .padding = padding_of({.size = {},

@@ -99,7 +99,7 @@ Values resize_(Call& c) {
   Resample r{.axes = c.find("axes") ? c.axes(c.integers("axes"), x.rank()) : all_axes(x),
              .sizes = {},
              .scales = {}};
-  const auto given = [&](int i) { return c.has(i) && c.value(i).shape().size() > 0; };
+  const auto given = [&](int i) { return c.has(i) && c.shape_of(i).size() > 0; };
   if (given(3)) {
     set_sizes(c, x.shape(), c.ints(3), r);
   } else if (given(2)) {
@@ -166,8 +166,8 @@ Values affine_grid_(Call& c) {
   if (size.size() != 4 && size.size() != 5) {
     c.fail("size: expected 4 or 5 numbers, got " + std::to_string(size.size()));
   }
-  c.limit(Shape(size));
   size.erase(size.begin(), size.begin() + 2);
+  c.limit(Shape(size), "size");
   return {affine_grid(c.tensor(0), size, {.align_corners = c.integer("align_corners", 0) != 0})};
 }
 
@@ -176,7 +176,7 @@ Values roi_align_(Call& c) {
   if (mode != "avg" && mode != "max") c.fail("attribute mode: expected \"avg\" or \"max\"");
   const char* fallback = c.version() < 16 ? "output_half_pixel" : "half_pixel";
   const int64_t rows = c.integer("output_height", 1), columns = c.integer("output_width", 1);
-  c.limit(Shape({c.shape(1)[0], c.shape(0)[1], rows, columns}));
+  c.limit(Shape({rows, columns}), "output_height and output_width");
   return {
       roi_align(c.tensor(0), c.tensor(1), c.tensor(2),
                 {.size = {rows, columns},
@@ -199,9 +199,9 @@ Values non_max_suppression_(Call& c) {
 Values center_crop_pad_(Call& c) {
   const Tensor& x = c.tensor(0);
   const std::vector<int64_t> sizes = c.ints(1);
-  c.limit(Shape(sizes));
   CropPadOptions options;
   if (c.find("axes")) options.axes = c.axes(c.integers("axes"), x.rank());
+  c.limit(Shape(sizes));
   return {center_crop_pad(x, sizes, options)};
 }
 

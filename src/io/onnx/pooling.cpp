@@ -118,12 +118,12 @@ Values max_unpool_(Call& c) {
   }
   std::vector<int64_t> all = x.shape().dims();
   std::copy(size.begin(), size.end(), all.begin() + 2);
-  c.limit_growth(Shape(all), x, "kernel_shape and strides");
+  c.limit(Shape(all), "kernel_shape and strides");
   const Tensor y = max_unpool(x, c.tensor(1), size,
                               {.data_format = "channels_first", .places = {.whole = true}});
   if (!c.has(2)) return {y};
   const std::vector<int64_t> wanted = c.ints(2);
-  c.limit_growth(Shape(wanted), x, "output_shape");
+  c.limit(Shape(wanted), "output_shape");
   bool fits = wanted.size() == all.size();
   for (size_t i = 0; fits && i < wanted.size(); ++i) {
     fits = i < 2 ? wanted[i] == all[i] : wanted[i] >= all[i];
@@ -157,7 +157,7 @@ Values col2im(Call& c) {
     options.padding.push_back({pads[i], pads[i + n]});
     all.push_back(image[i] + pads[i] + pads[i + n]);
   }
-  c.limit_growth(Shape(all), c.tensor(0), "image_shape and pads");
+  c.limit(Shape(all), "image_shape and pads");
   return {fold(c.tensor(0), block, image, options)};
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "io/onnx/run.h"
+#include "ir/size_limit.h"
 
 namespace varve::io::onnx {
 namespace {
@@ -188,6 +189,9 @@ void check_input(const std::string& file, const formats::onnx::ValueInfo& info, 
                       type.to_string() + ", got " + got);
   };
   if (v.kind == Value::Kind::sequence) fail("a sequence");
+  const std::string reason = v.shape().size() == 0 ? too_large(v.shape(), kMaxElements) : "";
+  if (!reason.empty())
+    throw FormatError(file + ": input \"" + escaped(info.name) + "\": " + reason);
   const std::string got =
       std::string("tensor(") + formats::onnx::name_of(v.type) + ")" + v.shape().to_string();
   if (v.type != type.element) fail(got);
@@ -210,6 +214,13 @@ Values Program::run(const std::map<std::string, Value>& inputs, const Options& o
     if (at != inputs.end()) {
       check_input(model_.file, info, at->second, options.batch > 0);
       Value& v = frame.values[info.name] = at->second;
+      const auto& dims = info.type.dims;
+      if (v.kind == Value::Kind::tensor || v.kind == Value::Kind::strings) {
+        // One axis is a series at least as often as a batch.
+        const Shape shape = v.shape();
+        const bool open = dims.empty() || dims[0].value < 0 || options.batch > 0;
+        run.allow(shape, open && shape.rank() > 1);
+      }
       v.batched = options.batch > 0 && v.kind == Value::Kind::tensor && v.tensor.rank() > 0 &&
                   v.tensor.shape()[0] == options.batch;
     } else if (!has_default(info.name)) {
@@ -222,6 +233,7 @@ Values Program::run(const std::map<std::string, Value>& inputs, const Options& o
       }
     }
   }
+  const ir::SizeLimit limit(run.allowed());
   for (const auto& [name, value] : inputs) {
     if (std::none_of(model_.graph.inputs.begin(), model_.graph.inputs.end(),
                      [&, &n = name](const auto& info) { return info.name == n; })) {

@@ -57,6 +57,9 @@ class Program {
     int64_t declared_batch = 0, batch = 0;
     /// Null: all nodes compute what the file says.
     Training* training = nullptr;
+    /// What a file may ask for: elements of one tensor where the caller's inputs are small
+    /// (Run::allowed), and iterations of all loops together.
+    int64_t elements = kMaxElements, iterations = int64_t{1} << 30;
   };
   /// The outputs in their order. Throws FormatError for inputs that are missing or of another type
   /// or shape than the model says.

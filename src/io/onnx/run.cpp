@@ -1,7 +1,9 @@
 #include "io/onnx/run.h"
 
+#include <algorithm>
 #include <set>
 
+#include "base/any_batch.h"
 #include "base/error.h"
 #include "ir/frame.h"
 #include "nn/layer_state.h"
@@ -22,7 +24,27 @@ Values guarded(const Call& call, Operator f, Call& c) {
   }
 }
 
+// Small results of few samples share one limit.
+constexpr int64_t kSamples = 16, kGrowth = 64;
+
 }  // namespace
+
+void Run::allow(const Shape& input, bool batched) {
+  for (const int64_t d : input) {
+    // What stands for any batch has no elements.
+    if (batches_in(d) > 0) allowed_ = INT64_MAX;
+  }
+  const auto times = [](int64_t a, int64_t b) { return a > INT64_MAX / b ? INT64_MAX : a * b; };
+  allowed_ = std::max(allowed_, times(input.size(), kGrowth));
+  const int64_t sample = options_.elements / kSamples;
+  if (batched && sample > 0) allowed_ = std::max(allowed_, times(input[0], sample));
+}
+
+bool Run::spend(int64_t count, int64_t each) {
+  if (count > iterations_ / each) return false;
+  iterations_ -= count * each;
+  return true;
+}
 
 const Value* Run::find(const std::string& name, const Frame& frame) const {
   for (const Frame* f = &frame; f; f = f->outer) {
@@ -98,8 +120,10 @@ Values Run::step(const Steps::Step& s, Frame& frame) {
       out[0].tensor.dtype() == formats::onnx::held_as(type)) {
     out[0].type = type;
   }
+  known = known && !s.row->random;
   for (const Attribute& a : s.node->attributes) known = known && a.graphs.empty();
   for (Value& v : out) {
+    if (v.kind == Value::Kind::tensor) call.limit(v.tensor.shape());
     v.known = v.known || known;
     v.batched = v.batched || batched;
     if (v.known && v.kind == Value::Kind::tensor && ir::tracing()) v.tensor.evaluate();

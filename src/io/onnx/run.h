@@ -11,7 +11,20 @@ namespace varve::io::onnx {
 class Run {
  public:
   Run(const Program& program, const Program::Options& options)
-      : program_(program), options_(options) {}
+      : program_(program),
+        options_(options),
+        allowed_(options.elements),
+        iterations_(options.iterations) {}
+
+  /// How many elements a tensor may have: options.elements, or 64 times as many as the caller's
+  /// largest input, or a sixteenth of options.elements for each sample of his batch. A large batch
+  /// is no hostile size.
+  int64_t allowed() const { return allowed_; }
+  /// Takes an input of the caller's into account; `batched`: its first size is the batch.
+  void allow(const Shape& input, bool batched);
+  /// Takes `count` iterations of that weight; false where fewer are left.
+  bool spend(int64_t count, int64_t each);
+  int64_t iterations_left() const { return iterations_; }
 
   /// What names mean where a node stands.
   struct Frame {
@@ -44,6 +57,7 @@ class Run {
   const Value* find(const std::string& name, const Frame& frame) const;
   const Program& program_;
   const Program::Options& options_;
+  int64_t allowed_, iterations_;
   const Frame* current_ = nullptr;
   /// Whether the node that runs now, or a node of a graph inside it, has read what is batched.
   bool read_batch_ = false;

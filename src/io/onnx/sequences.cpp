@@ -66,6 +66,7 @@ Values split_to_sequence(Call& c) {
   } else {
     const int64_t each = c.has(1) ? c.integer(1) : 1;
     if (each < 1) c.fail("split: expected >= 1, got " + std::to_string(each));
+    c.spend((n - 1) / each + 1, kKept);
     for (int64_t left = n; left > 0; left -= sizes.back()) sizes.push_back(std::min(each, left));
   }
   const bool squeezed = !c.has(1) && c.integer("keepdims", 1) == 0;

@@ -203,7 +203,7 @@ Values tile_(Call& c) {
 }
 
 Values shape_(Call& c) {
-  const std::vector<int64_t> all = c.value(0).shape().dims();
+  const std::vector<int64_t> all = c.shape_of(0).dims();
   const auto rank = static_cast<int64_t>(all.size());
   const auto bound = [&](int64_t v) { return std::clamp<int64_t>(v < 0 ? v + rank : v, 0, rank); };
   const int64_t start = bound(c.integer("start", 0)), end = bound(c.integer("end", rank));
@@ -212,7 +212,7 @@ Values shape_(Call& c) {
 }
 
 Values size_(Call& c) {
-  Value v = known_ints({c.value(0).shape().size()});
+  Value v = known_ints({c.shape_of(0).size()});
   v.tensor = reshape(v.tensor, {});
   return {v};
 }

@@ -1,5 +1,6 @@
 #include "io/onnx/value.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -34,8 +35,25 @@ Shape Value::shape() const {
   return tensor.shape();
 }
 
+std::string too_large(const Shape& shape, int64_t limit) {
+  const std::string bound = ", limit " + std::to_string(limit);
+  int64_t count = 0, most = 0;
+  for (const int64_t d : shape) {
+    if (d < 0) return "shape " + shape.to_string() + ": expected sizes >= 0";
+    most = std::max(most, d);
+  }
+  if (!formats::byte_count(1, shape.dims(), count)) count = INT64_MAX;
+  if (count > limit) return "needs " + std::to_string(count) + " elements" + bound;
+  if (count == 0 && most > limit) return "a size of " + std::to_string(most) + bound;
+  return {};
+}
+
 Value value_of(const TensorData& data) {
   varve::check(!data.absent, "the elements are there");
+  if (data.shape.size() == 0) {
+    const std::string reason = too_large(data.shape, kMaxElements);
+    if (!reason.empty()) throw FormatError("tensor \"" + escaped(data.name) + "\": " + reason);
+  }
   Value out;
   if (data.type == Type::string) {
     out = Value(Strings{data.shape, data.strings});

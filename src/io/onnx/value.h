@@ -40,7 +40,7 @@ class Value {
   static Value sequence(Values items, Type element);
 
   bool none() const { return kind == Kind::none; }
-  Shape shape() const;
+  Shape shape() const;  ///< Needs: a tensor of numbers or texts.
 
   Kind kind = Kind::none;
   Type type = Type::undefined;  ///< of a sequence: of its elements
@@ -56,7 +56,8 @@ class Value {
   std::shared_ptr<const Values> items;
 };
 
-/// A tensor of a file; shares its memory. Needs: not absent.
+/// A tensor of a file; shares its memory. Needs: not absent. Throws FormatError where it has no
+/// elements and yet a size beyond kMaxElements.
 Value value_of(const TensorData& data);
 /// The dense tensor of a sparse one. Throws FormatError, and where it would be beyond kMaxElements.
 Value value_of(const formats::onnx::SparseTensor& data);
@@ -65,7 +66,12 @@ TensorData data_of(const Value& value, std::string name = {});
 /// A datum of the conformance suite.
 Value value_of(const formats::onnx::Datum& datum);
 
-/// More elements than this are not made by an op whose inputs are smaller.
+/// More elements than this no node makes, as long as a caller does not bring many himself.
 inline constexpr int64_t kMaxElements = int64_t{1} << 30;
+
+/// Why a tensor of that shape is none to make: "needs 5 elements, limit 4"; empty where nothing
+/// speaks against it. One without elements is held to the limit size by size: what adds sizes up,
+/// or goes through them on the host, must not meet 2^60.
+std::string too_large(const Shape& shape, int64_t limit);
 
 }  // namespace varve::io::onnx

@@ -16,8 +16,8 @@ struct Window {
 /// Reads strides, dilations, pads and auto_pad for an input [batch, channels, spatial...] and a
 /// window of `size`; auto_pad is worked out as pads.
 Window window_of(const Call& c, const Tensor& x, std::vector<int64_t> size);
-/// Refuses padding that adds more than kMaxElements to x, or by which a window over x with that
-/// many channels of results has more than kMaxElements of them. Large batches are the caller's.
+/// Refuses padding by which x itself, or a window over x with that many channels of results, is
+/// larger than the run allows.
 void limit_padding(const Call& c, const Tensor& x, const Window& w, int64_t channels);
 /// The spatial sizes of [batch, channels, spatial...]; FormatError below one.
 std::vector<int64_t> spatial_of(const Call& c, const Tensor& x);
