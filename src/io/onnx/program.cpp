@@ -139,13 +139,51 @@ void mark_host(const Program& program, const std::vector<Node>& nodes,
   }
 }
 
-// Running statistics and the like: they belong to the model but no gradient changes them.
-void mark_statistics(const std::vector<Node>& nodes, std::set<std::string>& names) {
-  for (const Node& n : nodes) {
-    size_t first = n.inputs.size();
+// Marks running statistics and the like, which belong to the model but which no gradient changes:
+// back to where they come from, through what does not compute.
+void mark_statistics(const Program& program, const std::vector<Node>& nodes,
+                     std::set<std::string>& names) {
+  const auto pass = [&](const std::string& from, const std::string& to) {
+    if (!from.empty() && names.contains(from)) names.insert(to);
+  };
+  const std::vector<Steps::Step>& steps = program.steps(&nodes).steps;
+  for (auto s = steps.rbegin(); s != steps.rend(); ++s) {
+    const Node& n = *s->node;
+    const size_t inputs = n.inputs.size(), outputs = n.outputs.size();
+    if (s->function) {
+      const Function& f = *s->function;
+      std::set<std::string> inside;
+      for (size_t i = 0; i < std::min(outputs, f.outputs.size()); ++i) {
+        if (names.contains(n.outputs[i])) inside.insert(f.outputs[i]);
+      }
+      mark_statistics(program, f.nodes, inside);
+      for (size_t i = 0; i < std::min(inputs, f.inputs.size()); ++i) {
+        if (inside.contains(f.inputs[i])) names.insert(n.inputs[i]);
+      }
+      continue;
+    }
+    for (const char* op : {"Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze"}) {
+      if (n.op == op && inputs > 0 && outputs > 0) pass(n.outputs[0], n.inputs[0]);
+    }
+    size_t first = inputs;
     if (n.op == "BatchNormalization") first = 3;
     if (n.op == "QuantizeLinear" || n.op == "DequantizeLinear") first = 1;
-    for (size_t i = first; i < n.inputs.size(); ++i) names.insert(n.inputs[i]);
+    for (size_t i = first; i < inputs; ++i) names.insert(n.inputs[i]);
+    for (const Attribute& a : n.attributes) {
+      for (const auto& g : a.graphs) {
+        if (n.op == "If") {
+          for (size_t i = 0; i < std::min(outputs, g->outputs.size()); ++i) {
+            pass(n.outputs[i], g->outputs[i].name);
+          }
+        }
+        mark_statistics(program, g->nodes, names);
+        // Bodies have an input for each of the node's; before opset 9 a Scan has one more in front.
+        const size_t before = inputs - std::min(inputs, g->inputs.size());
+        for (size_t i = 0; n.op != "If" && i < g->inputs.size() && i + before < inputs; ++i) {
+          pass(g->inputs[i].name, n.inputs[i + before]);
+        }
+      }
+    }
   }
 }
 
@@ -154,7 +192,7 @@ void mark_statistics(const std::vector<Node>& nodes, std::set<std::string>& name
 void Program::find_weights() {
   std::set<std::string> host, statistics;
   mark_host(*this, model_.graph.nodes, host);
-  mark_statistics(model_.graph.nodes, statistics);
+  mark_statistics(*this, model_.graph.nodes, statistics);
   for (const TensorData& t : model_.graph.initializers) {
     const bool floating = t.type == Type::float32 || t.type == Type::float64 ||
                           t.type == Type::float16 || t.type == Type::bfloat16;
