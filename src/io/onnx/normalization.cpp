@@ -101,12 +101,14 @@ Values instance_normalization(Call& c) {
   const Tensor& x = c.tensor(0);
   spatial_of(c, x);
   const std::vector<int> axes = axes_from(2, x.rank());
-  const Tensor mean_ = mean(x, {.axes = axes, .keep_dims = true});
-  const Tensor centred = subtract(x, mean_);
+  const Tensor wide = widened(x);
+  const Tensor centred = subtract(wide, mean(wide, {.axes = axes, .keep_dims = true}));
   const Tensor variance = mean(square(centred), {.axes = axes, .keep_dims = true});
   const Tensor normal = divide(centred, sqrt(add(variance, c.real("epsilon", 1e-5))));
-  return {add(multiply(normal, along_channels(c.tensor(1), x.rank())),
-              along_channels(c.tensor(2), x.rank()))};
+  const auto beside = [&](int i) {
+    return as(along_channels(c.tensor(i), x.rank()), wide.dtype());
+  };
+  return {as(add(multiply(normal, beside(1)), beside(2)), x.dtype())};
 }
 
 // Scale and bias are one a group before opset 21, one a channel from it on.
@@ -142,16 +144,16 @@ Values lp_normalization(Call& c) {
 }
 
 Values mean_variance_normalization(Call& c) {
-  const Tensor& x = c.tensor(0);
+  const Tensor x = widened(c.tensor(0));
   const std::vector<int> axes = c.axes(c.integers("axes", {0, 2, 3}), x.rank());
   const Tensor centred = subtract(x, mean(x, {.axes = axes, .keep_dims = true}));
   const Tensor variance = mean(square(centred), {.axes = axes, .keep_dims = true});
-  return {divide(centred, add(sqrt(variance), 1e-9))};
+  return {as(divide(centred, add(sqrt(variance), 1e-9)), c.dtype(0))};
 }
 
 // x / (bias + alpha / size * sum of squares of the channels around)^beta.
 Values lrn(Call& c) {
-  const Tensor& x = c.tensor(0);
+  const Tensor x = widened(c.tensor(0));
   const int64_t size = c.integer("size");
   if (size < 1) c.fail("size: expected >= 1, got " + std::to_string(size));
   if (x.rank() < 2) c.fail("expected [batch, channels, ...], got " + x.shape().to_string());
@@ -166,7 +168,8 @@ Values lrn(Call& c) {
     sum_ = add(sum_, slice(squares, {{}, {.start = start, .stop = start + n}}));
   }
   const double alpha = c.real("alpha", 1e-4), beta = c.real("beta", 0.75), bias = c.real("bias", 1);
-  return {divide(x, power(add(multiply(sum_, alpha / static_cast<double>(size)), bias), beta))};
+  const Tensor scale = add(multiply(sum_, alpha / static_cast<double>(size)), bias);
+  return {as(divide(x, power(scale, beta)), c.dtype(0))};
 }
 
 // A mask of the numbers that ONNX's own reference draws for a seed: MT19937, 53 bits a number.
