@@ -1,4 +1,5 @@
 // Tensors made of nothing but attributes and sizes.
+#include <bit>
 #include <cmath>
 
 #include "io/onnx/helpers.h"
@@ -73,10 +74,11 @@ Values eye_like(Call& c) {
 
 Values identity(Call& c) { return {c.has(0) ? c.value(0) : Value()}; }
 
-// The reference draws other numbers; the same seed gives the same ones here.
+// The reference draws other numbers; the same seed gives the same ones here. While the layer is
+// trained a seed of the file's would draw the same at every step.
 Key key_of(const Call& c) {
-  if (c.find("seed"))
-    return Key(static_cast<uint64_t>(static_cast<int64_t>(c.real("seed") * 1000)));
+  if (Training* training = c.training()) return training->key();
+  if (c.find("seed")) return Key(std::bit_cast<uint64_t>(c.real("seed")));
   return random::key();
 }
 Shape random_shape(const Call& c, bool like) {
@@ -126,16 +128,16 @@ Values multinomial(Call& c) {
 }
 
 constexpr Row kRows[] = {
-    {"Bernoulli", 15, bernoulli},
+    {.name = "Bernoulli", .since = 15, .function = bernoulli, .random = true},
     {"Constant", 1, constant},
     {"ConstantOfShape", 9, constant_of_shape, input_bit(0)},
     {"EyeLike", 9, eye_like},
     {"Identity", 1, identity, 0, true},
-    {"Multinomial", 7, multinomial},
-    {"RandomNormal", 1, random_normal<false>},
-    {"RandomNormalLike", 1, random_normal<true>},
-    {"RandomUniform", 1, random_uniform<false>},
-    {"RandomUniformLike", 1, random_uniform<true>},
+    {.name = "Multinomial", .since = 7, .function = multinomial, .random = true},
+    {.name = "RandomNormal", .since = 1, .function = random_normal<false>, .random = true},
+    {.name = "RandomNormalLike", .since = 1, .function = random_normal<true>, .random = true},
+    {.name = "RandomUniform", .since = 1, .function = random_uniform<false>, .random = true},
+    {.name = "RandomUniformLike", .since = 1, .function = random_uniform<true>, .random = true},
     {"Range", 11, range, ~0u},
 };
 

@@ -34,6 +34,7 @@ struct Row {
   bool keeps_type = false;
   int until = 0;  ///< the last opset that has it; 0: none
   const char* domain = "";
+  bool random = false;  ///< draws anew each time, however well its inputs are known
 };
 
 /// The row of an operator at an opset of its domain; null where there is none.
