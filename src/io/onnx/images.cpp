@@ -30,6 +30,8 @@ Tensor resampled(const Call& c, const Tensor& x, const Resample& r, ResizeOption
   for (size_t i = 0; i < n; ++i) {
     const int64_t size = x.shape()[r.axes[i]];
     all[static_cast<size_t>(r.axes[i])] = r.sizes[i];
+    // What is empty stays so, a batch of no samples above all.
+    if (size == 0 && r.sizes[i] == 0) continue;
     if (!(r.scales[i] > 0) || r.sizes[i] < 1) c.fail("scales: expected numbers > 0");
     if (r.sizes[i] == size && r.scales[i] == 1 && !cropped) continue;
     options.axes.push_back(r.axes[i]);
@@ -45,8 +47,14 @@ Tensor resampled(const Call& c, const Tensor& x, const Resample& r, ResizeOption
   return as(resize(x, options), x.dtype());
 }
 
-// floor(x + 1/2), as the standard rounds sizes.
-int64_t rounded(double x) { return static_cast<int64_t>(std::floor(x + 0.5)); }
+// A size that was worked out; NaN and what no tensor has are refused.
+int64_t whole(const Call& c, double size, const char* because) {
+  if (!(size >= 0 && size <= static_cast<double>(kMaxElements))) {
+    c.fail(std::string(because) + ": a size of " + std::to_string(size) + ", expected 0.." +
+           std::to_string(kMaxElements));
+  }
+  return static_cast<int64_t>(size);
+}
 
 // Sizes as given, or kept in proportion and not larger, or not smaller, than given.
 void set_sizes(const Call& c, const Shape& shape, std::vector<int64_t> sizes, Resample& r) {
@@ -57,7 +65,12 @@ void set_sizes(const Call& c, const Shape& shape, std::vector<int64_t> sizes, Re
   }
   std::vector<double> scales;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    scales.push_back(static_cast<double>(sizes[i]) / static_cast<double>(shape[r.axes[i]]));
+    const int64_t size = shape[r.axes[i]];
+    if (size == 0 && sizes[i] != 0) {
+      c.fail("sizes[" + std::to_string(i) + "]: expected 0 for an axis of no elements, got " +
+             std::to_string(sizes[i]));
+    }
+    scales.push_back(size == 0 ? 1 : static_cast<double>(sizes[i]) / static_cast<double>(size));
   }
   if (policy != "stretch") {
     const bool larger = policy == "not_smaller";
@@ -68,7 +81,8 @@ void set_sizes(const Call& c, const Shape& shape, std::vector<int64_t> sizes, Re
                                 : *std::min_element(scales.begin(), scales.end());
     for (size_t i = 0; i < sizes.size(); ++i) {
       scales[i] = scale;
-      sizes[i] = rounded(scale * static_cast<double>(shape[r.axes[i]]));
+      // To the nearest, halves up.
+      sizes[i] = whole(c, std::floor(scale * static_cast<double>(shape[r.axes[i]]) + 0.5), "sizes");
     }
   }
   r.sizes = std::move(sizes);
@@ -82,8 +96,7 @@ void set_scales(const Call& c, const Shape& shape, std::vector<double> scales, R
   }
   for (size_t i = 0; i < scales.size(); ++i) {
     const double size = std::floor(static_cast<double>(shape[r.axes[i]]) * scales[i]);
-    if (!(size <= static_cast<double>(kMaxElements))) c.fail("scales: too large");
-    r.sizes.push_back(static_cast<int64_t>(size));
+    r.sizes.push_back(whole(c, size, "scales"));
   }
   r.scales = std::move(scales);
 }

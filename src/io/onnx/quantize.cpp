@@ -28,13 +28,13 @@ Tensor beside(const Call& c, const Tensor& x, const Tensor& s) {
     return reshape(s, Shape(std::move(sizes)));
   }
   const int64_t n = x.shape()[axis];
-  if (block < 1 || s.rank() != x.rank() || s.shape()[axis] != (n + block - 1) / block) {
+  if (block < 1 || s.rank() != x.rank() || s.shape()[axis] != (n > 0 ? (n - 1) / block + 1 : 0)) {
     c.fail("scale " + s.shape().to_string() + " with block_size " + std::to_string(block) +
            " does not fit " + x.shape().to_string());
   }
   std::vector<Slice> slices(static_cast<size_t>(x.rank()));
   slices[static_cast<size_t>(axis)].stop = n;
-  return slice(repeat(s, block, axis), slices);
+  return slice(repeat(s, std::clamp<int64_t>(block, 1, std::max<int64_t>(n, 1)), axis), slices);
 }
 
 // Rounds to the nearest (ties to even), shifts, and cuts to what the type holds.

@@ -4,14 +4,23 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "base/math.h"
 #include "io/onnx/helpers.h"
 
 namespace varve::io::onnx {
 namespace {
 
-int64_t product(const std::vector<int64_t>& sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
+// Of all sizes >= 0; nothing where it passes 2^63.
+std::optional<int64_t> product(const std::vector<int64_t>& sizes) {
+  int64_t out = 1;
+  bool fits = true;
+  for (const int64_t d : sizes) {
+    if (d == 0) return 0;
+    if (d > 0) fits = fits && checked_multiply(out, d, out);
+  }
+  return fits ? std::optional(out) : std::nullopt;
 }
 
 std::string shown(const std::vector<int64_t>& sizes) { return Shape(sizes).to_string(); }
@@ -24,8 +33,13 @@ void follow_batch(const Call& c, std::vector<int64_t>& sizes, int64_t elements) 
       sizes[0] != declared)
     return;
   const bool open = std::count(sizes.begin(), sizes.end(), -1) > 0;
-  if (!open && product(sizes) == elements) return;
-  if (open || elements * declared == product(sizes) * batch) sizes[0] = batch;
+  const std::optional<int64_t> wanted = product(sizes);
+  if (!open && wanted == elements) return;
+  int64_t given = 0, scaled = 0;
+  if (open || (wanted && checked_multiply(elements, declared, given) &&
+               checked_multiply(*wanted, batch, scaled) && given == scaled)) {
+    sizes[0] = batch;
+  }
 }
 
 Values reshape_(Call& c) {
@@ -45,11 +59,10 @@ Values reshape_(Call& c) {
     c.fail("Reshape: " + std::to_string(x.size()) + " elements into " + shown(sizes));
   };
   const auto open = std::count(sizes.begin(), sizes.end(), -1);
-  int64_t rest = 1;
-  for (const int64_t d : sizes) {
-    if (d < -1 || (d > 0 && rest > kMaxElements)) refuse();
-    if (d >= 0) rest *= d;
-  }
+  if (std::any_of(sizes.begin(), sizes.end(), [](int64_t d) { return d < -1; })) refuse();
+  const std::optional<int64_t> known = product(sizes);
+  if (!known) refuse();
+  const int64_t rest = *known;
   if (open > 1 || (open == 0 && rest != x.size())) refuse();
   if (open == 1 && (rest == 0 ? x.size() != 0 || !zero_is_zero : x.size() % rest != 0)) refuse();
   for (int64_t& d : sizes) {
