@@ -6,6 +6,9 @@
 
 #include "io/onnx_builder.h"
 #include "support/errors.h"
+#include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
@@ -14,6 +17,7 @@ using test::int64s;
 using test::node;
 using test::Type;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 formats::onnx::Model texts_as(Type to, const std::vector<std::string>& texts) {
   test::TensorData t;
@@ -121,6 +125,205 @@ TEST(OnnxPad, KeepsAllBitsOfItsValue) {
   m.graph.initializers[2] =
       test::weights<uint64_t>("value", Type::uint64, {}, {(uint64_t{1} << 63) + 1});
   EXPECT_THAT(test::run(m).span<uint64_t>(), ElementsAre(5u, (uint64_t{1} << 63) + 1));
+}
+
+TEST(OnnxMath, FoldsOfManyInputsAreReadAtOpset7) {
+  for (const char* op : {"Max", "Mean", "Min", "Sum"}) {
+    EXPECT_EQ(test::run(test::model({node(op, {"x", "x"}, {"y"})}, {}, 7)).shape(), Shape({2, 2}))
+        << op;
+  }
+}
+
+TEST(OnnxLabelEncoder, TellsCloseKeysApart) {
+  test::Attribute keys, values;
+  keys.name = "keys_floats", keys.kind = test::Attribute::Kind::reals,
+  keys.reals = {1e-8f, 2e-8f, NAN};
+  values.name = "values_int64s", values.kind = test::Attribute::Kind::integers;
+  values.integers = {10, 20, 30};
+  auto m = test::model({node("LabelEncoder", {"l"}, {"y"}, {keys, values}, "n")},
+                       {test::floats("l", {4}, {2e-8f, 1e-8f, -NAN, 3e-8f})});
+  m.graph.nodes[0].domain = "ai.onnx.ml";
+  m.opsets["ai.onnx.ml"] = 4;
+  EXPECT_THAT(test::run(test::reread(m)).to_doubles(), ElementsAre(20, 10, 30, -1));
+  keys = test::ints("keys_int64s", {(int64_t{1} << 53) + 1, int64_t{1} << 53});
+  values.integers = {1, 2};
+  m.graph.nodes[0].attributes = {keys, values};
+  m.graph.initializers = {test::int64s("l", {int64_t{1} << 53, (int64_t{1} << 53) + 1})};
+  EXPECT_THAT(test::run(test::reread(m)).to_doubles(), ElementsAre(2, 1));
+  m.graph.initializers = {test::floats("l", {1}, {1})};
+  EXPECT_EQ(test::message_of<FormatError>([&] { test::run(test::reread(m)); }),
+            "node \"n\": expected labels of the type of the keys");
+}
+
+// Squares of 300 are beyond f16.
+TEST(OnnxNormalization, OfHalvesDoesNotOverflow) {
+  const Tensor x = cast(reshape(tensor({-300.f, 300.f, 290.f, -290.f}), {1, 1, 2, 2}), f16);
+  const auto normal = [&](test::Node n, double tolerance, std::vector<double> expected) {
+    const std::string op = n.op;
+    auto m = test::model({std::move(n)});
+    m.graph.inputs = {test::port("x", {1, 1, 2, 2}, Type::float16),
+                      test::port("s", {1}, Type::float16), test::port("b", {1}, Type::float16)};
+    const io::onnx::Program program{std::move(m)};
+    const Tensor y =
+        program.run({{"x", x}, {"s", cast(ones({1}), f16)}, {"b", cast(zeros({1}), f16)}})
+            .at(0)
+            .tensor;
+    EXPECT_EQ(y.dtype(), f16);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(y.to_doubles()[i], expected[i], tolerance) << op;
+    }
+  };
+  const double deviation = std::sqrt((300. * 300 + 290. * 290) / 2), unit = 1e-3;
+  const std::vector<double> expected = {-300 / deviation, 300 / deviation, 290 / deviation,
+                                        -290 / deviation};
+  normal(node("InstanceNormalization", {"x", "s", "b"}, {"y"}), unit, expected);
+  normal(node("MeanVarianceNormalization", {"x"}, {"y"}, {test::ints("axes", {0, 2, 3})}), unit,
+         expected);
+  // By alpha = 1, beta = 1/2, bias = 0 each is divided by its own size.
+  normal(node("LRN", {"x"}, {"y"},
+              {test::integer("size", 1), test::real("alpha", 1), test::real("beta", 0.5f),
+               test::real("bias", 0)}),
+         unit, {-1, 1, 1, -1});
+}
+
+TEST(OnnxResize, OfNoSamplesGivesNone) {
+  auto m = test::model({node("Resize", {"x", "", "", "s"}, {"y"}, {}, "n")},
+                       {int64s("s", {0, 1, 4, 6})});
+  m.graph.inputs = {test::port("x", {-1, 1, 2, 3})};
+  const auto shape = [&] {
+    return io::onnx::Program(test::reread(m))
+        .run({{"x", zeros({0, 1, 2, 3})}})
+        .at(0)
+        .tensor.shape();
+  };
+  EXPECT_EQ(shape(), Shape({0, 1, 4, 6}));
+  m.graph.nodes[0].inputs = {"x", "", "f"};
+  m.graph.initializers = {test::floats("f", {4}, {1, 1, 2, 2})};
+  EXPECT_EQ(shape(), Shape({0, 1, 4, 6}));
+  m.graph.initializers = {test::floats("f", {4}, {1, 1, NAN, 2})};
+  EXPECT_THAT(test::message_of<FormatError>(shape), HasSubstr("node \"n\": scales: a size of nan"));
+  m.graph.initializers = {test::floats("f", {4}, {1, 1, -3e38f, 2})};
+  EXPECT_THAT(test::message_of<FormatError>(shape), HasSubstr("node \"n\": scales: a size of -"));
+}
+
+TEST(OnnxQuantize, BlocksMayBeLargerThanAnAxis) {
+  const auto quantized = [&](int64_t block) {
+    return test::run(test::reread(
+        test::model({node("QuantizeLinear", {"x", "s"}, {"y"},
+                          {test::integer("axis", 1), test::integer("block_size", block)}, "n")},
+                    {test::floats("s", {2, 1}, {1, 2})}, 21)));
+  };
+  EXPECT_THAT(quantized(2).to_doubles(), ElementsAre(1, 2, 2, 2));
+  EXPECT_THAT(quantized(INT64_MAX).to_doubles(), ElementsAre(1, 2, 2, 2));
+}
+
+TEST(OnnxCast, ToTextsHasAnExponentWhereDigitsWouldBeMany) {
+  const auto texts = [](const std::vector<float>& numbers) {
+    const io::onnx::Program program(test::reread(test::model(
+        {node("Cast", {"f"}, {"y"}, {test::integer("to", static_cast<int64_t>(Type::string))})},
+        {test::floats("f", Shape{numbers.size()}, numbers)})));
+    return program.run({{"x", ones({2, 2})}}).at(0).strings->elements;
+  };
+  EXPECT_THAT(texts({1e5f, 1e15f, 1e16f, 1e-4f, 1e-5f, 1.5e-7f, 0.5f, 123456792, 0, -0.f, -2.5f}),
+              ElementsAre("100000", "999999986991104", "1e+16", "0.0001", "1e-05", "1.5e-07", "0.5",
+                          "123456792", "0", "-0", "-2.5"));
+}
+
+TEST(OnnxNonZero, OfANumberHasNoCoordinates) {
+  for (const auto& [value, count] : {std::pair{3.f, 1}, std::pair{0.f, 0}}) {
+    const Tensor y = test::run(test::reread(
+        test::model({node("NonZero", {"f"}, {"y"})}, {test::floats("f", {}, {value})})));
+    EXPECT_EQ(y.shape(), Shape({0, count}));
+  }
+}
+
+TEST(OnnxReshape, CountsWithoutWrapping) {
+  constexpr int64_t kHalf = int64_t{1} << 32;
+  auto m = test::model({node("Reshape", {"x", "s"}, {"y"}, {test::integer("allowzero", 1)}, "n")},
+                       {int64s("s", {kHalf, kHalf, 4})});
+  EXPECT_EQ(test::message_of<FormatError>([&] { test::run(test::reread(m)); }),
+            "node \"n\": Reshape: 4 elements into [4294967296, 4294967296, 4]");
+  // More than 2^30 elements, which the caller brings.
+  m.graph.inputs = {test::port("x", {-1, 1 << 16})};
+  m.graph.initializers = {int64s("s", {2, -1})};
+  const io::onnx::Program program(test::reread(m));
+  EXPECT_EQ(program.run({{"x", ones({1 << 15, 1 << 16})}}).at(0).tensor.shape(),
+            Shape({2, int64_t{1} << 30}));
+}
+
+// Numbers are drawn at each step, whatever is known of their shape.
+TEST(OnnxRandom, DrawsAnewWhileTheLayerIsTrained) {
+  for (const char* op : {"RandomNormal", "RandomUniform"}) {
+    const io::onnx::Program program(test::reread(test::model(
+        {node(op, {}, {"y"}, {test::ints("shape", {2, 3}), test::real("seed", 3e38f)})})));
+    EXPECT_FALSE(program.run({{"x", ones({2, 2})}}).at(0).known) << op;
+    uint64_t drawn = 0;
+    io::onnx::Training training{.key = [&] { return Key(++drawn); }, .is_frozen = {}};
+    io::onnx::Program::Options options;
+    const auto sum_of = [&] {
+      return sum(program.run({{"x", ones({2, 2})}}, options).at(0).tensor).to_double();
+    };
+    EXPECT_EQ(sum_of(), sum_of()) << op;
+    options.training = &training;
+    EXPECT_NE(sum_of(), sum_of()) << op;
+    EXPECT_EQ(drawn, 2u) << op;
+  }
+}
+
+// Scales of quantization are no weights to train, wherever they come from.
+TEST(OnnxProgram, StatisticsAreFoundThroughGraphsAndFunctions) {
+  const auto trained = [](formats::onnx::Model m) {
+    const io::onnx::Program program(test::reread(m));
+    std::map<std::string, bool> out;
+    for (const auto& w : program.weights()) out[w.data->name] = w.trainable;
+    return out;
+  };
+  const std::vector<test::TensorData> weights = {test::floats("s", {}, {2}),
+                                                 test::floats("w", {2}, {1, 2})};
+  const auto quantize = [](const char* scale, const char* out) {
+    return node("QuantizeLinear", {"x", scale}, {out});
+  };
+  const std::map<std::string, bool> expected = {{"s", false}, {"w", true}};
+  const auto weighed = node("Add", {"x", "w"}, {"z"});
+  EXPECT_EQ(
+      trained(test::model({weighed, node("Identity", {"s"}, {"t"}), quantize("t", "y")}, weights)),
+      expected);
+  // Inside a branch, and as the result of one.
+  formats::onnx::Graph yes;
+  yes.name = "yes";
+  yes.nodes = {node("Identity", {"s"}, {"b"})};
+  yes.outputs = {test::port("b", {})};
+  const auto condition = test::weights<uint8_t>("c", Type::boolean, {}, {1});
+  auto all = weights;
+  all.push_back(condition);
+  EXPECT_EQ(
+      trained(test::model({weighed,
+                           node("If", {"c"}, {"t"},
+                                {test::body("then_branch", yes), test::body("else_branch", yes)}),
+                           quantize("t", "y")},
+                          all)),
+      expected);
+  formats::onnx::Graph inside = yes;
+  inside.nodes = {quantize("s", "b")};
+  inside.outputs = {test::port("b", {2, 2}, Type::uint8)};
+  EXPECT_EQ(
+      trained(test::model(
+          {weighed, node("If", {"c"}, {"y"},
+                         {test::body("then_branch", inside), test::body("else_branch", inside)})},
+          all)),
+      expected);
+  formats::onnx::Function f;
+  f.name = "f";
+  f.domain = "own";
+  f.inputs = {"a", "scale"};
+  f.outputs = {"b"};
+  f.opsets = {{"", 17}};
+  f.nodes = {node("QuantizeLinear", {"a", "scale"}, {"b"})};
+  auto m = test::model({weighed, node("f", {"x", "s"}, {"y"})}, weights);
+  m.graph.nodes[1].domain = "own";
+  m.opsets["own"] = 1;
+  m.functions = {f};
+  EXPECT_EQ(trained(m), expected);
 }
 
 }  // namespace

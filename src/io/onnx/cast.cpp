@@ -93,15 +93,19 @@ Tensor numbers_of(const Call& c, const Strings& s, DType to) {
   return as(varve::tensor(out, s.shape), to);
 }
 
-// The shortest text that reads back as the same number of its type, as NumPy prints it.
+// The shortest digits that read back as the same number of its type; the standard says no more.
+// As NumPy an exponent stands where they would be many, below 1e-4 and from 1e16 on; as in ONNX
+// Runtime whole numbers have no point.
 template <class T>
 std::string number_text(T value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (std::isnan(value)) return "NaN";
-    if (std::isinf(value)) return value < 0 ? "-INF" : "INF";
-  }
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-INF" : "INF";
+  const T size = std::abs(value);
+  const bool plain = size == 0 || (size >= T(1e-4) && size < T(1e16));
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  const auto end = std::to_chars(text, text + sizeof(text), value,
+                                 plain ? std::chars_format::fixed : std::chars_format::scientific)
+                       .ptr;
   return {text, end};
 }
 

@@ -177,8 +177,11 @@ Values one_hot_(Call& c) {
 
 Values nonzero_(Call& c) {
   c.require_known(c.value(0), "the count of elements that are not 0");
-  const Tensor x = c.tensor(0).rank() ? c.tensor(0) : reshape(c.tensor(0), {1});
-  return {transpose(nonzero(x).indices)};
+  const Tensor& x = c.tensor(0);
+  if (x.rank() > 0) return {transpose(nonzero(x).indices)};
+  // Positions of a number have no coordinates: the standard says [0, count]. (ONNX Runtime gives
+  // [1, count], as NumPy did.)
+  return {zeros({0, nonzero(reshape(x, {1})).indices.shape()[0]}, i64)};
 }
 
 Values compress(Call& c) {

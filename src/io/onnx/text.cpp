@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -143,12 +144,20 @@ Value list_of(const Call& c, const std::string& what) {
   return known(varve::tensor(v, Shape{v.size()}));
 }
 
+// Keys that are alike where the labels are equal.
 std::vector<std::string> keys_of(const Value& v) {
   if (v.kind == Value::Kind::strings) return v.strings->elements;
   std::vector<std::string> out;
+  const auto bytes = [&](auto x) { out.emplace_back(reinterpret_cast<const char*>(&x), sizeof x); };
+  if (is_integer(v.tensor.dtype())) {
+    // f64 would take integers beyond 2^53 for one another.
+    const Tensor wide = as(v.tensor, i64);
+    for (const int64_t x : wide.span<int64_t>()) bytes(x);
+    return out;
+  }
+  // All NaN are one key, and both zeros.
   for (const double x : v.tensor.to_doubles()) {
-    // All NaN are one key.
-    out.push_back(x != x ? "nan" : std::to_string(x == 0 ? 0 : x));
+    bytes(x != x ? std::numeric_limits<double>::quiet_NaN() : x == 0 ? 0. : x);
   }
   return out;
 }
@@ -172,6 +181,13 @@ Value default_of(const Call& c, const Value& values) {
 Values label_encoder(Call& c) {
   const Value keys = list_of(c, "keys"), values = list_of(c, "values");
   c.require_known(c.value(0), "the label");
+  const Value fallback = default_of(c, values);
+  const auto whole = [](const Value& v) {
+    return v.kind == Value::Kind::tensor && is_integer(v.tensor.dtype());
+  };
+  if (keys.kind != c.value(0).kind || whole(keys) != whole(c.value(0))) {
+    c.fail("expected labels of the type of the keys");
+  }
   std::map<std::string, int64_t> place;
   const std::vector<std::string> names = keys_of(keys);
   for (size_t i = 0; i < names.size(); ++i) place.emplace(names[i], static_cast<int64_t>(i));
