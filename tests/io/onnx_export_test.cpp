@@ -1,6 +1,8 @@
 // Whole models leave as ONNX with the batch open, and come back at other batch sizes.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "formats/onnx.h"
 #include "io/onnx/export.h"
 #include "io/onnx/program.h"
@@ -109,6 +111,66 @@ TEST(OnnxExport, RecurrentNetworkOfOnesOwn) {
       }},
   };
   expect_same("recurrent", model, [](int64_t n) -> Tensors { return normal(7, {n, 6, 3}); });
+}
+
+// Few operators of opset 17 take bf16: the others compute in f32.
+TEST(OnnxExport, Bfloat16GoesThroughF32) {
+  using formats::onnx::Type;
+  random::seed(5);
+  const Tensor kernel = cast(normal(1, {3, 3, 2, 4}), bf16).evaluate();
+  Sequential model{
+      nn::Input{.shape = {8, 8, 2}, .dtype = bf16},
+      nn::Lambda{[=](const Tensor& x) {
+        const Tensor y = conv2d(x, kernel, {.padding = "same"});
+        return sin(softplus(max_pool2d(y, {.window = 2})));
+      }},
+      nn::Lambda{[](const Tensor& x) {
+        return mean(average_pool2d(negative(x), {.window = 2}), {.axes = {1, 2}});
+      }},
+  };
+  const Model written = export_to::to_onnx(model);
+  const std::string bytes = formats::onnx::serialize(written);
+  const export_to::Program program(
+      formats::onnx::parse_model("export", std::as_bytes(std::span(bytes))));
+  const Tensor x = cast(normal(6, {3, 8, 8, 2}), bf16);
+  const Tensor got = program.run({{written.graph.inputs[0].name, x}}).at(0).tensor;
+  const Tensor expected = model(x, {.training = false});
+  ASSERT_EQ(got.dtype(), bf16);
+  ASSERT_EQ(got.shape(), expected.shape());
+  for (int64_t i = 0; i < got.size(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    EXPECT_NEAR(got.to_doubles()[at], expected.to_doubles()[at], 0x1p-6);
+  }
+  // What is bf16: inputs, weights, and what Cast gave or elements were moved of.
+  std::set<std::string> halves = {written.graph.inputs[0].name};
+  for (const auto& t : written.graph.initializers) {
+    if (t.type == Type::bfloat16) halves.insert(t.name);
+  }
+  for (const formats::onnx::Node& n : written.graph.nodes) {
+    const bool moves = n.op == "Identity" || n.op == "Reshape" || n.op == "Transpose" ||
+                       n.op == "Expand" || n.op == "Slice" || n.op == "Concat";
+    for (const std::string& input : n.inputs) {
+      if (!halves.contains(input)) continue;
+      EXPECT_TRUE(moves || n.op == "Cast" || n.op == "Shape") << n.op << " of " << input;
+      if (moves) halves.insert(n.outputs[0]);
+    }
+    if (n.op == "Cast" && n.attributes[0].integer == static_cast<int64_t>(Type::bfloat16)) {
+      halves.insert(n.outputs[0]);
+    }
+  }
+}
+
+TEST(OnnxExport, UnsignedNumbersAreNegatedByTheirDifference) {
+  Sequential model{
+      nn::Input{.shape = {3}, .dtype = u8},
+      nn::Lambda{[](const Tensor& x) { return negative(x); }},
+  };
+  const Model written = export_to::to_onnx(model);
+  for (const auto& n : written.graph.nodes) EXPECT_NE(n.op, "Neg");
+  const export_to::Program program{Model(written)};
+  const Tensor x = cast(reshape(tensor({0.f, 1.f, 255.f}), {1, 3}), u8);
+  EXPECT_EQ(program.run({{written.graph.inputs[0].name, x}}).at(0).tensor.to_doubles(),
+            (std::vector<double>{0, 255, 1}));
 }
 
 TEST(OnnxExport, NamesWhatOnnxCannotSay) {

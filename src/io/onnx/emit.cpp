@@ -51,6 +51,17 @@ std::vector<int64_t> to_last(int rank) {
   return axes;
 }
 
+// At opset 17 few operators take bf16, and their kernels are fewer still. What moves elements or
+// holds graphs of its own does.
+bool halves(const ir::GraphNode& node, const std::vector<Emitted*>& inputs) {
+  static const std::set<std::string_view> moving = {
+      "reshape",       "broadcast_to", "transpose", "slice", "concat",    "identity",
+      "stop_gradient", "cast",         "cond",      "scan",  "while_loop"};
+  if (moving.contains(node.op->name)) return false;
+  return std::any_of(inputs.begin(), inputs.end(),
+                     [](const Emitted* v) { return v->type.dtype == DType::bf16; });
+}
+
 }  // namespace
 
 Attribute integer(std::string name, int64_t value) {
@@ -241,6 +252,69 @@ Emitted Emitter::elementwise(
   return made;
 }
 
+Emitted Emitter::cast(Emitted& v, DType to) {
+  const auto as = [&](const std::string& name) {
+    std::string& known = cast_[{name, to}];
+    if (known.empty()) {
+      known =
+          add("Cast", {name}, {integer("to", static_cast<int64_t>(formats::onnx::type_of(to)))});
+    }
+    return known;
+  };
+  Emitted out{{to, v.type.shape}, {}, {}, {}, v.narrow_shape};
+  if (!v.narrow.empty()) {
+    out.narrow = as(v.narrow);
+  } else if (!v.channels_first.empty()) {
+    out.channels_first = as(v.channels_first);
+  } else {
+    out.plain = as(plain(v));
+  }
+  return out;
+}
+
+void Emitter::emit_node(const Exported& e) {
+  if (const ExportRow* row = find(e.node.op->name)) {
+    row->emit(e);
+    return;
+  }
+  if (!e.node.op->decompose) e.refuse("there is no ONNX operator for it at opset 17");
+  ir::Types types;
+  for (const Emitted* v : e.inputs) types.push_back(v->type);
+  const ir::Graph body = ir::trace_body(
+      types, [&](std::span<const Tensor> x) { return e.node.op->decompose(x, e.node.attributes); });
+  std::vector<Emitted> operands;
+  for (Emitted* v : e.inputs) {
+    // Its forms are made here, where later readers find them too.
+    if (v->narrow.empty() && v->channels_first.empty()) plain(*v);
+    operands.push_back(*v);
+  }
+  e.outputs = emit(body, std::move(operands));
+}
+
+// By way of f32, in which halves are exact.
+void Emitter::emit_wide(const Exported& e) {
+  std::vector<Emitted> wide;
+  wide.reserve(e.inputs.size());
+  ir::GraphNode node = e.node;
+  for (ir::TensorType& t : node.outputs) {
+    if (t.dtype == DType::bf16) t.dtype = f32;
+  }
+  for (size_t i = 0; i < e.outputs.size(); ++i) e.outputs[i].type = node.outputs[i];
+  Exported inside{*this, node, {}, e.outputs, e.read};
+  for (Emitted* v : e.inputs) {
+    wide.push_back(v->type.dtype == DType::bf16 ? cast(*v, f32) : *v);
+    inside.inputs.push_back(&wide.back());
+  }
+  emit_node(inside);
+  for (size_t i = 0; i < e.outputs.size(); ++i) {
+    Emitted& out = e.outputs[i];
+    const bool given = !(out.plain.empty() && out.channels_first.empty() && out.narrow.empty());
+    if (given && e.node.outputs[i].dtype == DType::bf16 && out.type.dtype != DType::bf16) {
+      out = cast(out, DType::bf16);
+    }
+  }
+}
+
 std::vector<Emitted> Emitter::emit(const ir::Graph& graph, std::vector<Emitted> inputs) {
   std::vector<std::vector<Emitted>> made(graph.nodes.size());
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -265,26 +339,8 @@ std::vector<Emitted> Emitter::emit(const ir::Graph& graph, std::vector<Emitted> 
     for (size_t o = 0; o < node.outputs.size(); ++o) {
       e.read.push_back(read.contains({static_cast<int32_t>(n), static_cast<int32_t>(o)}));
     }
-    ir::Types types;
-    for (ir::ValueId v : node.inputs) {
-      e.inputs.push_back(&value(v));
-      types.push_back(graph.type(v));
-    }
-    if (const ExportRow* row = find(node.op->name)) {
-      row->emit(e);
-    } else if (node.op->decompose) {
-      const ir::Graph body = ir::trace_body(
-          types, [&](std::span<const Tensor> x) { return node.op->decompose(x, node.attributes); });
-      std::vector<Emitted> operands;
-      for (Emitted* v : e.inputs) {
-        // Its forms are made here, where later readers find them too.
-        if (v->narrow.empty() && v->channels_first.empty()) plain(*v);
-        operands.push_back(*v);
-      }
-      made[n] = emit(body, std::move(operands));
-    } else {
-      e.refuse("there is no ONNX operator for it at opset 17");
-    }
+    for (ir::ValueId v : node.inputs) e.inputs.push_back(&value(v));
+    halves(node, e.inputs) ? emit_wide(e) : emit_node(e);
   }
   std::vector<Emitted> outputs;
   for (ir::ValueId v : graph.outputs) outputs.push_back(value(v));

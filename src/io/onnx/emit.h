@@ -31,6 +31,8 @@ Attribute text(std::string name, std::string value);
 /// An input or output of a graph; sizes that hold one batch are called so.
 formats::onnx::ValueInfo info(const std::string& name, const ir::TensorType& type);
 
+struct Exported;
+
 /// Writes into one graph; bodies of control flow have emitters of their own inside.
 class Emitter {
  public:
@@ -63,6 +65,9 @@ class Emitter {
   /// Every node of a graph; gives its outputs.
   std::vector<Emitted> emit(const ir::Graph& graph, std::vector<Emitted> inputs);
 
+  /// The same values in another type, in one of the forms that they have.
+  Emitted cast(Emitted& v, DType to);
+
   /// A name that nothing has yet.
   std::string fresh(std::string_view stem);
   /// The name of an input whose first size is the batch.
@@ -71,14 +76,17 @@ class Emitter {
 
  private:
   std::string batch();
+  void emit_node(const Exported& e);
+  void emit_wide(const Exported& e);
   Emitter& top() { return outer_ ? outer_->top() : *this; }
 
   Emitter* outer_ = nullptr;
   formats::onnx::Graph graph_;
   std::string batch_source_, batch_;
-  std::map<std::string, int> used_;                       // of the outermost: names by stem
-  std::set<std::string> names_;                           // of the outermost
-  std::map<std::vector<int64_t>, std::string> integers_;  // of the outermost
+  std::map<std::pair<std::string, DType>, std::string> cast_;  // names of this graph alone
+  std::map<std::string, int> used_;                            // of the outermost: names by stem
+  std::set<std::string> names_;                                // of the outermost
+  std::map<std::vector<int64_t>, std::string> integers_;       // of the outermost
 };
 
 /// A node and its operands, as a row of the export sees them.

@@ -29,7 +29,6 @@ VARVE_ONE(divide, "Div")
 VARVE_ONE(power, "Pow")
 VARVE_ONE(maximum, "Max")
 VARVE_ONE(minimum, "Min")
-VARVE_ONE(negative, "Neg")
 VARVE_ONE(absolute, "Abs")
 VARVE_ONE(sign, "Sign")
 VARVE_ONE(reciprocal, "Reciprocal")
@@ -61,6 +60,11 @@ VARVE_ONE(greater, "Greater")
 VARVE_ONE(greater_equal, "GreaterOrEqual")
 #undef VARVE_ONE
 
+// Neg has no unsigned numbers, which wrap around 0.
+std::string negative(const Exported& e, const Names& x) {
+  if (is_signed(e.type(0).dtype)) return e.to.add("Neg", x);
+  return e.to.add("Sub", {like(e, 0), x[0]});
+}
 // Whole numbers are their own floor.
 template <const char* Op>
 std::string rounded(const Exported& e, const Names& x) {

@@ -180,7 +180,7 @@ void mean(const Exported& e) {
     return;
   }
   reduced(e, [&](const std::string& x, const std::vector<int64_t>& axes, bool keep) {
-    return e.to.add("Div", {sum_over(e, x, axes, keep), e.to.number(0, e.type(0).dtype)});
+    return e.to.add("Div", {sum_over(e, x, axes, keep), e.to.number(0, e.node.outputs[0].dtype)});
   });
 }
 
