@@ -127,6 +127,14 @@ TEST(OnnxPad, KeepsAllBitsOfItsValue) {
   EXPECT_THAT(test::run(m).span<uint64_t>(), ElementsAre(5u, (uint64_t{1} << 63) + 1));
 }
 
+TEST(OnnxErrors, QuoteAttributesWithoutControlCodes) {
+  EXPECT_THAT(
+      refusal(node("MaxPool", {"w"}, {"y"},
+                   {test::ints("kernel_shape", {1}), test::text("auto_pad", "SAME\x1b[2J")}),
+              {test::floats("w", {1, 1, 1}, {1})}, "", 17),
+      HasSubstr("SAME\\x1b[2J"));
+}
+
 TEST(OnnxMath, FoldsOfManyInputsAreReadAtOpset7) {
   for (const char* op : {"Max", "Mean", "Min", "Sum"}) {
     EXPECT_EQ(test::run(test::model({node(op, {"x", "x"}, {"y"})}, {}, 7)).shape(), Shape({2, 2}))

@@ -11,16 +11,19 @@
 namespace varve::io::onnx {
 namespace {
 
+constexpr size_t kLongestMessage = 2000;
+
 // The op's own errors with the node's name in front.
 Values guarded(const Call& call, Operator f, Call& c) {
   try {
     return f(c);
   } catch (const Error& e) {
-    const std::string label = call.label();
-    if (e.message().compare(0, label.size(), label) == 0) throw;
+    // Attributes of the file's may be quoted in it.
+    const std::string label = call.label(), message = escaped(e.message(), kLongestMessage);
     // A node of an inner graph has been named already.
-    if (e.message().compare(0, 5, "node ") == 0) throw;
-    varve::detail::throw_like(e, label + ": " + e.message(), e.hint(), "");
+    const bool named = message.starts_with(label) || message.starts_with("node ");
+    if (named && message == e.message()) throw;
+    varve::detail::throw_like(e, named ? message : label + ": " + message, e.hint(), "");
   }
 }
 
