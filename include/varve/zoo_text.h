@@ -15,13 +15,15 @@
 namespace varve::zoo {
 
 /// GPT-2 (Radford et al. 2019): ids [batch, time] -> logits [batch, time, vocabulary], of causal
-/// blocks that normalize first; positions are learned, gelu by tanh. tied: the table of tokens is
+/// blocks that normalize first; positions are learned; the inner net's activation is gelu by tanh
+/// unless another is given. tied: the table of tokens is
 /// the last layer's matrix, too. 124,439,808; medium (24 layers, 16 heads, 1024 units) 354,823,168;
 /// large (36, 20, 1280) 774,030,080; xl (48, 25, 1600) 1,557,611,200. bias = false leaves out every
 /// bias (nanoGPT).
 struct GPT {
   Dim vocabulary = 50257, context = 1024, layers = 12, heads = 12, units = 768;
   Real dropout = 0.1;
+  Activation activation = "gelu_tanh";
   bool bias = true, tied = true;
   std::string name = {};
   Tensor call(const Tensor& ids, Scope& s) const;

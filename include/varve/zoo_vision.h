@@ -33,11 +33,11 @@ struct LeNet5Caffe {
   void fields(Fields& f);
 };
 /// Keras' mnist_cnn and PyTorch's MNIST example: 3 x 3 convolutions of 32 and 64 filters, one
-/// pooling, 128 units. 1,199,882.
+/// pooling, 128 units. 1,199,882. Dropout behind the pooling (conv_dropout) and behind the units.
 struct MnistCnn {
   Dim classes = 10;
   Shape input = {28, 28, 1};
-  Real width = 1;
+  Real width = 1, conv_dropout = 0.25, dropout = 0.5;
   operator Model() const;
   void fields(Fields& f);
 };
@@ -62,10 +62,13 @@ struct AlexNet {
 };
 
 /// VGG of 11, 13, 16 or 19 layers (Simonyan & Zisserman 2015): 132,863,336 / 133,047,848 /
-/// 138,357,544 / 143,667,240.
+/// 138,357,544 / 143,667,240. conv_bias = false leaves out the convolutions' biases, which batch
+/// norm takes away again. hidden: units of the classifier's two hidden layers; 0: the classes
+/// alone, as for CIFAR-10 (11 layers, batch norm, no biases, {32, 32, 3}: 9,228,362).
 struct VGG {
   Dim depth = 16;
-  bool batch_norm = false;
+  bool batch_norm = false, conv_bias = true;
+  Dim hidden = 4096;
   Dim classes = 1000;
   Shape input = {224, 224, 3};
   Real width = 1, dropout = 0.5;
@@ -151,6 +154,18 @@ struct MobileNetV2 {
   Shape input = {224, 224, 3};
   Real width = 1, dropout = 0.2;
   bool include_top = true;
+  operator Model() const;
+  void fields(Fields& f);
+};
+/// The small Xception of Keras' example "Image classification from scratch": a convolution of
+/// stride 2, three blocks of two separable convolutions and pooling beside a 1 x 1 convolution, one
+/// separable convolution more. padding: of windows of stride 2; 1 pads both sides alike, as PyTorch
+/// does. epsilon: of batch norm. 2,723,802.
+struct XceptionMini {
+  Dim classes = 2;
+  Shape input = {180, 180, 3};
+  Padding padding = "same";
+  Real width = 1, dropout = 0.25, epsilon = 1e-3;
   operator Model() const;
   void fields(Fields& f);
 };

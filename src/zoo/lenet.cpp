@@ -64,11 +64,15 @@ MnistCnn::operator Model() const {
   const Tensor image = nn::Input{.shape = input, .name = "image"};
   Tensor x = style.conv(image, style(32), {.padding = "valid"}, "conv1", "relu");
   x = style.conv(x, style(64), {.padding = "valid"}, "conv2", "relu");
-  x = nn::Flatten{}(dropped(max_pool(x, 2, 2), 0.25));
-  x = dropped(nn::Dense{.units = style(128), .activation = "relu", .name = "fc1"}(x), 0.5);
+  x = nn::Flatten{}(dropped(max_pool(x, 2, 2), conv_dropout));
+  x = dropped(nn::Dense{.units = style(128), .activation = "relu", .name = "fc1"}(x), dropout);
   return Model(image, nn::Dense{.units = classes, .name = "fc2"}(x));
 }
-void MnistCnn::fields(Fields& f) { image_fields(*this, f); }
+void MnistCnn::fields(Fields& f) {
+  image_fields(*this, f);
+  f("conv_dropout", conv_dropout, "Share dropped behind the pooling.", {.min = 0, .below = 1});
+  f("dropout", dropout, "Share dropped before the last layer.", {.min = 0, .below = 1});
+}
 
 Cifar10Cnn::operator Model() const {
   const Style style{.width = width, .bias = true};

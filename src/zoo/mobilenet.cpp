@@ -108,6 +108,33 @@ struct XceptionParts {
 
 }  // namespace
 
+XceptionMini::operator Model() const {
+  const Style style{.width = width, .bias = true, .epsilon = epsilon, .momentum = 0.99},
+      biasless{.width = width};
+  const auto separable = [&](const Tensor& x, int64_t channels, const std::string& name) {
+    const Tensor y =
+        style.conv(biasless.depthwise(x, {}, name + "_dw"), style(channels), {.size = 1}, name);
+    return style.norm(y, name + "_bn");
+  };
+  const Tensor image = nn::Input{.shape = input, .name = "image"};
+  Tensor x = style.conv(image, style(128), {.strides = 2, .padding = padding}, "conv1");
+  x = relu(style.norm(x, "conv1_bn"));
+  for (int64_t channels : {256, 512, 728}) {
+    const std::string name = "block" + std::to_string(channels);
+    Tensor y = separable(relu(x), channels, name + "_sepconv1");
+    y = max_pool(separable(relu(y), channels, name + "_sepconv2"), 3, 2, padding);
+    x = y + style.conv(x, style(channels), {.size = 1, .strides = 2}, name + "_skip");
+  }
+  x = relu(separable(x, 1024, "sepconv"));
+  return Model(image, pooled_head(x, classes, "predictions", dropout));
+}
+void XceptionMini::fields(Fields& f) {
+  image_fields(*this, f);
+  f("padding", padding, "Of windows of stride 2.");
+  f("dropout", dropout, "Share dropped before the classifier.", {.min = 0, .below = 1});
+  f("epsilon", epsilon, "Added to the variance by batch norm.", {.min = 0});
+}
+
 Xception::operator Model() const {
   const XceptionParts parts{{.width = width, .epsilon = 1e-3, .momentum = 0.99}};
   const Style& style = parts.style;

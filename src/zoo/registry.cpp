@@ -85,6 +85,7 @@ constexpr Network kNetworks[] = {
     {"vgg", whole<VGG>, fields<VGG>},
     {"vit", whole<ViT>, fields<ViT>},
     {"xception", whole<Xception>, fields<Xception>},
+    {"xception_mini", whole<XceptionMini>, fields<XceptionMini>},
 };
 
 }  // namespace

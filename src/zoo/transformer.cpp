@@ -38,9 +38,9 @@ Tensor GPT::call(const Tensor& ids, Scope& s) const {
     throw ShapeError("gpt: context of " + std::to_string(context.value) + ", got " +
                      std::to_string(ids.shape()[1]) + " steps");
   }
-  const auto dense = [&](int64_t n, const char* activation = "linear") {
+  const auto dense = [&](int64_t n, const Activation& function = "linear") {
     return nn::Dense{
-        .units = n, .activation = activation, .use_bias = bias, .kernel_initializer = kSmall};
+        .units = n, .activation = function, .use_bias = bias, .kernel_initializer = kSmall};
   };
   const auto norm = [&](const std::string& name, const Tensor& x) {
     return s(name, nn::LayerNorm{.epsilon = 1e-5, .center = bias}, x);
@@ -61,7 +61,7 @@ Tensor GPT::call(const Tensor& ids, Scope& s) const {
                                            .causal = true};
     const Tensor y = s(h + "attn", attention, norm(h + "ln_1", x));
     x = x + dropped_in(s, h + "attn_dropout", y, dropout);
-    Tensor m = s(h + "mlp_fc", dense(4 * units, "gelu_tanh"), norm(h + "ln_2", x));
+    Tensor m = s(h + "mlp_fc", dense(4 * units, activation), norm(h + "ln_2", x));
     m = s(h + "mlp_proj", dense(units), m);
     x = x + dropped_in(s, h + "mlp_dropout", m, dropout);
   }
@@ -77,6 +77,7 @@ void GPT::fields(Fields& f) {
   f("heads", heads, "Heads of attention, which divide the units.", {.min = 1});
   f("units", units, "Numbers a token.", {.min = 1});
   f("dropout", dropout, "Share dropped behind embeddings, attention and inner net.", kShare);
+  f("activation", activation, "Function of the inner net.");
   f("bias", bias, "Whether layers have biases.");
   f("tied", tied, "Whether the last layer's matrix is the table of tokens.");
   f("name", name, "The layer's name.");

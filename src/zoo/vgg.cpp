@@ -73,7 +73,7 @@ VGG::operator Model() const {
   if (counts == parts.end()) {
     throw ValueError("vgg: depth: expected 11, 13, 16 or 19, got " + std::to_string(depth.value));
   }
-  const Style style{.width = width, .bias = true};
+  const Style style{.width = width, .bias = conv_bias};
   const Tensor image = nn::Input{.shape = input, .name = "image"};
   Tensor x = image;
   int64_t filters = 64;
@@ -90,11 +90,16 @@ VGG::operator Model() const {
     filters = std::min<int64_t>(2 * filters, 512);
   }
   if (!include_top) return Model(image, x);
-  return Model(image, classifier(x, style, 4096, classes, dropout, {0, 3, 6}, false));
+  if (hidden == 0) {
+    return Model(image, nn::Dense{.units = classes, .name = "classifier"}(nn::Flatten{}(x)));
+  }
+  return Model(image, classifier(x, style, hidden, classes, dropout, {0, 3, 6}, false));
 }
 void VGG::fields(Fields& f) {
   f("depth", depth, "Layers with weights: 11, 13, 16 or 19.", {.min = 11, .max = 19});
   f("batch_norm", batch_norm, "Batch norm after each convolution.");
+  f("conv_bias", conv_bias, "Whether convolutions have biases.");
+  f("hidden", hidden, "Units of the classifier's hidden layers; 0: none.", {.min = 0});
   image_fields(*this, f);
   f("dropout", dropout, "Share dropped in the classifier.", {.min = 0, .below = 1});
   f("include_top", include_top, "With the classifier.");
