@@ -1,66 +1,19 @@
 #include "cases.h"
 
 #include "base/error.h"
-#include "varve/model.h"
-#include "varve/nn/layers.h"
+#include "varve/losses.h"
+#include "varve/ops/random.h"
 
 namespace varve::bench {
-namespace {
-
-Layer mlp(std::initializer_list<int64_t> hidden) {
-  Sequential net;
-  for (int64_t units : hidden) net.add(nn::Dense{.units = units, .activation = "relu"});
-  net.add(nn::Dense{.units = 10});
-  return net;
-}
-
-Layer lenet5() {
-  return Sequential{nn::Conv2D{.filters = 6, .kernel_size = 5, .padding = 2, .activation = "relu"},
-                    nn::MaxPool2D{},
-                    nn::Conv2D{.filters = 16, .kernel_size = 5, .activation = "relu"},
-                    nn::MaxPool2D{},
-                    nn::Flatten{},
-                    nn::Dense{120, "relu"},
-                    nn::Dense{84, "relu"},
-                    nn::Dense{10}};
-}
-
-Layer mnist_cnn(bool dropout) {
-  return Sequential{nn::Conv2D{.filters = 32, .kernel_size = 3, .activation = "relu"},
-                    nn::Conv2D{.filters = 64, .kernel_size = 3, .activation = "relu"},
-                    nn::MaxPool2D{},
-                    nn::Dropout{.rate = dropout ? 0.25 : 0},
-                    nn::Flatten{},
-                    nn::Dense{128, "relu"},
-                    nn::Dropout{.rate = dropout ? 0.5 : 0},
-                    nn::Dense{10}};
-}
-
-Layer mnist_convnet(bool dropout) {
-  return Sequential{nn::Conv2D{.filters = 32, .kernel_size = 3, .activation = "relu"},
-                    nn::MaxPool2D{},
-                    nn::Conv2D{.filters = 64, .kernel_size = 3, .activation = "relu"},
-                    nn::MaxPool2D{},
-                    nn::Flatten{},
-                    nn::Dropout{.rate = dropout ? 0.5 : 0},
-                    nn::Dense{10}};
-}
-
-}  // namespace
 
 const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
-      {"mlp_small", {64, 784}, 10, [](bool) { return mlp({128}); }},
-      {"mlp_big",
-       {256, 784},
-       10,
-       [](bool) {
-         return mlp({2048, 2048});
-       }},
-      {"lenet5", {64, 28, 28, 1}, 10, [](bool) { return lenet5(); }},
-      {"mnist_cnn", {128, 28, 28, 1}, 10, mnist_cnn},
-      {"mnist_convnet", {128, 28, 28, 1}, 10, mnist_convnet},
-  };
+  static const std::vector<Case> all = [] {
+    std::vector<Case> list;
+    for (const auto& family : {image_cases(), sequence_cases(), other_cases()}) {
+      list.insert(list.end(), family.begin(), family.end());
+    }
+    return list;
+  }();
   return all;
 }
 
@@ -71,6 +24,58 @@ const Case& find_case(const std::string& name) {
     names.push_back(c.name);
   }
   throw ValueError("case \"" + escaped(name) + "\" is unknown", did_you_mean(name, names));
+}
+
+LossFunctionOf cross_entropy() {
+  return [loss = Loss(losses::CrossEntropy{.from_logits = true})](
+             const Tensor& o, const Tensor& t) { return loss(o, t); };
+}
+
+Optimizer adam(std::optional<double> clip_norm) {
+  return optim::Adam{.learning_rate = 1e-3, .epsilon = 1e-8, .clip_norm = clip_norm};
+}
+Optimizer adam_w() {
+  return optim::AdamW{.learning_rate = 1e-3, .weight_decay = 0.01, .epsilon = 1e-8};
+}
+Optimizer momentum() {
+  return optim::SGD{.learning_rate = 1e-3, .momentum = 0.9, .weight_decay = 1e-4};
+}
+Optimizer descent(std::optional<double> clip_norm) {
+  return optim::SGD{.learning_rate = 1e-3, .clip_norm = clip_norm};
+}
+
+Bench supervised(const Supervised& s) {
+  Bench b;
+  b.batch = b.infer_batch = s.x[0].shape()[0];
+  std::vector<Shape> samples;
+  for (size_t i = 0; i < s.x.size(); ++i) {
+    const std::vector<int64_t> dims = s.x[i].shape().dims();
+    samples.emplace_back(std::vector<int64_t>(dims.begin() + 1, dims.end()));
+    b.seen.push_back({s.x.size() == 1 ? "x" : "x" + std::to_string(i), s.x[i]});
+  }
+  Layer net = s.network;
+  if (!net.built()) net.build_many(samples, s.x[0].dtype());
+  b.networks = {{"net", net}};
+  b.data = b.seen;
+  b.data.push_back({"y", s.y});
+  b.gradients = [net, loss = s.loss](const Tensors& data) {
+    const std::vector<Tensor> all = data.list();
+    const Tensors x(std::vector<Tensor>(all.begin(), all.end() - 1));
+    const auto objective = [&] { return loss(net(x, {.training = true}), all.back()); };
+    return value_and_grad(objective, net.trainable())();
+  };
+  b.step = [gradients = b.gradients, optimizer = s.optimizer](const Tensors& data) mutable {
+    const auto [value, grads] = gradients(data);
+    optimizer.update(grads);
+    return value;
+  };
+  b.infer = [net](const Tensors& x) { return Tensor(net(x)); };
+  return b;
+}
+
+Tensor normal(const Shape& shape) { return random::normal(Key(1), shape).evaluate(); }
+Tensor labels(int64_t n, const Shape& shape) {
+  return random::integers(Key(2), 0, n, shape).evaluate();
 }
 
 }  // namespace varve::bench

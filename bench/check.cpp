@@ -4,11 +4,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "compiled.h"
 #include "formats/safetensors.h"
 #include "varve/error.h"
-#include "varve/jit.h"
-#include "varve/losses.h"
-#include "varve/optim.h"
+#include "varve/foreign_weights.h"
 
 namespace varve::bench {
 namespace {
@@ -27,60 +26,97 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 
 class Peer {
  public:
-  explicit Peer(const std::string& file) : file_(formats::SafetensorsFile::open(file)) {}
+  explicit Peer(const std::string& file)
+      : path_(file), file_(formats::SafetensorsFile::open(file)) {}
+
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   Tensor get(const std::string& name) const {
     const auto* entry = file_.find(name);
     if (!entry) throw FormatError(file_.name() + ": tensor \"" + name + "\": not in the file");
     const formats::Array a = file_.read(*entry);
     return tensor_from_bytes(a.bytes.data(), a.dtype, a.shape);
   }
+  /// Weights, or what lies like them, into a network.
+  void load(const std::string& prefix, const Layer& network) const {
+    load_pytorch_weights(path_, network, {.prefix = prefix});
+  }
+  /// A step's data; what changes from step to step is stacked.
+  Tensors data(const Bench& b, int64_t step) const {
+    std::vector<Tensor> out;
+    for (const NamedTensor& n : b.data) {
+      out.push_back(get(has("data." + n.name) ? "data." + n.name
+                                              : "steps." + std::to_string(step) + "." + n.name));
+    }
+    return Tensors(std::move(out));
+  }
 
  private:
+  std::string path_;
   formats::SafetensorsFile file_;
 };
+
+/// Values of the trained variables of one that looks like `network`, read under `prefix`.
+std::vector<std::vector<double>> like_weights(const Peer& peer, const std::string& prefix,
+                                              const Layer& network) {
+  const Layer twin = network.clone();
+  peer.load(prefix, twin);
+  std::vector<std::vector<double>> out;
+  for (const Variable& v : twin.trainable()) out.push_back(v.value().to_doubles());
+  return out;
+}
+
+struct Distances {
+  double ours = 0, peers = 0;
+};
+
+/// Distances from the gradients in f64, as shares of a variable's largest element. An element that
+/// is nothing but rounding (a bias before batch norm) is held against the network's largest.
+Distances check_gradients(const Case& c, const Peer& peer, const Bench& b) {
+  const auto& [name, network] = b.networks[0];
+  const auto exact = like_weights(peer, "gradients_f64." + name + ".", network),
+             theirs = like_weights(peer, "gradients." + name + ".", network);
+  const auto grads = compiled(b.gradients, b.data.size()).run(peer.data(b, 0)).grads;
+  double top = 0;
+  for (const auto& g : exact) top = std::max(top, largest(g));
+  Distances worst;
+  size_t i = 0;
+  for (const Variable& v : network.trainable()) {
+    const double size = std::max(largest(exact[i]), 1e-3 * top);
+    const double ours = distance(grads[v].to_doubles(), exact[i]) / size,
+                 peers = distance(theirs[i], exact[i]) / size;
+    worst.ours = std::max(worst.ours, ours);
+    worst.peers = std::max(worst.peers, peers);
+    if (!(ours <= std::max(1e-4, 2 * peers))) {
+      throw NumericError(c.name + ": gradient of " + v.name() + " differs from the peer's by " +
+                         std::to_string(ours) +
+                         " of its largest element (the peer's f32: " + std::to_string(peers) + ")");
+    }
+    ++i;
+  }
+  return worst;
+}
 
 }  // namespace
 
 void check_against(const Case& c, const std::string& file) {
   const Peer peer(file);
-  const Tensor x = peer.get("x"), y = peer.get("y");
-  Layer net = c.network(false);
-  net(x);
-  const Variables parameters = net.trainable();
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    Variable(parameters[i]).assign(peer.get("parameter." + std::to_string(i)));
-  }
-  const Loss loss = losses::CrossEntropy{.from_logits = true};
-  Optimizer adam = optim::Adam{.learning_rate = 1e-3, .epsilon = 1e-8};
-  auto objective = [&](const Tensor& a, const Tensor& b) {
-    return loss(net(a, {.training = true}), b);
-  };
-  const auto first = jit(value_and_grad(objective, parameters))(x, y);
-  double worst = 0;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    const auto theirs = peer.get("gradient." + std::to_string(i)).to_doubles();
-    const double relative =
-        distance(first.grads[parameters[i]].to_doubles(), theirs) / largest(theirs);
-    worst = std::max(worst, relative);
-    if (!(relative <= 1e-4)) {
-      throw NumericError(c.name + ": gradient of " + parameters[i].name() +
-                         " differs from the peer's by " + std::to_string(relative) +
-                         " of its largest element (at most 1e-4)");
-    }
-  }
-  auto step = jit([&](const Tensor& a, const Tensor& b) {
-    auto [value, grads] = value_and_grad(objective, parameters)(a, b);
-    adam.update(grads);
-    return value;
-  });
+  const Bench b = c.make({.deterministic = true});
+  for (const auto& [name, network] : b.networks) peer.load("weights." + name + ".", network);
+  const Distances gradients = check_gradients(c, peer, b);
+  const auto step = compiled(b.step, b.data.size());
   const auto single = peer.get("losses").to_doubles(), twice = peer.get("losses_f64").to_doubles();
+  // Running statistics have seen a step, which no loss of training depends on.
   std::vector<double> ours;
-  for (size_t i = 0; i < single.size(); ++i) ours.push_back(step(x, y).to_double());
-  const double allowed = std::max(2 * distance(single, twice), 1e-6), off = distance(ours, twice);
+  for (size_t i = 0; i < single.size(); ++i) {
+    ours.push_back(step.run(peer.data(b, static_cast<int64_t>(i))).to_double());
+  }
+  const double theirs = distance(single, twice), off = distance(ours, twice),
+               allowed = std::max(2 * theirs, 1e-6 * std::max(1., largest(twice)));
   std::printf(
-      "%-14s gradients within %.1e of the peer's; losses of %zu steps within %.1e of f64 (peer "
-      "%.1e)\n",
-      c.name.c_str(), worst, single.size(), off, distance(single, twice));
+      "%-18s gradients within %.1e of f64 (peer %.1e); losses of %zu steps, %.4f to %.4f, within "
+      "%.1e of f64 (peer %.1e)\n",
+      c.name.c_str(), gradients.ours, gradients.peers, single.size(), twice.front(), twice.back(),
+      off, theirs);
   if (!(off <= allowed))
     throw NumericError(c.name + ": losses leave the peer's by more than twice its own rounding");
 }

@@ -16,14 +16,11 @@
 #include "base/threads.h"
 #include "cases.h"
 #include "check.h"
+#include "compiled.h"
 #include "kernel_costs.h"
 #include "ops.h"
 #include "ratios.h"
 #include "varve/error.h"
-#include "varve/jit.h"
-#include "varve/losses.h"
-#include "varve/ops/random.h"
-#include "varve/optim.h"
 
 namespace varve::bench {
 namespace {
@@ -96,9 +93,7 @@ struct Wishes {
 
 /// The plan, or the time of each of its kernels, on the error stream: results stay alone on the
 /// standard output.
-template <class F>
-void explain(F& compiled, const Wishes& wishes, const std::function<void()>& step) {
-  CompiledInfo info = compiled.info();
+void explain(CompiledInfo info, const Wishes& wishes, const std::function<void()>& step) {
   if (wishes.plan) std::fprintf(stderr, "%s\n", info.plan().c_str());
   if (!wishes.profile) return;
   info.profile(true);
@@ -108,41 +103,34 @@ void explain(F& compiled, const Wishes& wishes, const std::function<void()>& ste
 
 Json run(const Case& c, const std::string& mode, int threads, const Wishes& wishes) {
   const double start_mb = resident_mb();
-  const Tensor x = random::normal(Key(1), c.input).evaluate();
-  const Tensor y = random::integers(Key(2), 0, c.classes, {c.input[0]}).evaluate();
-  Layer net = c.network(true);
-  Timing t;
-  if (mode == "train") {
-    net(x);
-    const Loss loss = losses::CrossEntropy{.from_logits = true};
-    Optimizer adam = optim::Adam{.learning_rate = 1e-3};
-    auto step = jit([&](const Tensor& images, const Tensor& labels) {
-      auto objective = [&](const Tensor& a, const Tensor& b) {
-        return loss(net(a, {.training = true}), b);
-      };
-      auto [value, grads] = value_and_grad(objective, net.trainable())(images, labels);
-      adam.update(grads);
-      return value;
-    });
-    t = time_steps([&] { step(x, y); }, wishes.min_time);
-    explain(step, wishes, [&] { step(x, y); });
-  } else {
-    auto infer = jit([&](const Tensor& images) { return net(images); });
-    t = time_steps([&] { infer(x); }, wishes.min_time);
-    explain(infer, wishes, [&] { infer(x); });
+  const Bench b = c.make({});
+  const bool train = mode == "train";
+  const Tensors data = values_of(train ? b.data : b.seen);
+  const auto f = compiled(train ? b.step : b.infer, data.size());
+  Tensor first, last;
+  const Timing t = time_steps(
+      [&] {
+        last = f.run(data);
+        if (!first.defined()) first = last;
+      },
+      wishes.min_time);
+  explain(f.info, wishes, [&] { f.run(data); });
+  Json j = {{"name", c.name},
+            {"mode", mode},
+            {"variant", "varve"},
+            {"threads", threads},
+            {"median_ms", t.median * 1e3},
+            {"min_ms", t.least * 1e3},
+            {"samples_per_s", static_cast<double>(train ? b.batch : b.infer_batch) / t.median},
+            {"first_step_ms", t.first * 1e3},
+            {"process_to_first_step_ms", t.process_to_first * 1e3},
+            {"peak_rss_mb", peak_mb()},
+            {"import_rss_mb", start_mb}};
+  if (train) {
+    j["first_loss"] = first.to_double();
+    j["last_loss"] = last.to_double();
   }
-  const double batch = static_cast<double>(c.input[0]);
-  return {{"name", c.name},
-          {"mode", mode},
-          {"variant", "varve"},
-          {"threads", threads},
-          {"median_ms", t.median * 1e3},
-          {"min_ms", t.least * 1e3},
-          {"samples_per_s", batch / t.median},
-          {"first_step_ms", t.first * 1e3},
-          {"process_to_first_step_ms", t.process_to_first * 1e3},
-          {"peak_rss_mb", peak_mb()},
-          {"import_rss_mb", start_mb}};
+  return j;
 }
 
 std::vector<std::string> split(const std::string& list) {
@@ -176,6 +164,8 @@ int main(int argc, char** argv) {
   std::string names, modes = "train,infer", check;
   int threads = 2;
   Wishes wishes;
+  bool list = false;
+  app.add_flag("--list", list, "Print the names of the cases");
   app.add_option("--cases", names, "Cases, comma-separated; all by default");
   app.add_option("--modes", modes, "train, infer or both")->capture_default_str();
   app.add_option("--threads", threads, "Threads")
@@ -202,6 +192,10 @@ int main(int argc, char** argv) {
                  "Time kernels beside the least that others need for the same instead")
       ->check(CLI::IsMember({"attention", "recurrent"}));
   CLI11_PARSE(app, argc, argv);
+  if (list) {
+    for (const Case& c : cases()) std::printf("%s\n", c.name.c_str());
+    return 0;
+  }
   if (!ratio.empty()) {
     set_thread_count(threads);
     print_ratios(ratio, threads, wishes.min_time);

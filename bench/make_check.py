@@ -1,81 +1,264 @@
 #!/usr/bin/env python3
 """Writes what `varve-bench --check DIR` compares with: PyTorch's weights, data, gradients and losses.
 
-  python3 make_check.py DIR        # needs torch, numpy and safetensors
+  python3 make_check.py SUITE DIR [CASE...]        # needs torch, numpy and safetensors
 
-One file a case, dropout off, arrays in Varve's order and layouts: images channels last, kernels
-[height, width, in, out], dense weights [in, out] with their rows in the order of a channels-last flatten.
+SUITE is the peers' suite (peer_torch.py): its own networks, losses, optimizers and training steps run here, with
+dropout 0 and noise drawn beforehand, in f32 and in f64 from the same f32 weights. One file a case: weights and
+gradients are named as Varve's layers are and keep PyTorch's layouts, which load_pytorch_weights turns; images lie
+channels last. PyTorch's LSTM has a second vector of biases, which is 0 and not trained here.
 """
-import copy
+import importlib.util
 import os
+import re
 import sys
 
 import numpy as np
 import torch
-import torch.nn as nn
 from safetensors.numpy import save_file
 
-CASES = {
-    "mlp_small": (64, (784,), lambda: [nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10)]),
-    "mlp_big": (256, (784,), lambda: [nn.Linear(784, 2048), nn.ReLU(), nn.Linear(2048, 2048), nn.ReLU(), nn.Linear(2048, 10)]),
-    "lenet5": (64, (1, 28, 28), lambda: [
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]),
-    "mnist_cnn": (128, (1, 28, 28), lambda: [
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10)]),
-    "mnist_convnet": (128, (1, 28, 28), lambda: [
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(1600, 10)]),
-}
 STEPS = 20
 
 
-def losses(net, x, y):
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, eps=1e-8)
-    out = []
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(net(x), y)
-        loss.backward()
-        optimizer.step()
-        out.append(loss.item())
-    return np.array(out, np.float64)
+def load_suite(path):
+    sys.argv = [path, "--child", "none", "--threads", "2"]  # it reads its options when it is imported
+    spec = importlib.util.spec_from_file_location("suite", path)
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    return suite
 
 
-def to_varve(array, channels):
-    """`channels`: of the last convolution, where this is the dense layer behind the flatten; else 0."""
-    if array.ndim == 4:
-        return array.transpose(2, 3, 1, 0)
-    if array.ndim == 2 and channels:
-        side = int(round((array.shape[1] // channels) ** 0.5))
-        return array.reshape(-1, channels, side, side).transpose(2, 3, 1, 0).reshape(array.shape[1], -1)
-    return array.T if array.ndim == 2 else array
+# ---------------------------------------------------------------- names
 
 
-def write(name, directory):
-    torch.manual_seed(0)
-    batch, shape, layers = CASES[name]
-    net = nn.Sequential(*layers())
-    x, y = torch.randn(batch, *shape), torch.randint(10, (batch,))
-    arrays, channels = {}, 0
-    nn.functional.cross_entropy(net(x), y).backward()
-    for i, p in enumerate(net.parameters()):
-        for kind, t in (("parameter", p.detach()), ("gradient", p.grad)):
-            arrays["%s.%d" % (kind, i)] = np.array(to_varve(t.numpy(), channels), order="C", copy=True)
-        if p.ndim == 4:
-            channels = p.shape[0]
-        elif p.ndim == 2:
-            channels = 0
-    arrays["x"] = np.ascontiguousarray(x.permute(0, 2, 3, 1).numpy()) if x.ndim == 4 else x.numpy()
-    arrays["y"] = y.numpy()
-    twin = copy.deepcopy(net).double()
-    arrays["losses"] = losses(net, x, y)
-    arrays["losses_f64"] = losses(twin, x.double(), y)
+def renamed(rules):
+    """A function of one name, by the first rule that fits: (pattern, replacement or function of the match)."""
+
+    def rename(name):
+        for pattern, to in rules:
+            m = re.match(pattern, name)
+            if m:
+                return (to(m) if callable(to) else m.expand(to)) + name[m.end():]
+        return name
+
+    return rename
+
+
+def in_order(*names):
+    """Modules with weights, by their order in a Sequential."""
+
+    def rules(net):
+        places = [k for k, m in net.named_children() if list(m.parameters())]
+        return renamed([(r"%s\." % p, n + ".") for p, n in zip(places, names)])
+
+    return rules
+
+
+def residual(first, blocks, shortcut, head):
+    def block(m):
+        i = int(m[1]) - first
+        stage, j = 1, i
+        for count in blocks:
+            if j < count:
+                break
+            stage, j = stage + 1, j - count
+        part = {"a.0": "_conv1", "a.1": "_bn1", "b.0": "_conv2", "b.1": "_bn2", "down.0": shortcut + "_0",
+                "down.1": shortcut + "_1"}[m[2]]
+        return "layer%d_%d%s" % (stage, j, part)
+
+    return lambda net: renamed([(r"0\.0", "conv1"), (r"0\.1", "bn1"), (r"(\d+)\.((?:a|b|down)\.\d)", block), (r"12", head)])
+
+
+def mobilenet(net):
+    def block(m):
+        i, place = int(m[1]) - 2, int(m[2])
+        names = {0: "0_0", 1: "0_1", 3: "1", 4: "2"} if i == 1 else {0: "0_0", 1: "0_1", 3: "1_0", 4: "1_1", 6: "2", 7: "3"}
+        return "features_%d_conv_%s" % (i, names[place])
+
+    return renamed([(r"(\d+)\.f\.(\d)", block), (r"0\.", "features_0_0."), (r"1\.", "features_0_1."),
+                    (r"20\.", "features_18_0."), (r"21\.", "features_18_1."), (r"26\.", "classifier_1.")])
+
+
+def xception(net):
+    def block(m):
+        place = int(m[2])
+        return "block%d_sepconv%d%s" % ((256, 512, 728)[int(m[1]) - 3], 1 + place // 4, ("", "_dw", "", "_bn")[place % 4])
+
+    return renamed([(r"([345])\.f\.(\d)", block),
+                    (r"([345])\.res", lambda m: "block%d_skip" % (256, 512, 728)[int(m[1]) - 3]),
+                    (r"0\.", "conv1."), (r"1\.", "conv1_bn."), (r"6\.", "sepconv_dw."), (r"7\.", "sepconv."),
+                    (r"8\.", "sepconv_bn."), (r"13\.", "predictions.")])
+
+
+def vgg(net):
+    rules, place = [], 0
+    for name, module in net.named_children():
+        if len(list(module.children())) == 3:  # convolution, batch norm, relu
+            rules += [(r"%s\.0\." % name, "features_%d." % place), (r"%s\.1\." % name, "features_%d." % (place + 1))]
+            place += 3
+        elif list(module.parameters()):
+            rules.append((r"%s\." % name, "classifier."))
+        else:
+            place += 1
+    return renamed(rules)
+
+
+def unet(net):
+    def pair(m):
+        level = {"down": int(m[2]) + 1, "dec": 4 - int(m[2])}[m[1]]
+        base = "bottom" if level == 5 else ("down%d" if m[1] == "down" else "up%d") % level
+        return "%s_conv%d%s" % (base, int(m[3]) + 1, ("", "_bn")[int(m[4])])
+
+    return renamed([(r"(down|dec)\.(\d)\.(\d)\.(\d)", pair), (r"up\.(\d)", lambda m: "up%d" % (4 - int(m[1])))])
+
+
+def gpt(net):
+    part = {"n1": "ln_1", "n2": "ln_2", "att.qkv.weight": "attn.in_proj_weight", "att.qkv.bias": "attn.in_proj_bias",
+            "att.o": "attn.out_proj", "ff.0": "mlp_fc", "ff.2": "mlp_proj"}
+    return renamed([(r"blocks\.(\d)\.(n1|n2|att\.qkv\.weight|att\.qkv\.bias|att\.o|ff\.0|ff\.2)",
+                     lambda m: "h%s_%s" % (m[1], part[m[2]])),
+                    (r"emb\.", "wte."), (r"pos$", "wpe.weight"), (r"norm\.", "ln_f."), (r"out\.", "head.")])
+
+
+def fixed(**names):
+    return lambda net: renamed([(r"%s\." % k, v + ".") for k, v in names.items()])
+
+
+NAMES = {
+    "mlp_small": in_order("dense_1", "dense_2"),
+    "mlp_big": in_order("dense_1", "dense_2", "dense_3"),
+    "lenet5": in_order("conv2d_1", "conv2d_2", "dense_1", "dense_2", "dense_3"),
+    "mnist_cnn": in_order("conv1", "conv2", "fc1", "fc2"),
+    "mnist_convnet": in_order("conv2d_1", "conv2d_2", "dense_1"),
+    "resnet20_cifar": residual(1, (3, 3, 3), "_shortcut", "linear"),
+    "resnet18_imagenet": residual(2, (2, 2, 2, 2), "_downsample", "fc"),
+    "mobilenet_v2_96": mobilenet,
+    "xception_mini_96": xception,
+    "vgg11bn_cifar": vgg,
+    "unet_128": unet,
+    "char_lstm": fixed(emb="tokens"),
+    "ptb_lstm": fixed(emb="tokens"),
+    "transformer_char": gpt,
+    "vae_mnist": fixed(e1="encoder.fc1", mu="encoder.mean", lv="encoder.log_variance", d1="decoder.fc3", d2="decoder.fc4"),
+    "gcn_cora": fixed(l1="gc1", l2="gc2"),
+    "dqn_cartpole": in_order("dense_1", "dense_2", "values"),
+}
+
+
+def values(name, tensor):
+    """An array as Varve's network has it, where that is not a matter of layouts."""
+    if name.endswith("pos"):
+        tensor = tensor[0]
+    array = tensor.numpy()
+    m = re.match(r"dec\.\d\.0\.0\.weight", name)
+    if m:  # U-Net: what comes from below is joined behind what comes from the side, not before
+        half = array.shape[1] // 2
+        array = np.concatenate([array[:, half:], array[:, :half]], 1)
+    return np.array(array, order="C", copy=True)
+
+
+# ---------------------------------------------------------------- a case
+
+
+class Twin:
+    """A case of the suite in one precision, from the same weights and data each time."""
+
+    def __init__(self, suite, name, dtype):
+        torch.manual_seed(0)
+        self.bench = suite.CASES[name]()
+        self.dtype = dtype
+        for net in self.bench.m.values():
+            for module in net.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.p = 0.0
+                if isinstance(module, torch.nn.LSTM):
+                    module.dropout = 0.0
+                    for key, p in module.named_parameters():
+                        if key.startswith("bias_hh"):
+                            p.data.zero_()
+                            p.requires_grad_(False)
+            net.train().to(dtype)
+            if hasattr(net, "adj"):
+                net.adj = net.adj.to(dtype)
+        self.bench.inputs.update({k: self.cast(v) for k, v in self.bench.inputs.items()})
+        self.cells = dict(zip(self.bench.train.__code__.co_freevars, self.bench.train.__closure__))
+        for cell in self.cells.values():
+            if torch.is_tensor(cell.cell_contents):
+                cell.cell_contents = self.cast(cell.cell_contents)
+
+    def cast(self, t):
+        return t.to(self.dtype) if t.is_floating_point() else t
+
+    def weights(self):
+        return {k: {n: v.detach().clone() for n, v in net.state_dict().items()} for k, net in self.bench.m.items()}
+
+    def steps(self, noise):
+        """Losses of all steps, and the gradients of the first one as they are before clipping."""
+        seen, clip, draw = {}, torch.nn.utils.clip_grad_norm_, torch.randn_like
+
+        def note():
+            for key, net in self.bench.m.items():
+                grads = {n: torch.zeros_like(v) for n, v in net.state_dict().items() if v.is_floating_point()}
+                grads.update({n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None})
+                seen.setdefault(key, grads)
+
+        def noted_clip(*args, **kw):
+            note()
+            return clip(*args, **kw)
+
+        out = []
+        torch.nn.utils.clip_grad_norm_ = noted_clip
+        try:
+            for i in range(STEPS):
+                torch.randn_like = lambda x, i=i: noise[i].to(x.dtype)
+                out.append(self.bench.train().item())
+                note()
+        finally:
+            torch.nn.utils.clip_grad_norm_, torch.randn_like = clip, draw
+        return np.array(out, np.float64), seen
+
+
+def channels_last(tensor):
+    if tensor.dim() == 4:
+        tensor = tensor.permute(0, 2, 3, 1)
+    return np.array(tensor.numpy(), order="C", copy=True)
+
+
+def data_of(name, twin):
+    if name == "dqn_cartpole":
+        places = {"state": "s", "next": "s2", "reward": "r", "action": "a", "done": "done"}
+        return {k: twin.cells[v].cell_contents for k, v in places.items()}
+    if name == "gcn_cora":
+        adj = twin.bench.m["net"].adj.to_sparse_csr()
+        return dict(twin.bench.inputs, values=adj.values(), columns=adj.col_indices(), row_starts=adj.crow_indices())
+    if name == "vae_mnist":
+        return {"x": twin.bench.inputs["x"]}
+    return twin.bench.inputs
+
+
+def write(suite, name, directory):
+    single, double = Twin(suite, name, torch.float32), Twin(suite, name, torch.float64)
+    arrays = {"data." + k: channels_last(v) for k, v in data_of(name, single).items()}
+    noise = [torch.randn(128, 20) for _ in range(STEPS)] if name == "vae_mnist" else [None] * STEPS
+    for i, n in enumerate(noise):
+        if n is not None:
+            arrays["steps.%d.noise" % i] = n.numpy()
+    kinds = {"weights": single.weights()}
+    arrays["losses"], kinds["gradients"] = single.steps(noise)
+    arrays["losses_f64"], kinds["gradients_f64"] = double.steps(noise)
+    for kind, networks in kinds.items():
+        for key, tensors in networks.items():
+            rename = NAMES[name](single.bench.m[key])
+            for n, t in tensors.items():
+                if not n.endswith("num_batches_tracked"):
+                    arrays["%s.%s.%s" % (kind, key, rename(n))] = values(n, t)
     save_file(arrays, os.path.join(directory, name + ".safetensors"))
 
 
 if __name__ == "__main__":
-    os.makedirs(sys.argv[1], exist_ok=True)
-    for case in CASES:
-        write(case, sys.argv[1])
+    path, directory, chosen = sys.argv[1], sys.argv[2], sys.argv[3:]
+    os.makedirs(directory, exist_ok=True)
+    suite = load_suite(path)
+    for case in chosen or NAMES:
+        write(suite, case, directory)
+        print(case, flush=True)
