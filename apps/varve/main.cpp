@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -18,14 +19,29 @@ namespace {
 
 constexpr int kBadData = 1, kBadUsage = 2;
 
+/// Whether commands of two words begin with this one.
+bool is_group(const std::string& word) {
+  return std::any_of(commands().begin(), commands().end(), [&](const Command& c) {
+    return std::string_view(c.name).starts_with(word + " ");
+  });
+}
+
+/// The commands whose names begin so, a line each.
+std::string listing(const std::string& beginning) {
+  std::string out;
+  for (const Command& c : commands()) {
+    const std::string name = c.name;
+    if (name.starts_with(beginning))
+      out += "  " + name + std::string(14 - name.size(), ' ') + c.summary + "\n";
+  }
+  return out;
+}
+
 std::string overview() {
   std::string out =
       "varve - build, train, look into and serve neural networks\n\n"
       "usage: varve COMMAND [OPTIONS]\n\n";
-  for (const Command& c : commands()) {
-    out += "  " + std::string(c.name) + std::string(14 - std::string(c.name).size(), ' ') +
-           c.summary + "\n";
-  }
+  out += listing("");
   out +=
       "  help          Explains a command: varve help train\n\n"
       "First steps:\n"
@@ -44,10 +60,9 @@ std::vector<std::string> names() {
 
 // Where the first word is no command by itself, the second belongs to its name.
 std::string command_name(const std::vector<std::string>& words, size_t from) {
-  const bool two = std::any_of(commands().begin(), commands().end(), [&](const Command& c) {
-    return std::string(c.name).starts_with(words[from] + " ");
-  });
-  return two && from + 1 < words.size() ? words[from] + " " + words[from + 1] : words[from];
+  const bool two =
+      is_group(words[from]) && from + 1 < words.size() && !words[from + 1].starts_with('-');
+  return two ? words[from] + " " + words[from + 1] : words[from];
 }
 
 const Command& find(const std::string& name) {
@@ -78,16 +93,22 @@ void explain(const Command& command) {
       arguments.options_help() + "\n" + command.text);
 }
 
+void explain(const std::string& name) {
+  if (name == "help") return say(overview());
+  if (!is_group(name)) return explain(find(name));
+  say("usage: varve " + name + " COMMAND [OPTIONS]\n\n" + listing(name + " "));
+}
+
 int run_command(const std::vector<std::string>& words, char** argv) {
   const std::string name = command_name(words, 0);
-  const Command& command = find(name);
   std::vector<std::string> rest(words.begin() + (name == words[0] ? 1 : 2), words.end());
   const auto end = std::find(rest.begin(), rest.end(), "--");
   if (std::any_of(rest.begin(), end,
                   [](const std::string& w) { return w == "--help" || w == "-h"; })) {
-    explain(command);
+    explain(name);
     return 0;
   }
+  const Command& command = find(name);
   Arguments arguments(command.name);
   const Action action = command.declare(arguments);
   int64_t threads = 0;
@@ -118,7 +139,7 @@ int dispatch(int argc, char** argv) {
     if (words.size() > used)
       throw UsageError("unexpected argument \"" + escaped(words[used]) + "\"",
                        "usage: varve help [COMMAND]");
-    explain(find(name));
+    explain(name);
     return 0;
   }
   return run_command(words, argv);

@@ -131,6 +131,15 @@ TEST(Usage, HelpTeachesEveryCommand) {
                             "onnx test", "onnx run", "onnx import", "onnx export", "doctor"));
 }
 
+TEST(Usage, HelpOnCommandsOfOneBeginningListsThem) {
+  const Ran help = varve({"help", "onnx"});
+  EXPECT_EQ(help.code, 0) << help.err;
+  for (const char* name : {"onnx test", "onnx run", "onnx import", "onnx export"})
+    EXPECT_THAT(help.out, HasSubstr(name));
+  EXPECT_EQ(varve({"onnx", "--help"}).out, help.out);
+  EXPECT_EQ(varve({"help", "help"}).out, varve({"help"}).out);
+}
+
 TEST(Usage, TheFirstWordOfACommandAloneIsAQuestion) {
   const Ran ran = varve({"onnx"});
   EXPECT_EQ(ran.code, 2);
