@@ -240,12 +240,7 @@ void Maxout::fields(Fields& f) {
   f("units", units, "Size of the result's last axis.", {.min = 1});
   f("pieces", pieces, "Affine maps a unit.", {.min = 1});
   f("use_bias", use_bias, "Whether a bias is added.");
-  f("kernel_initializer", kernel_initializer, "How the kernel begins.");
-  f("bias_initializer", bias_initializer, "How the bias begins.");
-  f("kernel_regularizer", kernel_regularizer, "Penalty on the kernel.");
-  f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
-  f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
-  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
+  kernel_and_bias_fields(*this, f);
   f("name", name, kLayerName);
 }
 

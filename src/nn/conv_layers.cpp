@@ -144,12 +144,7 @@ template <class L>
 void weight_fields(L& layer, Fields& f) {
   f("activation", layer.activation, "Function of the result.");
   f("use_bias", layer.use_bias, "Whether a bias is added.");
-  f("kernel_initializer", layer.kernel_initializer, "How the kernel begins.");
-  f("bias_initializer", layer.bias_initializer, "How the bias begins.");
-  f("kernel_regularizer", layer.kernel_regularizer, "Penalty on the kernel.");
-  f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
-  f("kernel_constraint", layer.kernel_constraint, "What the kernel is brought back to.");
-  f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
+  kernel_and_bias_fields(layer, f);
   f("name", layer.name, kLayerName);
 }
 template <class L>

@@ -85,12 +85,7 @@ void Dense::fields(Fields& f) {
   f("units", units, "Size of the result's last axis.", {.min = 1});
   f("activation", activation, "Function of the result.");
   f("use_bias", use_bias, "Whether a bias is added.");
-  f("kernel_initializer", kernel_initializer, "How the kernel begins.");
-  f("bias_initializer", bias_initializer, "How the bias begins.");
-  f("kernel_regularizer", kernel_regularizer, "Penalty on the kernel.");
-  f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
-  f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
-  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
+  kernel_and_bias_fields(*this, f);
   f("name", name, kLayerName);
 }
 

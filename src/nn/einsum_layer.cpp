@@ -175,12 +175,7 @@ void EinsumDense::fields(Fields& f) {
     "Sizes of the result's named axes, without the batch; -1: as x has it.", {.min = -1});
   f("activation", activation, "Function of the result.");
   f("bias_axes", bias_axes, "Letters of the result along which there is a bias; empty: none.");
-  f("kernel_initializer", kernel_initializer, "How the kernel begins.");
-  f("bias_initializer", bias_initializer, "How the bias begins.");
-  f("kernel_regularizer", kernel_regularizer, "Penalty on the kernel.");
-  f("bias_regularizer", bias_regularizer, "Penalty on the bias.");
-  f("kernel_constraint", kernel_constraint, "What the kernel is brought back to.");
-  f("bias_constraint", bias_constraint, "What the bias is brought back to.");
+  kernel_and_bias_fields(*this, f);
   f("name", name, kLayerName);
 }
 

@@ -38,6 +38,17 @@ inline VariableOptions weight(const Initializer& initializer, DType dtype,
           .constraint = constraint};
 }
 
+/// How kernel and bias begin, and what holds them in training.
+template <class L>
+void kernel_and_bias_fields(L& layer, Fields& f) {
+  f("kernel_initializer", layer.kernel_initializer, "How the kernel begins.");
+  f("bias_initializer", layer.bias_initializer, "How the bias begins.");
+  f("kernel_regularizer", layer.kernel_regularizer, "Penalty on the kernel.");
+  f("bias_regularizer", layer.bias_regularizer, "Penalty on the bias.");
+  f("kernel_constraint", layer.kernel_constraint, "What the kernel is brought back to.");
+  f("bias_constraint", layer.bias_constraint, "What the bias is brought back to.");
+}
+
 /// A weight whose axis (of its shape) must fit what comes in: where the layer has it already with
 /// another size there, the error names the layer and what made its input.
 Tensor fitted(Scope& s, std::string_view name, const Shape& shape, int axis, int64_t times,
