@@ -56,7 +56,9 @@ struct LossOf final : LossRule {
 /// whose first axis is the batch: the other axes are averaged for each sample; then samples are
 /// weighted; then comes the mean over the batch (the sum divided by the number of samples, as in
 /// Keras). A function that gives a scalar takes no weights. Where prediction and target differ by a
-/// last axis of 1 alone, the function gets the target in the prediction's shape.
+/// last axis of 1 alone, the function gets the target in the prediction's shape. Where the
+/// prediction has a mask (see nn/mask.h), what it masks counts 0, and the rest grows so that the
+/// mean is that of the rest.
 class Loss {
  public:
   /// None.

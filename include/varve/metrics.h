@@ -85,7 +85,9 @@ class Metric {
       : Metric(std::make_shared<detail::MetricOf<S>>(std::move(spec)), where) {}
 
   const std::string& name() const;
-  /// Adds a batch. Weights are f32 [batch], or hold nothing. Works at once or in a compiled step.
+  /// Adds a batch. Weights are f32 [batch], or hold nothing. Where the prediction has a mask (see
+  /// nn/mask.h), each of its steps is a sample, and those that are not there count 0; ShapeError
+  /// where the target has no such axes. Works at once or in a compiled step.
   void update(const Tensor& prediction, const Tensor& target, const Tensor& weights = {});
   /// The number for all batches since `reset`; NaN where there were none.
   double result() const;

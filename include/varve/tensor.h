@@ -62,12 +62,15 @@ class Tensor {
   /// Type, shape and elements, the middle of long axes left out.
   std::string to_string() const;
 
-  explicit Tensor(std::shared_ptr<detail::Cell> cell) : cell_(std::move(cell)) {}
+  explicit Tensor(std::shared_ptr<detail::Cell> cell, std::shared_ptr<detail::Cell> mask = nullptr)
+      : cell_(std::move(cell)), mask_(std::move(mask)) {}
   const std::shared_ptr<detail::Cell>& cell() const { return cell_; }  ///< for Varve itself
+  /// For Varve itself; see nn::mask_of.
+  const std::shared_ptr<detail::Cell>& mask_cell() const { return mask_; }
 
  private:
   void require_one() const;
-  std::shared_ptr<detail::Cell> cell_;
+  std::shared_ptr<detail::Cell> cell_, mask_;
 };
 
 /// A tensor of the given elements in row-major order. Throws ShapeError where the count differs.

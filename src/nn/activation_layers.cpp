@@ -1,5 +1,6 @@
 #include "varve/nn/activation_layers.h"
 
+#include "nn/masks.h"
 #include "nn/weights.h"
 #include "varve/ops/activation.h"
 #include "varve/ops/matmul.h"
@@ -82,7 +83,10 @@ void ELU::fields(Fields& f) {
 }
 
 Tensor Softmax::activate(const Tensor& x) const { return softmax(x, axis); }
-Tensor Softmax::call(const Tensor& x, Scope&) const { return activate(x); }
+Tensor Softmax::call(const Tensor& x, Scope&) const {
+  require_within_step(x, axis);
+  return activate(x);
+}
 Tensor Softmax::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
@@ -197,7 +201,10 @@ Tensor GLU::activate(const Tensor& x) const {
   const Tensors halves = split(x, 2, axis);
   return halves[0] * activation(halves[1]);
 }
-Tensor GLU::call(const Tensor& x, Scope&) const { return activate(x); }
+Tensor GLU::call(const Tensor& x, Scope&) const {
+  require_within_step(x, axis);
+  return activate(x);
+}
 Tensor GLU::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }

@@ -26,6 +26,7 @@ constexpr RealRule kShare{.min = 0, .below = 1};
 /// {query}, {query, value}, {query, value, key}, and a mask behind them.
 struct AttentionInputs {
   Tensor query, value, key, mask;
+  Tensor own;  // mask of the query, which the result has
 
   AttentionInputs(const Tensors& x, size_t least) {
     size_t n = x.size();
@@ -39,7 +40,16 @@ struct AttentionInputs {
     query = real(x[0]);
     value = n > 1 ? real(x[1]) : query;
     key = n > 2 ? real(x[2]) : value;
-    check_mask();
+    const Tensor there = both(mask_of(n > 1 ? x[1] : x[0]), n > 2 ? mask_of(x[2]) : Tensor());
+    if (there.defined()) require_keys(there);
+    if (mask.defined() && mask.shape() != Shape{query.shape()[0], query.shape()[1], keys()})
+      require_keys(mask);
+    if (mask.defined() && mask.rank() == 3 && there.defined()) {
+      mask = mask & expand_dims(there, 1);
+    } else {
+      mask = both(mask, there);
+    }
+    own = mask_of(x[0]);
   }
   /// The mask as it broadcasts to [batch, queries, keys], or empty.
   Tensor beside_scores() const {
@@ -47,13 +57,13 @@ struct AttentionInputs {
   }
 
  private:
-  void check_mask() const {
-    if (!mask.defined()) return;
-    const int64_t batch = query.shape()[0], queries = query.shape()[1], keys = key.shape()[1];
-    if (mask.shape() == Shape{batch, keys} || mask.shape() == Shape{batch, queries, keys}) return;
-    throw ShapeError("mask: expected [batch, keys] " + Shape{batch, keys}.to_string() +
-                     " or [batch, queries, keys] " + Shape{batch, queries, keys}.to_string() +
-                     ", got " + mask.shape().to_string());
+  int64_t keys() const { return key.shape()[1]; }
+  void require_keys(const Tensor& m) const {
+    const int64_t batch = query.shape()[0], queries = query.shape()[1];
+    if (m.shape() == Shape{batch, keys()}) return;
+    throw ShapeError("mask: expected [batch, keys] " + Shape{batch, keys()}.to_string() +
+                     " or [batch, queries, keys] " + Shape{batch, queries, keys()}.to_string() +
+                     ", got " + m.shape().to_string());
   }
 };
 
@@ -72,7 +82,7 @@ Tensors weighted(Tensor scores, const AttentionInputs& in, bool causal, double d
     scores = where(ops::seen_up_to(ops::counted(queries, i64), keys), scores, kNever);
   }
   const Tensor weights = dropped(softmax(scores, -1), dropout, s);
-  const Tensor y = matmul(weights, in.value);
+  const Tensor y = with_mask(matmul(weights, in.value), in.own);
   if (with_scores) return {y, weights};
   return y;
 }
@@ -128,7 +138,7 @@ Tensors Attention::call(const Tensors& x, Scope& s) const {
   const AttentionOptions options{.causal = causal, .mask = in.beside_scores(), .scale = scale};
   if (return_attention_scores || (dropout > 0 && s.training()))
     return finish(attention_scores(q, k, {.scale = scale}, "product"));
-  return attention(q, k, in.value, options);
+  return with_mask(attention(q, k, in.value, options), in.own);
 }
 Outputs Attention::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -244,8 +254,9 @@ Tensors MultiHeadAttention::call(const Tensors& x, Scope& s) const {
   const AttentionInputs in(x, 1);
   const Heads h{*this, s, weight_type(in.query)};
   const bool decodes = cache_length > 0;
-  if (decodes && (x.size() > 1 || return_attention_scores))
-    throw ValueError("a layer with a cache takes the query alone and gives no scores");
+  if (decodes && (x.size() > 1 || in.mask.defined() || return_attention_scores))
+    throw ValueError(
+        "a layer with a cache takes the query alone, without a mask, and gives no scores");
   Tensor q = h.split("query", in.query, num_heads, key_dim);
   Tensor k = h.split("key", in.key, h.key_heads(), key_dim);
   Tensor v = h.split("value", in.value, h.key_heads(), h.value_size());
@@ -287,8 +298,9 @@ Tensors MultiHeadAttention::call(const Tensors& x, Scope& s) const {
     y = attention(q, k, v, o);
   }
   const Tensor joined = reshape(y, {y.shape()[0], y.shape()[1], num_heads * h.value_size()});
-  const Tensor out =
-      h.projected("output", joined, output_size > 0 ? output_size.value : in.query.shape()[2]);
+  const Tensor out = with_mask(
+      h.projected("output", joined, output_size > 0 ? output_size.value : in.query.shape()[2]),
+      in.own);
   if (return_attention_scores) return {out, weights};
   return out;
 }

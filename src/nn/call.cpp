@@ -7,6 +7,7 @@
 #include "ir/frame.h"
 #include "nn/batch.h"
 #include "nn/layer_state.h"
+#include "nn/masks.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
 
@@ -116,7 +117,9 @@ Tensors call_part(Call& call, LayerState& layer, const std::string& path, const 
   try {
     ir::LayerScope named(name);
     Scope scope(call, layer, path);
-    y = layer.spec->call(x, scope);
+    const nn::Masks rule = layer.spec->masks();
+    nn::check_masks(rule, x);
+    y = nn::hand_on(rule, x, layer.spec->call(x, scope));
   } catch (const Error& e) {
     rethrow_from(e, layer, path);
   }
@@ -133,45 +136,55 @@ Tensors call_part(Call& call, LayerState& layer, const std::string& path, const 
   return y;
 }
 
-ir::Types probe(LayerState& layer, const ir::Types& inputs, int64_t batch,
-                std::optional<bool> training, const Origin& origin) {
+nn::MaskedTypes probe(LayerState& layer, const nn::MaskedTypes& inputs, int64_t batch,
+                      std::optional<bool> training, const Origin& origin) {
   ir::Frame frame(ir::Frame::Kind::trace);
   std::vector<Tensor> x;
-  for (const ir::TensorType& t : inputs) x.push_back(ir::placeholder(nn::at_batch(t, batch)));
+  for (const ir::TensorType& t : inputs.types) x.push_back(ir::placeholder(nn::at_batch(t, batch)));
+  for (const auto& mask : inputs.masks) {
+    if (mask) x.push_back(ir::placeholder(nn::at_batch(*mask, batch)));
+  }
   Call call(layer, {.training = training.value_or(false)});
   call.probing = true;
-  ir::Types types;
-  for (const Tensor& y : call_part(call, layer, "", Tensors(x), origin))
-    types.push_back(ir::type_of(y));
+  const Tensors y = call_part(call, layer, "", Tensors(nn::with_masks(x, inputs)), origin);
   call.finish();
-  return types;
+  return nn::masked_types_of(y);
 }
 
-ir::Types probe_any_batch(LayerState& layer, const ir::Types& inputs, std::optional<bool> training,
-                          const Origin& origin) {
-  const ir::Types two = probe(layer, inputs, 2, training, origin),
-                  three = probe(layer, inputs, 3, training, origin);
-  ir::Types types;
-  for (size_t i = 0; i < two.size(); ++i) {
-    const ir::TensorType &a = two[i], &b = three.at(i);
-    std::vector<int64_t> dims = a.shape.dims();
-    bool fits = a.shape.rank() == b.shape.rank() && a.dtype == b.dtype;
-    for (int axis = 0; fits && axis < a.shape.rank(); ++axis) {
-      const int64_t p = a.shape[axis], q = b.shape[axis];
-      if (p == q) continue;
-      fits = axis == 0 && p % 2 == 0 && q == p / 2 * 3;
-      dims[static_cast<size_t>(axis)] = p / 2 * kAnyBatch;
-    }
-    if (!fits) {
-      throw ShapeError("layer \"" + layer.name() +
-                           "\": its result changes with the batch in more than the first axis: " +
-                           a.to_string() + " at batch 2, " + b.to_string() + " at batch 3",
-                       "the sizes of a sample must not depend on how many there are",
-                       layer.where.to_string());
-    }
-    types.push_back({a.dtype, Shape(std::move(dims))});
+namespace {
+
+/// The type for any batch, of those at batches 2 and 3.
+ir::TensorType at_any_batch(const ir::TensorType& a, const ir::TensorType& b,
+                            const LayerState& layer) {
+  std::vector<int64_t> dims = a.shape.dims();
+  bool fits = a.shape.rank() == b.shape.rank() && a.dtype == b.dtype;
+  for (int axis = 0; fits && axis < a.shape.rank(); ++axis) {
+    const int64_t p = a.shape[axis], q = b.shape[axis];
+    if (p == q) continue;
+    fits = axis == 0 && p % 2 == 0 && q == p / 2 * 3;
+    dims[static_cast<size_t>(axis)] = p / 2 * kAnyBatch;
   }
-  return types;
+  if (!fits) {
+    throw ShapeError(
+        "layer \"" + layer.name() +
+            "\": its result changes with the batch in more than the first axis: " + a.to_string() +
+            " at batch 2, " + b.to_string() + " at batch 3",
+        "the sizes of a sample must not depend on how many there are", layer.where.to_string());
+  }
+  return {a.dtype, Shape(std::move(dims))};
+}
+
+}  // namespace
+
+nn::MaskedTypes probe_any_batch(LayerState& layer, const nn::MaskedTypes& inputs,
+                                std::optional<bool> training, const Origin& origin) {
+  nn::MaskedTypes any = probe(layer, inputs, 2, training, origin);
+  const nn::MaskedTypes three = probe(layer, inputs, 3, training, origin);
+  for (size_t i = 0; i < any.types.size(); ++i) {
+    any.types[i] = at_any_batch(any.types[i], three.types.at(i), layer);
+    if (any.masks[i]) any.masks[i] = at_any_batch(*any.masks[i], three.masks.at(i).value(), layer);
+  }
+  return any;
 }
 
 }  // namespace varve::detail

@@ -26,7 +26,6 @@ Tensor frames_of(const Tensor& x) {
 
 Tensors ConvLSTM2D::call(const Tensors& inputs, Scope& s) const {
   SequenceInputs in = sequence_inputs(inputs, 5, 2, "[batch, time, height, width, channels]");
-  if (in.mask.defined()) throw ValueError("conv_lstm2d takes no mask");
   const DType dtype = weight_type(in.x);
   const Tensor x = cast(dropped_alike(in.x, dropout, s), dtype);
   const int64_t steps = x.shape()[1], n = 4 * filters;
@@ -49,10 +48,10 @@ Tensors ConvLSTM2D::call(const Tensors& inputs, Scope& s) const {
   const Shape& size = brought.shape();
   const int64_t batch = x.shape()[0];
   const Tensor by_step = reshape(brought, {batch, steps, size[1], size[2], n});
-  const Shape state{batch, size[1], size[2], filters};
-  Tensor h = in.states.empty() ? zeros(state, dtype) : cast(in.states[0], dtype);
-  Tensor c = in.states.empty() ? zeros(state, dtype) : cast(in.states[1], dtype);
-  const Tensor scale = dropout_factor(state, dtype, recurrent_dropout, s);
+  const Shape each{batch, size[1], size[2], filters};
+  Tensor h = in.states.empty() ? zeros(each, dtype) : cast(in.states[0], dtype);
+  Tensor c = in.states.empty() ? zeros(each, dtype) : cast(in.states[1], dtype);
+  const Tensor scale = dropout_factor(each, dtype, recurrent_dropout, s);
   std::vector<Tensor> states;
   for (int64_t i = 0; i < steps; ++i) {
     const int64_t t = go_backwards ? steps - 1 - i : i;
@@ -61,11 +60,24 @@ Tensors ConvLSTM2D::call(const Tensors& inputs, Scope& s) const {
     const Tensor enter = recurrent_activation(gate(sum, 0, filters)),
                  forget = recurrent_activation(gate(sum, 1, filters)),
                  out = recurrent_activation(gate(sum, 3, filters));
-    c = forget * c + enter * activation(gate(sum, 2, filters));
-    h = out * activation(c);
+    const Tensor cell = forget * c + enter * activation(gate(sum, 2, filters));
+    const Tensor state = out * activation(cell);
+    if (in.mask.defined()) {
+      const Tensor there = mask_beside(ops::step_of(in.mask, t), h.rank());
+      c = where(there, cell, c);
+      h = where(there, state, h);
+    } else {
+      c = cell;
+      h = state;
+    }
     states.push_back(h);
   }
-  std::vector<Tensor> results{return_sequences ? stack(Tensors(states), 1) : h};
+  Tensor y = h;
+  if (return_sequences) {
+    const bool turned = go_backwards && in.mask.defined();
+    y = with_mask(stack(Tensors(states), 1), turned ? flip(in.mask, {1}) : in.mask);
+  }
+  std::vector<Tensor> results{y};
   if (return_state) results.insert(results.end(), {h, c});
   return Tensors(std::move(results));
 }

@@ -183,16 +183,15 @@ void Lambda::fields(Fields& f) {
 
 // ---- Embedding ----
 
-Tensors Embedding::call(const Tensor& x, Scope& s) const {
+Tensor Embedding::call(const Tensor& x, Scope& s) const {
   const Tensor table = s.variable(
       "embeddings", {input_dim, output_dim},
       weight(embeddings_initializer, f32, embeddings_regularizer, embeddings_constraint));
   const Tensor ids = is_floating(x.dtype()) ? cast(x, i64) : x;
   const Tensor rows = embedding(table, ids);
-  if (mask_zero) return {rows, ids != 0};
-  return rows;
+  return with_mask(rows, mask_zero ? ids != 0 : mask_of(x));
 }
-Outputs Embedding::operator()(const Tensors& x, CallOptions options, Where where) && {
+Tensor Embedding::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void Embedding::fields(Fields& f) {
@@ -201,7 +200,7 @@ void Embedding::fields(Fields& f) {
   f("embeddings_initializer", embeddings_initializer, "How the table begins.");
   f("embeddings_regularizer", embeddings_regularizer, "Penalty on the table.");
   f("embeddings_constraint", embeddings_constraint, "What the table is brought back to.");
-  f("mask_zero", mask_zero, "Whether index 0 stands for nothing, and the mask is given, too.");
+  f("mask_zero", mask_zero, "Whether index 0 stands for nothing: the result has a mask.");
   f("name", name, kLayerName);
 }
 

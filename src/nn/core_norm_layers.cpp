@@ -1,14 +1,38 @@
 // Batch and layer normalization.
 #include "nn/affine.h"
+#include "nn/masks.h"
 #include "varve/nn/core_layers.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
 
 namespace varve::nn {
+namespace {
+
+/// batch_norm where some steps do not count: Keras' masked moments.
+varve::BatchNorm masked_batch_norm(const Tensor& x, const Tensor& mask,
+                                   const BatchNormOptions& options) {
+  std::vector<int> others;
+  for (int a = 0; a < x.rank(); ++a) {
+    if (a != (options.axis < 0 ? options.axis + x.rank() : options.axis)) others.push_back(a);
+  }
+  const Tensor weights = broadcast_to(cast(mask_beside(mask, x.rank()), x.dtype()), x.shape());
+  const Tensor count = maximum(sum(weights, {.axes = others}), 1);
+  const auto mean_of = [&](const Tensor& t) { return sum(t * weights, {.axes = others}) / count; };
+  std::vector<int64_t> dims(static_cast<size_t>(x.rank()), 1);
+  dims[static_cast<size_t>(options.axis < 0 ? options.axis + x.rank() : options.axis)] = -1;
+  const Tensor mean = mean_of(x);
+  const Tensor variance = mean_of(square(x - reshape(mean, Shape(dims))));
+  return {batch_norm_inference(x, mean, variance, options), mean, variance};
+}
+
+}  // namespace
 
 Tensor BatchNorm::call(const Tensor& input, Scope& s) const {
   require_rank(input, 2, kAnyRank, "[batch, ..., channels]");
-  const Tensor x = real(input);
+  require_within_step(input, axis);
+  const Tensor x = real(input), mask = mask_of(input);
   const DType dtype = weight_type(x);
   const Shape shape{x.shape()[axis]};
   BatchNormOptions options{.axis = axis, .epsilon = epsilon};
@@ -22,13 +46,14 @@ Tensor BatchNorm::call(const Tensor& input, Scope& s) const {
   // One value a channel has no variance: the last batch of an epoch may be that short.
   const bool statistics = x.size() > x.shape()[axis];
   if (!s.training() || s.frozen() || !statistics)
-    return batch_norm_inference(x, mean, variance, options);
-  const varve::BatchNorm normalized = batch_norm(x, options);
+    return with_mask(batch_norm_inference(x, mean, variance, options), mask);
+  const varve::BatchNorm normalized =
+      mask.defined() ? masked_batch_norm(x, mask, options) : batch_norm(x, options);
   // m + (b - m) * (1 - momentum): exact where batch and moving value agree.
   const double step = 1 - momentum;
   s.update("moving_mean", mean + (cast(normalized.mean, dtype) - mean) * step);
   s.update("moving_variance", variance + (cast(normalized.variance, dtype) - variance) * step);
-  return normalized.output;
+  return with_mask(normalized.output, mask);
 }
 Tensor BatchNorm::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

@@ -141,7 +141,7 @@ struct Run {
 std::vector<LayerCall> describe(const Layer& model) {
   const ir::Types& samples = samples_of(model);
   LayerState& state = *model.state();
-  const ir::Types any = detail::probe_any_batch(state, samples);
+  const ir::Types any = detail::probe_any_batch(state, {samples}).types;
   const Run two(state, samples, 2), three(state, samples, 3);
   std::vector<LayerCall> list;
   for (size_t i = 0; i < two.rows.size(); ++i) {
@@ -182,7 +182,7 @@ std::vector<Port> inputs_of(const Layer& model) {
 
 std::vector<Port> outputs_of(const Layer& model) {
   LayerState& state = *model.state();
-  const ir::Types types = detail::probe_any_batch(state, samples_of(model));
+  const ir::Types types = detail::probe_any_batch(state, {samples_of(model)}).types;
   const auto* f = dynamic_cast<const FunctionalSpec*>(state.spec.get());
   std::vector<Port> ports;
   std::map<std::string, int> count;

@@ -251,7 +251,7 @@ Tensors FunctionalSpec::call(const Tensors& x, Scope& scope) const {
   for (size_t i = 0; i < x.size(); ++i) {
     const auto at = static_cast<size_t>(inputs[i]);
     const DType dtype = steps[at].outputs[0].dtype;
-    made[at] = {x[i].dtype() == dtype ? x[i] : cast(x[i], dtype)};
+    made[at] = {x[i].dtype() == dtype ? x[i] : with_mask(cast(x[i], dtype), mask_of(x[i]))};
   }
   for (size_t n = 0; n < steps.size(); ++n) {
     const Step& s = steps[n];
@@ -266,10 +266,11 @@ Tensors FunctionalSpec::call(const Tensors& x, Scope& scope) const {
       const Part& p = layer.parts[s.part];
       const bool training = scope.call().training;
       scope.call().training = s.training.value_or(training);
-      made[n] =
+      const Tensors y =
           detail::call_part(scope.call(), *p.layer.state(), detail::join(scope.path(), p.name),
-                            Tensors(arguments), {0, producer(layer, s.inputs[0])})
-              .list();
+                            Tensors(arguments), {0, producer(layer, s.inputs[0])});
+      made[n] = y.list();
+      for (Tensor& mask : masks_of(y)) made[n].push_back(std::move(mask));
       scope.call().training = training;
     }
   }

@@ -1,4 +1,7 @@
 // Functional models as JSON: the layers, and the values made of them in order.
+#include <map>
+#include <utility>
+
 #include "base/any_batch.h"
 #include "base/error.h"
 #include "ir/infer.h"
@@ -155,9 +158,18 @@ class Reader {
       s.training = mode->get<bool>();
     }
     detail::LayerState& part = *model_.parts[s.part].layer.state();
-    const ir::Types types = types_of(spec_.steps, s.inputs);
-    s.outputs = detail::probe_any_batch(part, types, s.training);
-    if (part.samples.empty()) part.samples = types;
+    MaskedTypes types{types_of(spec_.steps, s.inputs)};
+    for (ir::ValueId v : s.inputs) {
+      const auto mask = masks_.find({v.node, v.output});
+      types.masks.push_back(mask == masks_.end() ? std::nullopt : std::optional(mask->second));
+    }
+    const MaskedTypes outputs = detail::probe_any_batch(part, types, s.training);
+    s.outputs = values_and_masks(outputs);
+    const auto n = static_cast<int32_t>(spec_.steps.size());
+    for (size_t i = 0; i < outputs.masks.size(); ++i) {
+      if (outputs.masks[i]) masks_[{n, static_cast<int32_t>(i)}] = *outputs.masks[i];
+    }
+    if (part.samples.empty()) part.samples = types.types;
   }
 
   void read_op(Step& s, const Json& j, const std::string& path) {
@@ -189,6 +201,7 @@ class Reader {
   const std::string& path_;
   FunctionalSpec& spec_;
   detail::LayerState& model_;
+  std::map<std::pair<int32_t, int32_t>, ir::TensorType> masks_;  // that values carry
 };
 
 }  // namespace

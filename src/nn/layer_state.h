@@ -9,6 +9,7 @@
 #include "base/function_ref.h"
 #include "ir/node.h"
 #include "ir/op.h"
+#include "nn/masks.h"
 #include "varve/nn/layer.h"
 
 namespace varve::detail {
@@ -118,12 +119,12 @@ Tensors call_part(Call& call, LayerState& layer, const std::string& path, const 
 Variable random_state(LayerState& layer);
 
 /// Types of the results for inputs of these types, without computing, at a batch size.
-ir::Types probe(LayerState& layer, const ir::Types& inputs, int64_t batch,
-                std::optional<bool> training = {}, const Origin& origin = {});
+nn::MaskedTypes probe(LayerState& layer, const nn::MaskedTypes& inputs, int64_t batch,
+                      std::optional<bool> training = {}, const Origin& origin = {});
 /// The types for any batch, from probes at 2 and 3. Throws ShapeError where other sizes than the
 /// first of a result change with the batch, or the first is no multiple of it.
-ir::Types probe_any_batch(LayerState& layer, const ir::Types& inputs,
-                          std::optional<bool> training = {}, const Origin& origin = {});
+nn::MaskedTypes probe_any_batch(LayerState& layer, const nn::MaskedTypes& inputs,
+                                std::optional<bool> training = {}, const Origin& origin = {});
 
 /// Calls f(path, layer) for a layer and everything in it, each once, parents first.
 void walk(LayerState& root, FunctionRef<void(const std::string& path, LayerState& layer)> f);

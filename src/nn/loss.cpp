@@ -1,6 +1,9 @@
 // The handles: Loss, Losses and the table of names.
+#include <algorithm>
+
 #include "ir/node.h"
 #include "nn/choice_table.h"
+#include "nn/masks.h"
 #include "nn/targets.h"
 #include "varve/losses.h"
 #include "varve/ops/pointwise.h"
@@ -68,6 +71,19 @@ std::vector<int> axes_after_first(const Tensor& x) {
   return axes;
 }
 
+/// The terms that are there, grown so that their mean is that of all.
+Tensor masked(const Tensor& l, const Tensor& mask, const std::string& name) {
+  if (l.rank() < mask.rank() ||
+      !std::equal(mask.shape().begin(), mask.shape().end(), l.shape().begin())) {
+    throw ShapeError(name + ": the prediction has a mask " + mask.shape().to_string() +
+                         ", which its result " + l.shape().to_string() + " has no place for",
+                     "take the mask off with nn::DropMask{}");
+  }
+  const Tensor there = cast(mask, l.dtype());
+  const Tensor grown = there * (static_cast<double>(mask.size()) / maximum(sum(there), 1));
+  return l * nn::mask_beside(grown, l.rank());
+}
+
 }  // namespace
 
 std::vector<std::string> losses::names() { return table().names(); }
@@ -88,7 +104,8 @@ Tensor Loss::apply(const Tensor& prediction, const Tensor& target) const {
     throw ShapeError(name() + ": expected the batch (" + std::to_string(prediction.shape()[0]) +
                      ") as the result's first axis, or a scalar; got " + l.shape().to_string());
   }
-  return l;
+  const Tensor mask = nn::mask_of(prediction);
+  return mask.defined() ? masked(l, mask, name()) : l;
 }
 
 Tensor Loss::operator()(const Tensor& prediction, const Tensor& target) const {

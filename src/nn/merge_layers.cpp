@@ -1,5 +1,8 @@
 #include "varve/nn/merge_layers.h"
 
+#include <algorithm>
+
+#include "nn/masks.h"
 #include "nn/weights.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
@@ -16,18 +19,39 @@ void require_count(const char* layer, const Tensors& x, size_t least, size_t mos
                    std::to_string(x.size()));
 }
 
+/// Where all of the tensors are there.
+Tensor merged_mask(const Tensors& x) {
+  Tensor mask;
+  for (const Tensor& t : x) mask = both(mask, mask_of(t));
+  return mask;
+}
+
 Tensor folded(const char* layer, const Tensors& x, Tensor (*f)(const Operand&, const Operand&)) {
   require_count(layer, x, 2, x.size());
   Tensor y = x[0];
   for (size_t i = 1; i < x.size(); ++i) y = f(y, x[i]);
-  return y;
+  return with_mask(y, merged_mask(x));
 }
 
 }  // namespace
 
 Tensor Concatenate::call(const Tensors& x, Scope&) const {
   require_count("concatenate", x, 1, x.size());
-  return concat(x, axis);
+  const Tensor y = concat(x, axis);
+  const int along = axis < 0 ? axis + y.rank() : axis;
+  int rank = 0;
+  for (const Tensor& mask : masks_of(x)) rank = std::max(rank, mask.rank());
+  if (along >= rank) return with_mask(y, merged_mask(x));
+  // Along an axis of the masks they are joined, too; a tensor without one is there everywhere.
+  std::vector<Tensor> masks;
+  for (const Tensor& t : x) {
+    const auto& dims = t.shape().dims();
+    masks.push_back(
+        mask_of(t).defined()
+            ? mask_of(t)
+            : ones(Shape(std::vector<int64_t>(dims.begin(), dims.begin() + rank)), DType::bool_));
+  }
+  return with_mask(y, concat(Tensors(masks), along));
 }
 Tensor Concatenate::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -45,7 +69,7 @@ void Add::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Subtract::call(const Tensors& x, Scope&) const {
   require_count("subtract", x, 2, 2);
-  return x[0] - x[1];
+  return with_mask(x[0] - x[1], merged_mask(x));
 }
 Tensor Subtract::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -61,7 +85,8 @@ Tensor Multiply::operator()(const Tensors& x, CallOptions options, Where where) 
 void Multiply::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor Average::call(const Tensors& x, Scope&) const {
-  return folded("average", x, varve::add) / static_cast<double>(x.size());
+  return with_mask(folded("average", x, varve::add) / static_cast<double>(x.size()),
+                   merged_mask(x));
 }
 Tensor Average::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

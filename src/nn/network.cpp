@@ -43,22 +43,25 @@ std::string producer(const Tensor& x) {
 
 Tensors record(const Layer& layer, const Tensors& x, const CallOptions& options, Where where) {
   LayerState& state = *layer.state();
-  ir::Types types;
-  for (const Tensor& t : x) types.push_back(ir::type_of(t));
-  ir::Types outputs = detail::probe_any_batch(state, types, options.training, {0, producer(x[0])});
-  if (state.samples.empty()) state.samples = types;
+  const MaskedTypes types = masked_types_of(x);
+  const MaskedTypes outputs =
+      detail::probe_any_batch(state, types, options.training, {0, producer(x[0])});
+  if (state.samples.empty()) state.samples = types.types;
   const int64_t training = options.training ? *options.training : -1;
   std::shared_ptr<const void> object = layer.state();
-  return Tensors(ir::apply_typed(
+  // Masks of the results are values of their own, behind them; those of the inputs come with the
+  // values when the model is called.
+  const auto made = ir::apply_typed(
       layer_call_op(), x.list(),
       {{"layer", ir::Opaque{layer.name(), std::move(object)}}, {"training", training}},
-      std::move(outputs), {where, std::make_shared<const std::string>(layer.name())}));
+      values_and_masks(outputs), {where, std::make_shared<const std::string>(layer.name())});
+  return Tensors(with_masks(made, outputs));
 }
 
 }  // namespace
 
 void build(LayerState& layer, const ir::Types& samples) {
-  detail::probe_any_batch(layer, samples);
+  detail::probe_any_batch(layer, {samples});
   layer.samples = samples;
   detail::name_variables(layer);
 }

@@ -16,6 +16,7 @@ struct NetworkSpec : detail::Spec {
   std::unique_ptr<detail::Spec> fresh() const override { return nullptr; }
   const std::string* name() const override { return nullptr; }
   void fields(Fields&) override {}
+  Masks masks() const override { return Masks::own; }
   /// Adds what stands beside "type" and "name" to a model's config.
   virtual void write(const detail::LayerState& layer, config::Json& object) const = 0;
 };

@@ -1,6 +1,7 @@
 #include "varve/nn/norm_layers.h"
 
 #include "nn/affine.h"
+#include "nn/masks.h"
 #include "varve/ops/normalization.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
@@ -44,6 +45,7 @@ void InstanceNorm::fields(Fields& f) {
 
 Tensor RMSNorm::call(const Tensor& input, Scope& s) const {
   require_rank(input, 2, kAnyRank, "[batch, ..., features]");
+  require_within_step(input, axis);
   const Tensor x = real(input);
   const Tensor scale =
       fitted(s, "scale", Shape{x.shape()[axis]}, 0, 1, weight("ones", weight_type(x)));
@@ -59,6 +61,7 @@ void RMSNorm::fields(Fields& f) {
 }
 
 Tensor LocalResponseNorm::call(const Tensor& x, Scope&) const {
+  require_within_step(x, axis);
   return local_response_norm(
       real(x), {.size = size, .alpha = alpha, .beta = beta, .bias = bias, .axis = axis});
 }
@@ -75,6 +78,7 @@ void LocalResponseNorm::fields(Fields& f) {
 }
 
 Tensor UnitNorm::call(const Tensor& input, Scope&) const {
+  for (int a : axis) require_within_step(input, a);
   const Tensor x = real(input);
   const Tensor length = norm(x, {.axes = axis, .keep_dims = true});
   return x / maximum(length, 1e-12);

@@ -1,7 +1,13 @@
 #include "varve/nn/pool_layers.h"
 
+#include <limits>
+
+#include "nn/masks.h"
 #include "nn/weights.h"
+#include "varve/ops/pointwise.h"
 #include "varve/ops/pooling.h"
+#include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
 
 namespace varve::nn {
 namespace {
@@ -28,6 +34,28 @@ Tensor global(const L& layer, const Tensor& x, F pool) {
   require_rank(x, N + 2, N + 2, kSpatialAxes[N]);
   return pool(x, {.data_format = layer.data_format, .keep_dims = layer.keep_dims});
 }
+
+/// Steps of sequences, some of which are not there.
+struct Steps {
+  Tensor x, there;  // there: [batch, steps, 1]; empty: all are
+  bool keep_dims;
+
+  template <class L>
+  Steps(const L& layer, const Tensor& input) : x(input), keep_dims(layer.keep_dims) {
+    const Tensor mask = mask_of(input);
+    if (!mask.defined()) return;
+    require_rank(input, 3, 3, kSpatialAxes[1]);
+    if (layer.data_format.channels_first) require_within_step(input, 1);
+    const Shape expected{input.shape()[0], input.shape()[1]};
+    if (mask.shape() != expected) {
+      throw ShapeError("mask: expected [batch, steps] " + expected.to_string() + ", got " +
+                       mask.shape().to_string());
+    }
+    x = real(input);
+    there = expand_dims(mask, 2);
+  }
+  ReduceOptions reduction() const { return {.axes = {1}, .keep_dims = keep_dims}; }
+};
 
 template <class L>
 void global_fields(L& layer, Fields& f) {
@@ -81,7 +109,10 @@ Tensor AveragePool3D::operator()(const Tensor& x, CallOptions options, Where whe
 void AveragePool3D::fields(Fields& f) { window_fields(*this, f); }
 
 Tensor GlobalAveragePool1D::call(const Tensor& x, Scope&) const {
-  return global<1>(*this, x, global_average_pool);
+  const Steps steps(*this, x);
+  if (!steps.there.defined()) return global<1>(*this, x, global_average_pool);
+  const Tensor weights = cast(steps.there, steps.x.dtype());
+  return sum(steps.x * weights, steps.reduction()) / maximum(sum(weights, steps.reduction()), 1);
 }
 Tensor GlobalAveragePool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -105,7 +136,11 @@ Tensor GlobalAveragePool3D::operator()(const Tensor& x, CallOptions options, Whe
 void GlobalAveragePool3D::fields(Fields& f) { global_fields(*this, f); }
 
 Tensor GlobalMaxPool1D::call(const Tensor& x, Scope&) const {
-  return global<1>(*this, x, global_max_pool);
+  const Steps steps(*this, x);
+  if (!steps.there.defined()) return global<1>(*this, x, global_max_pool);
+  const Tensor any_there = any(steps.there, steps.reduction());
+  constexpr double kLeast = -std::numeric_limits<double>::infinity();
+  return where(any_there, max(where(steps.there, steps.x, kLeast), steps.reduction()), 0);
 }
 Tensor GlobalMaxPool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

@@ -5,18 +5,19 @@
 #include <vector>
 
 #include "nn/layer_state.h"
+#include "nn/masks.h"
 #include "ops/recurrent.h"
 #include "varve/nn/recurrent_layers.h"
 
 namespace varve::nn {
 
-/// {x, mask, states...} by what they are.
+/// {x, states...}, and the mask of x.
 struct SequenceInputs {
   Tensor x, mask;
   std::vector<Tensor> states;
 };
-/// Throws ValueError unless there is one tensor of `rank` axes, maybe a mask, and maybe so many
-/// states.
+/// Throws ValueError unless there is one tensor of `rank` axes, maybe with a mask [batch, time],
+/// and behind it none or so many states.
 SequenceInputs sequence_inputs(const Tensors& x, int rank, size_t states, const char* axes);
 
 /// x, whose elements are dropped the same way at every step.

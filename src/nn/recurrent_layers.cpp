@@ -1,5 +1,6 @@
 #include "varve/nn/recurrent_layers.h"
 
+#include "base/count.h"
 #include "base/error.h"
 #include "nn/recurrent.h"
 #include "nn/weights.h"
@@ -74,14 +75,7 @@ struct Run {
                       w.bias.defined() ? w.bias : zeros(bias, dtype), state};
     r.state_scale = state_scale;
     r.reverse = layer.go_backwards;
-    if (in.mask.defined()) {
-      const Shape expected{in.x.shape()[0], in.x.shape()[1]};
-      if (in.mask.shape() != expected) {
-        throw ShapeError("mask: expected [batch, time] " + expected.to_string() + ", got " +
-                         in.mask.shape().to_string());
-      }
-      r.mask = in.mask;
-    }
+    r.mask = in.mask;
     return r;
   }
   /// The state after the last step.
@@ -96,14 +90,14 @@ struct Run {
     if (layer.return_sequences) {
       Tensor y = states;
       if (layer.zero_output_for_mask && in.mask.defined()) y = where(expand_dims(in.mask, 2), y, 0);
-      out.push_back(layer.go_backwards ? flip(y, {1}) : y);
+      Tensor mask = in.mask;
+      if (layer.go_backwards) {
+        y = flip(y, {1});
+        if (mask.defined()) mask = flip(mask, {1});
+      }
+      out.push_back(with_mask(y, mask));
     } else {
       out.push_back(last_states[0]);
-    }
-    if (layer.return_mask) {
-      const Tensor mask =
-          in.mask.defined() ? in.mask : ones({in.x.shape()[0], in.x.shape()[1]}, DType::bool_);
-      out.push_back(layer.go_backwards ? flip(mask, {1}) : mask);
     }
     if (layer.return_state) out.insert(out.end(), last_states.begin(), last_states.end());
     return Tensors(std::move(out));
@@ -128,7 +122,6 @@ template <class L>
 void mask_fields(L& l, Fields& f) {
   f("zero_output_for_mask", l.zero_output_for_mask,
     "Whether the output is 0 where masked; else the state that stayed.");
-  f("return_mask", l.return_mask, "Whether the mask is handed on.");
   f("batch_size", l.batch_size, "Of a stateful layer: how many sequences go on side by side.",
     {.min = 0});
   f("name", l.name, kLayerName);
@@ -300,18 +293,33 @@ void GRU::fields(Fields& f) {
 
 // ---- masks ----
 
-Tensors Masking::call(const Tensor& x, Scope&) const {
+Tensor Masking::call(const Tensor& x, Scope&) const {
   require_rank(x, 3, 3, kAxes);
   const Tensor there = any(x != mask_value.value, {.axes = {2}, .keep_dims = true});
-  return {where(there, x, 0), squeeze(there, {2})};
+  return with_mask(where(there, x, 0), squeeze(there, {2}));
 }
-Outputs Masking::operator()(const Tensors& x, CallOptions options, Where where) && {
+Tensor Masking::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
 void Masking::fields(Fields& f) {
   f("mask_value", mask_value, "What all features of a step are where there is none.");
   f("name", name, kLayerName);
 }
+
+Tensor ApplyMask::call(const Tensors& x, Scope&) const {
+  if (x.size() != 2) throw ValueError("expected {x, mask}, got " + count_of(x.size(), "tensor"));
+  return with_mask(x[0], x[1]);
+}
+Tensor ApplyMask::operator()(const Tensors& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void ApplyMask::fields(Fields& f) { f("name", name, kLayerName); }
+
+Tensor DropMask::call(const Tensor& x, Scope&) const { return with_mask(x, {}); }
+Tensor DropMask::operator()(const Tensor& x, CallOptions options, Where where) && {
+  return once(std::move(*this), x, options, where);
+}
+void DropMask::fields(Fields& f) { f("name", name, kLayerName); }
 
 Tensor PaddingMask::call(const Tensor& x, Scope&) const { return x != padding.value; }
 Tensor PaddingMask::operator()(const Tensor& x, CallOptions options, Where where) && {

@@ -1,3 +1,4 @@
+#include "base/count.h"
 #include "base/error.h"
 #include "nn/config.h"
 #include "nn/recurrent.h"
@@ -13,13 +14,26 @@ SequenceInputs sequence_inputs(const Tensors& x, int rank, size_t states, const 
   if (x.size() == 0) throw ValueError("expected a tensor, got none");
   require_rank(x[0], rank, rank, axes);
   in.x = real(x[0]);
-  size_t next = 1;
-  if (x.size() > next && x[next].dtype() == DType::bool_) in.mask = x[next++];
-  for (; next < x.size(); ++next) in.states.push_back(x[next]);
+  in.mask = mask_of(x[0]);
+  if (in.mask.defined()) {
+    const Shape expected{in.x.shape()[0], in.x.shape()[1]};
+    if (in.mask.shape() != expected) {
+      throw ShapeError("mask: expected [batch, time] " + expected.to_string() + ", got " +
+                       in.mask.shape().to_string());
+    }
+  }
+  in.states.assign(x.begin() + 1, x.end());
+  for (const Tensor& state : in.states) {
+    if (state.dtype() != DType::bool_) continue;
+    throw DTypeError("expected a floating state, got " + ir::type_of(state).to_string(),
+                     "a mask goes with the sequence: nn::with_mask(x, mask)");
+  }
   if (!in.states.empty() && in.states.size() != states) {
-    throw ValueError("expected {x}, {x, mask} or these and " + std::to_string(states) +
-                     (states == 1 ? " state" : " states") + ", got " + std::to_string(x.size()) +
-                     " tensors");
+    throw ValueError("expected {x} or {x" +
+                     std::string(states == 1
+                                     ? ", state}"
+                                     : ", a state for each of " + std::to_string(states) + "}") +
+                     ", got " + count_of(x.size(), "tensor"));
   }
   return in;
 }

@@ -94,6 +94,8 @@ constexpr Row kBuiltin[] = {
     {"minimum", make<Minimum>},
     {"multi_head_attention", make<MultiHeadAttention>},
     {"multiply", make<Multiply>},
+    {"apply_mask", make<ApplyMask>},
+    {"drop_mask", make<DropMask>},
     {"padding_mask", make<PaddingMask>},
     {"permute", make<Permute>},
     {"pixel_shuffle", make<PixelShuffle>},

@@ -1,4 +1,5 @@
 // Positions and the blocks of transformers.
+#include "base/count.h"
 #include "base/error.h"
 #include "nn/recurrent.h"
 #include "nn/weights.h"
@@ -127,13 +128,16 @@ void block_fields(L& l, Fields& f) {
 }  // namespace
 
 Tensor TransformerEncoder::call(const Tensors& inputs, Scope& s) const {
-  const SequenceInputs in = sequence_inputs(inputs, 3, 0, kAxes);
+  if (inputs.size() == 0 || inputs.size() > 2)
+    throw ValueError("expected {x} or {x, mask}, got " + count_of(inputs.size(), "tensor"));
+  require_rank(inputs[0], 3, 3, kAxes);
   const Block<TransformerEncoder> block{*this, s};
-  const Tensor x = block.around("attention", in.x, [&](const Tensor& t) {
-    return block.attended("attention", in.mask.defined() ? Tensors{t, in.mask} : Tensors(t),
+  const Tensor x = block.around("attention", real(inputs[0]), [&](const Tensor& t) {
+    return block.attended("attention", inputs.size() > 1 ? Tensors{t, inputs[1]} : Tensors(t),
                           causal);
   });
-  return block.around("inner", x, [&](const Tensor& t) { return block.inner(t); });
+  return with_mask(block.around("inner", x, [&](const Tensor& t) { return block.inner(t); }),
+                   mask_of(inputs[0]));
 }
 Tensor TransformerEncoder::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
@@ -161,7 +165,8 @@ Tensor TransformerDecoder::call(const Tensors& inputs, Scope& s) const {
       return block.attended("cross_attention", in, false);
     });
   }
-  return block.around("inner", x, [&](const Tensor& t) { return block.inner(t); });
+  return with_mask(block.around("inner", x, [&](const Tensor& t) { return block.inner(t); }),
+                   mask_of(inputs[0]));
 }
 Tensor TransformerDecoder::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

@@ -44,18 +44,16 @@ Tensors Bidirectional::call(const Tensors& x, Scope& s) const {
   const Layer forward = kept_part(s, "forward", layer.get());
   const Layer backward = kept_part(
       s, "backward", [&] { return backward_layer ? backward_layer.get() : layer.get().clone(); });
-  const bool masked = x.size() > 1 && x[1].dtype() == DType::bool_;
-  const Tensor mask = masked ? x[1] : Tensor();
-  std::vector<Tensor> ahead{x[0]}, back{flip(x[0], {1})};
-  if (masked) {
-    ahead.push_back(mask);
-    back.push_back(flip(mask, {1}));
-  }
-  const size_t first = ahead.size(), states = x.size() - first;
+  if (x.size() == 0) throw ValueError("expected a tensor, got none");
+  require_rank(x[0], 3, kAnyRank, "[batch, time, ...]");
+  const Tensor mask = mask_of(x[0]);
+  std::vector<Tensor> ahead{x[0]};
+  std::vector<Tensor> back{with_mask(flip(x[0], {1}), mask.defined() ? flip(mask, {1}) : Tensor())};
+  const size_t states = x.size() - 1;
   if (states % 2 != 0)
     throw ValueError("expected as many states for one direction as for the other, got " +
                      std::to_string(states));
-  for (size_t i = 0; i < states; ++i) (i < states / 2 ? ahead : back).push_back(x[first + i]);
+  for (size_t i = 0; i < states; ++i) (i < states / 2 ? ahead : back).push_back(x[1 + i]);
   const Outputs a = s("forward", forward, Tensors(ahead)),
                 b = s("backward", backward, Tensors(back));
   if (a.size() != b.size() || a[0].rank() != b[0].rank())
@@ -63,27 +61,19 @@ Tensors Bidirectional::call(const Tensors& x, Scope& s) const {
   // A sequence has the axes of x, the last state one less.
   const bool sequence = a[0].rank() == x[0].rank();
   Tensor y = a[0], z = sequence ? flip(b[0], {1}) : b[0];
-  if (sequence && masked) {
-    std::vector<int64_t> dims = mask.shape().dims();
-    dims.resize(static_cast<size_t>(y.rank()), 1);
-    const Tensor seen = reshape(mask, Shape(std::move(dims)));
-    y = where(seen, y, 0);
-    z = where(seen, z, 0);
+  const Tensor seen = sequence ? mask : Tensor();
+  if (seen.defined()) {
+    y = where(mask_beside(seen, y.rank()), y, 0);
+    z = where(mask_beside(seen, z.rank()), z, 0);
   }
   std::vector<Tensor> out;
   if (merge_mode == "none") {
-    out = {y, z};
+    out = {with_mask(y, seen), with_mask(z, seen)};
   } else {
-    out = {merged(y, z, merge_mode)};
-  }
-  // A mask that is handed on is one for both.
-  size_t rest = 1;
-  if (a.size() > 1 && a[1].dtype() == DType::bool_) {
-    out.push_back(a[1]);
-    rest = 2;
+    out = {with_mask(merged(y, z, merge_mode), seen)};
   }
   for (const Outputs* o : {&a, &b}) {
-    for (size_t i = rest; i < o->size(); ++i) out.push_back((*o)[i]);
+    for (size_t i = 1; i < o->size(); ++i) out.push_back((*o)[i]);
   }
   return Tensors(std::move(out));
 }

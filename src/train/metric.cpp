@@ -1,9 +1,11 @@
 // The handle Metric and the table of names.
+#include <algorithm>
 #include <limits>
 
 #include "ir/node.h"
 #include "nn/choice_table.h"
 #include "varve/metrics.h"
+#include "varve/nn/mask.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
@@ -63,6 +65,32 @@ struct PerSampleMean {
   double result(std::span<const double> totals) const { return totals[0] / totals[1]; }
 };
 
+struct Counted {
+  Tensor prediction, target, weights;
+};
+
+// Each step that a mask tells of is a sample of its own, which counts 0 where it is not there.
+Counted steps_of(const Tensor& prediction, const Tensor& target, const Tensor& weights,
+                 const std::string& name) {
+  const Tensor mask = nn::mask_of(prediction);
+  const int rank = mask.rank();
+  const auto joined = [&](const Tensor& t) {
+    std::vector<int64_t> dims{mask.size()};
+    dims.insert(dims.end(), t.shape().begin() + rank, t.shape().end());
+    return reshape(t, Shape(std::move(dims)));
+  };
+  if (target.rank() < rank ||
+      !std::equal(mask.shape().begin(), mask.shape().end(), target.shape().begin())) {
+    throw ShapeError("metric " + name + ": the prediction has a mask " + mask.shape().to_string() +
+                         ", which the target " + target.shape().to_string() + " has no place for",
+                     "take the mask off with nn::DropMask{}");
+  }
+  std::vector<int64_t> column(static_cast<size_t>(rank), 1);
+  column[0] = weights.shape()[0];
+  const Tensor counts = reshape(weights, Shape(std::move(column))) * cast(mask, weights.dtype());
+  return {joined(nn::with_mask(prediction, {})), joined(target), reshape(counts, {mask.size()})};
+}
+
 }  // namespace
 
 std::vector<std::string> metrics::names() { return table().names(); }
@@ -97,8 +125,12 @@ void Metric::update(const Tensor& prediction, const Tensor& target, const Tensor
                      weights.shape().to_string());
   }
   const Tensor w = weights.defined() ? weights : ones(batch);
+  const bool masked = nn::mask_of(prediction).defined();
+  const Counted all =
+      masked ? steps_of(prediction, target, w, name()) : Counted{prediction, target, w};
   const Tensor s =
-      cast(state_->rule->statistics({prediction, target, w, state_->from_logits}), f64);
+      cast(state_->rule->statistics({all.prediction, all.target, all.weights, state_->from_logits}),
+           f64);
   if (!state_->totals.defined()) {
     state_->totals = Variable(s.shape(), f64, [shape = s.shape()] { return zeros(shape, f64); },
                               {.name = "metric." + name(), .trainable = false});

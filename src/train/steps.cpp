@@ -72,7 +72,8 @@ Tensor forward(Model& model, const Training& training, const Batch& b, Meter& me
   // What is noted is no part of the gradient.
   for (size_t i = 0; i < training.plan.size(); ++i) {
     if (i < b.targets.size()) {
-      meter.add_metrics(i, stop_gradient(outputs[i]), b.targets[i], b.weights);
+      const Tensor seen = nn::with_mask(stop_gradient(outputs[i]), nn::mask_of(outputs[i]));
+      meter.add_metrics(i, seen, b.targets[i], b.weights);
     }
   }
   if (!parts.total.defined()) return {};

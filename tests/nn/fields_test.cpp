@@ -71,6 +71,8 @@ TEST(Fields, EveryMemberOfEverySpecIsTold) {
   expect_all_told<nn::LSTM>();
   expect_all_told<nn::Masking>();
   expect_all_told<nn::MultiHeadAttention>();
+  expect_all_told<nn::ApplyMask>();
+  expect_all_told<nn::DropMask>();
   expect_all_told<nn::PaddingMask>();
   expect_all_told<nn::PositionEmbedding>();
   expect_all_told<nn::RotaryEmbedding>();

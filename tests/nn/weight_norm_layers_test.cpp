@@ -188,16 +188,16 @@ TEST(SpectralNorm, BringsTheLargestSingularValueToOne) {
 }
 
 TEST(WeightWrappers, TakeAndGiveMasksAndStates) {
-  const nn::LSTM lstm{
-      .units = 4, .return_sequences = true, .return_state = true, .return_mask = true};
+  const nn::LSTM lstm{.units = 4, .return_sequences = true, .return_state = true};
   const Tensor x = normal({2, 5, 3}), h = normal({2, 4}, 2), c = normal({2, 4}, 3);
   const Tensor mask =
       tensor({true, true, false, true, false, true, true, true, true, false}, {2, 5});
   const Layer layer = lstm;
-  const Outputs plain = layer(Tensors{x, mask, h, c}),
-                normed = nn::WeightNorm{.layer = layer.clone()}({x, mask, h, c});
+  const Tensors given{nn::with_mask(x, mask), h, c};
+  const Outputs plain = layer(given), normed = nn::WeightNorm{.layer = layer.clone()}(given);
   ASSERT_EQ(normed.size(), plain.size());
-  ASSERT_EQ(normed.size(), 4u);
+  ASSERT_EQ(normed.size(), 3u);
+  EXPECT_TRUE(nn::mask_of(normed[0]).defined());
   for (size_t i = 0; i < plain.size(); ++i) EXPECT_LT(distance(normed[i], plain[i]), 1e-5) << i;
   // An embedding's mask reaches the layer behind it.
   const Layer table = nn::Embedding{.input_dim = 9, .output_dim = 3, .mask_zero = true};

@@ -45,6 +45,49 @@ TEST(SequenceModels, LearnWithMasksAndComeBackFromAFile) {
   EXPECT_EQ(distance(loaded.predict(x), model.predict(x)), 0);
 }
 
+TEST(SequenceModels, AreTrainedAndMeasuredWithoutTheirPadding) {
+  random::seed(5);
+  // The class of a step is whether its token is even; beside padding stand targets that no model
+  // could learn.
+  const Dataset first = first_tokens(80);
+  const Tensor x = first.stored_inputs()[0];
+  std::vector<int64_t> classes;
+  int64_t there = 0, i = 0;
+  for (double token : x.to_doubles()) {
+    classes.push_back(token == 0 ? i % 2 : static_cast<int64_t>(token) % 2);
+    there += token != 0;
+    i += 1 + i / 7 % 3;
+  }
+  const Tensor y = tensor(classes, x.shape());
+  Sequential model{nn::Input{.shape = {6}, .dtype = i64},
+                   nn::Embedding{.input_dim = 10, .output_dim = 6, .mask_zero = true},
+                   nn::GRU{.units = 8, .return_sequences = true}, nn::Dropout{.rate = 0.1},
+                   nn::Dense{.units = 2, .activation = "softmax"}};
+  model.compile({.optimizer = optim::Adam{.learning_rate = 0.02},
+                 .loss = "cross_entropy",
+                 .metrics = {"accuracy", metrics::CrossEntropy{}}});
+  model.fit(x, y, {.batch_size = 20, .epochs = 60, .progress = false});
+  const auto result = model.evaluate(Dataset(x, y));
+  EXPECT_EQ(result["accuracy"], 1);
+  EXPECT_LT(result["loss"], 0.1);
+  EXPECT_NEAR(result["loss"], result["cross_entropy"], 1e-3);
+
+  Metric accuracy("accuracy");
+  const Tensor p = model.predict(x), mask = x != 0;
+  accuracy.update(nn::with_mask(p, mask), y, ones({80}));
+  EXPECT_EQ(accuracy.result(), 1);
+  EXPECT_EQ(accuracy.totals().value().to_doubles()[1], static_cast<double>(there));
+  accuracy.reset();
+  accuracy.update(p, y);
+  EXPECT_LT(accuracy.result(), 0.95) << "padding cannot be learnt";
+  // A weight a sample holds for its steps.
+  accuracy.reset();
+  const Tensor wrong = where(expand_dims(arange(80) < 40, 1), y, 1 - y);
+  accuracy.update(nn::with_mask(p, mask), wrong, cast(arange(80) < 40, f32));
+  EXPECT_EQ(accuracy.result(), 1);
+  EXPECT_THROW(accuracy.update(nn::with_mask(p, mask), ones({80})), ShapeError);
+}
+
 TEST(SequenceModels, AttendInAFunctionalModel) {
   random::seed(4);
   Tensor ids = nn::Input{.shape = {6}, .dtype = i64, .name = "ids"};

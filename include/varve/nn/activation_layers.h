@@ -12,6 +12,7 @@ namespace varve::nn {
 struct Activation {
   varve::Activation activation = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -24,6 +25,7 @@ struct ReLU {
   Real negative_slope = 0, threshold = 0;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -34,6 +36,7 @@ struct LeakyReLU {
   Real negative_slope = 0.3;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -47,6 +50,7 @@ struct PReLU {
   Constraint alpha_constraint = {};
   std::vector<int> shared_axes = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -57,6 +61,7 @@ struct ELU {
   Real alpha = 1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -67,6 +72,7 @@ struct Softmax {
   int axis = -1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -77,6 +83,7 @@ struct CELU {
   Real alpha = 1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -87,6 +94,7 @@ struct Swish {
   Real beta = 1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -98,6 +106,7 @@ struct Softplus {
   std::optional<double> threshold = {};
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -108,6 +117,7 @@ struct HardSigmoid {
   Real alpha = 1. / 6, beta = 0.5;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -118,6 +128,7 @@ struct HardTanh {
   Real low = -1, high = 1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -128,6 +139,7 @@ struct HardShrink {
   Real lambda = 0.5;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -138,6 +150,7 @@ struct SoftShrink {
   Real lambda = 0.5;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -148,6 +161,7 @@ struct ThresholdedReLU {
   Real threshold = 1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -158,6 +172,7 @@ struct Step {
   Real at_zero = 1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -170,6 +185,7 @@ struct GLU {
   int axis = -1;
   std::string name = {};
   Tensor activate(const Tensor& x) const;
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -180,6 +196,7 @@ struct GLU {
 struct RReLU {
   Real lower = 1. / 8, upper = 1. / 3;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -195,6 +212,7 @@ struct Maxout {
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
   Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

@@ -1,8 +1,9 @@
 // room: nn
 // Attention layers, positions, and the blocks of transformers.
 //
-// Masks are bool tensors, true where something may be seen: [batch, keys] (which keys there are,
-// as Masking and PaddingMask make them) or [batch, queries, keys].
+// The mask of the values (and keys) says what may be seen (see mask.h); the result has the query's.
+// A mask may also be given behind the inputs, as a bool tensor, true where something may be seen:
+// [batch, keys] (which keys there are, as PaddingMask makes it) or [batch, queries, keys].
 #pragma once
 #include <string>
 
@@ -29,6 +30,7 @@ struct Attention {
   bool causal = false, return_attention_scores = false;
   Initializer kernel_initializer = "glorot_uniform";
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -41,6 +43,7 @@ struct AdditiveAttention {
   Real dropout = 0;
   bool causal = false, return_attention_scores = false;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -70,6 +73,7 @@ struct MultiHeadAttention {
   bool rotary = false;
   Dim cache_length = 0, batch_size = 0;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -81,6 +85,7 @@ struct PositionEmbedding {
   Dim sequence_length = 0;
   Initializer initializer = "glorot_uniform";
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -91,6 +96,7 @@ struct SinusoidalPositions {
   Real base = 10000;
   bool interleaved = true;
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -103,6 +109,7 @@ struct RotaryEmbedding {
   Dim rotary_size = 0;
   bool interleaved = false;
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -120,6 +127,7 @@ struct TransformerEncoder {
   bool norm_first = false, causal = false;
   Initializer kernel_initializer = "glorot_uniform";
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -136,6 +144,7 @@ struct TransformerDecoder {
   bool norm_first = false;
   Initializer kernel_initializer = "glorot_uniform";
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

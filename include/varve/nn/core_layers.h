@@ -20,6 +20,7 @@ struct Input {
   DType dtype = f32;
   std::string name = {};
   operator Tensor() &&;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   void fields(Fields& f);
 };
@@ -34,6 +35,7 @@ struct Dense {
   Regularizer kernel_regularizer = {}, bias_regularizer = {};
   Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -76,6 +78,7 @@ struct Flatten {
 struct Reshape {
   Shape target_shape = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -103,13 +106,15 @@ struct RepeatVector {
 struct Rescaling {
   Real scale = 1, offset = 0;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
 /// A function of one's own, of a tensor or of several. It has no weights and cannot be saved: for
-/// either write a layer struct.   nn::Lambda{[](const Tensor& x) { return x * x; }}
+/// either write a layer struct. Masks are the function's affair (see mask.h): its result has the
+/// one that it gives.   nn::Lambda{[](const Tensor& x) { return x * x; }}
 struct Lambda {
   /// Takes a function of a Tensor or of Tensors.
   class Function {
@@ -131,6 +136,7 @@ struct Lambda {
   };
   Function function = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -141,6 +147,7 @@ struct Lambda {
 struct Dropout {
   Real rate = 0.5;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -151,6 +158,7 @@ struct Dropout {
 struct SpatialDropout1D {
   Real rate = 0.5;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -160,6 +168,7 @@ struct SpatialDropout2D {
   Real rate = 0.5;
   DataFormat data_format = "channels_last";
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -169,6 +178,7 @@ struct SpatialDropout3D {
   Real rate = 0.5;
   DataFormat data_format = "channels_last";
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -178,6 +188,7 @@ struct SpatialDropout3D {
 struct GaussianNoise {
   Real stddev = 0.1;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -186,8 +197,9 @@ struct GaussianNoise {
 /// (x - mean) / sqrt(variance + epsilon) * gamma + beta for each index of the axis. While training
 /// (and not frozen) mean and biased variance are those of the batch, and the running ones move
 /// towards them: moving * momentum + batch * (1 - momentum). Otherwise, and for a batch that has
-/// only one value a channel, the running ones are used and stay. Variables: gamma, beta,
-/// moving_mean, moving_variance (the last two not trained). Ioffe & Szegedy 2015.
+/// only one value a channel, the running ones are used and stay. Masked steps count in no
+/// statistics. Variables: gamma, beta, moving_mean, moving_variance (the last two not trained).
+/// Ioffe & Szegedy 2015.
 struct BatchNorm {
   int axis = -1;
   Real momentum = 0.99, epsilon = 1e-3;
@@ -197,6 +209,7 @@ struct BatchNorm {
   Regularizer beta_regularizer = {}, gamma_regularizer = {};
   Constraint beta_constraint = {}, gamma_constraint = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -211,15 +224,15 @@ struct LayerNorm {
   Regularizer beta_regularizer = {}, gamma_regularizer = {};
   Constraint beta_constraint = {}, gamma_constraint = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
 /// Rows of a table by index: integers [batch, ...] -> [batch, ..., output_dim]. Reading an index
-/// outside 0 .. input_dim - 1 is an IndexError. With mask_zero, index 0 stands for nothing and the
-/// mask is given, too: {rows, bool [batch, ...]} (see recurrent_layers.h). Variable: embeddings
-/// [input_dim, output_dim].
+/// outside 0 .. input_dim - 1 is an IndexError. With mask_zero, index 0 stands for nothing: the
+/// result has a mask [batch, ...] (see mask.h). Variable: embeddings [input_dim, output_dim].
 struct Embedding {
   Dim input_dim = 0, output_dim = 0;
   Initializer embeddings_initializer = "random_uniform";
@@ -227,8 +240,9 @@ struct Embedding {
   Constraint embeddings_constraint = {};
   bool mask_zero = false;
   std::string name = {};
-  Tensors call(const Tensor& x, Scope& s) const;
-  Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  static constexpr Masks masks = Masks::own;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 

@@ -12,6 +12,7 @@
 
 #include "varve/fields.h"
 #include "varve/nn/choices.h"
+#include "varve/nn/mask.h"
 #include "varve/tensor.h"
 
 namespace varve {
@@ -20,7 +21,8 @@ class Layer;
 class Scope;
 
 /// A layer spec is any copyable struct with `Tensor call(const Tensor& x, Scope& s) const`, or with
-/// `const Tensors&`, or giving `Tensors`; and, where it has members, `void fields(Fields&)`.
+/// `const Tensors&`, or giving `Tensors`; and, where it has members, `void fields(Fields&)`. What
+/// becomes of masks a static member `masks` says (nn::Masks).
 template <class S>
 concept MultiLayerSpec = requires(const S& s, const Tensors& x, Scope& c) {
   { s.call(x, c) } -> std::convertible_to<Tensors>;
@@ -60,6 +62,7 @@ struct Spec {
   /// The spec's own member `name`; null where it has none.
   virtual const std::string* name() const = 0;
   virtual bool takes_many() const = 0;
+  virtual nn::Masks masks() const = 0;
 };
 
 template <class S>
@@ -93,6 +96,13 @@ struct SpecOf final : Spec {
     }
   }
   bool takes_many() const override { return MultiLayerSpec<S>; }
+  nn::Masks masks() const override {
+    if constexpr (requires { S::masks; }) {
+      return S::masks;
+    } else {
+      return nn::Masks::refused;
+    }
+  }
 };
 
 template <class S>

@@ -1,5 +1,6 @@
 // room: nn
-// Layers of several tensors.
+// Layers of several tensors. A result has a mask (see mask.h) where a tensor has one: what all of
+// them have; joined along an axis of the masks, these are joined, too. Dot takes none.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@ namespace varve::nn {
 struct Concatenate {
   int axis = -1;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -20,6 +22,7 @@ struct Concatenate {
 /// Elementwise, of two tensors or more that broadcast: a + b + ...
 struct Add {
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -27,6 +30,7 @@ struct Add {
 /// a - b, of exactly two.
 struct Subtract {
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -34,6 +38,7 @@ struct Subtract {
 /// a * b * ...
 struct Multiply {
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -41,6 +46,7 @@ struct Multiply {
 /// (a + b + ...) / count.
 struct Average {
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -48,6 +54,7 @@ struct Average {
 /// The largest of each element.
 struct Maximum {
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -55,6 +62,7 @@ struct Maximum {
 /// The least of each element.
 struct Minimum {
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensors& x, Scope& s) const;
   Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

@@ -47,6 +47,7 @@ struct RMSNorm {
   int axis = -1;
   Real epsilon = 1e-6;
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -60,6 +61,7 @@ struct LocalResponseNorm {
   Real alpha = 1e-4, beta = 0.75, bias = 1;
   int axis = -1;  ///< of the channels
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -69,6 +71,7 @@ struct LocalResponseNorm {
 struct UnitNorm {
   std::vector<int> axis = {-1};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -84,6 +87,7 @@ struct UnitNorm {
 struct WeightNorm {
   Wrapped layer = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -98,6 +102,7 @@ struct SpectralNorm {
   Wrapped layer = {};
   Dim power_iterations = 1;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

@@ -13,6 +13,7 @@ struct Bias {
   Regularizer bias_regularizer = {};
   Constraint bias_constraint = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -23,6 +24,7 @@ struct Bias {
 struct GaussianDropout {
   Real rate = 0.5;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -33,6 +35,7 @@ struct GaussianDropout {
 struct AlphaDropout {
   Real rate = 0.5;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -42,6 +45,7 @@ struct AlphaDropout {
 struct ActivityRegularization {
   Real l1 = 0, l2 = 0;
   std::string name = {};
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

@@ -68,11 +68,13 @@ struct AveragePool3D {
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
-/// The mean over the spatial axis: [batch, channels], or with keep_dims sizes of 1 between.
+/// The mean over the spatial axis: [batch, channels], or with keep_dims sizes of 1 between. Masked
+/// steps do not count; where all are, the mean is 0.
 struct GlobalAveragePool1D {
   DataFormat data_format = "channels_last";
   bool keep_dims = false;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -96,10 +98,12 @@ struct GlobalAveragePool3D {
   void fields(Fields& f);
 };
 /// The largest over the spatial axis: [batch, channels], or with keep_dims sizes of 1 between.
+/// Masked steps do not count; where all are, the result is 0.
 struct GlobalMaxPool1D {
   DataFormat data_format = "channels_last";
   bool keep_dims = false;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

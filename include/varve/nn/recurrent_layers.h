@@ -1,11 +1,9 @@
 // room: nn
 // Recurrent layers, and what goes with sequences of unequal lengths.
 //
-// Masks are tensors like any other: bool [batch, time], true where there is something. Recurrent
-// layers take {x}, {x, mask}, and states after these: {x, mask, state ...}. Masking and
-// Embedding{.mask_zero = true} give {x, mask}, so that a Sequential hands the mask on by itself:
+// Recurrent layers take {x}, or {x, state ...}. Where x has a mask [batch, time] (see mask.h),
+// masked steps change no state, and a sequence that comes out has the mask, too:
 //     Sequential{nn::Masking{}, nn::LSTM{.units = 32}, nn::Dense{.units = 1}}
-// A layer that gives sequences hands the mask on where `return_mask` says so.
 #pragma once
 #include <memory>
 #include <optional>
@@ -20,7 +18,7 @@ namespace varve::nn {
 
 /// Elman's network: h_t = activation(x_t kernel + h_t-1 recurrent_kernel + bias). [batch, time,
 /// features] -> [batch, units], the last state, or with return_sequences [batch, time, units].
-/// Outputs: that; with return_mask the mask; with return_state the last state. `dropout` drops
+/// Outputs: that, and with return_state the last state. `dropout` drops
 /// features of x, `recurrent_dropout` units of the state in the product, the same ones at every
 /// step (Gal & Ghahramani 2016). A stateful layer begins where the batch before ended, row by row:
 /// it needs batch_size; see reset_states. go_backwards runs from the last step to the first, and
@@ -37,9 +35,10 @@ struct SimpleRNN {
   Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false, stateful = false;
-  bool zero_output_for_mask = false, return_mask = false;
+  bool zero_output_for_mask = false;
   Dim batch_size = 0;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -60,9 +59,10 @@ struct LSTM {
   Constraint kernel_constraint = {}, recurrent_constraint = {}, bias_constraint = {};
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false, stateful = false;
-  bool zero_output_for_mask = false, return_mask = false;
+  bool zero_output_for_mask = false;
   Dim batch_size = 0;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -82,9 +82,10 @@ struct GRU {
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false, stateful = false;
   bool reset_after = true;
-  bool zero_output_for_mask = false, return_mask = false;
+  bool zero_output_for_mask = false;
   Dim batch_size = 0;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -92,9 +93,9 @@ struct GRU {
 
 /// An LSTM whose products are convolutions: [batch, time, height, width, channels] -> [batch,
 /// height, width, filters], or with return_sequences [batch, time, ...]. The state's convolution
-/// keeps its sizes. Inputs {x}, {x, h, c}. Variables: kernel [height, width, channels, 4 filters],
-/// recurrent_kernel [height, width, filters, 4 filters], bias [4 filters]; gates i, f, c, o.
-/// Shi et al. 2015, without peepholes, as Keras.
+/// keeps its sizes. Inputs {x}, {x, h, c}; masks as recurrent layers. Variables: kernel [height,
+/// width, channels, 4 filters], recurrent_kernel [height, width, filters, 4 filters], bias [4
+/// filters]; gates i, f, c, o. Shi et al. 2015, without peepholes, as Keras.
 struct ConvLSTM2D {
   Dim filters = 0;
   Extents<2> kernel_size = 3, strides = 1;
@@ -110,6 +111,7 @@ struct ConvLSTM2D {
   Real dropout = 0, recurrent_dropout = 0;
   bool return_sequences = false, return_state = false, go_backwards = false;
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
@@ -125,31 +127,53 @@ struct Bidirectional {
   std::string merge_mode = "concat";
   Wrapped backward_layer = {};  ///< none: another like `layer`, with weights of its own
   std::string name = {};
+  static constexpr Masks masks = Masks::own;
   Tensors call(const Tensors& x, Scope& s) const;
   Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
-/// A layer on every step of [batch, time, ...] by itself. Part: layer.
+/// A layer on every step of [batch, time, ...] by itself, masked ones, too. Part: layer.
 struct TimeDistributed {
   Wrapped layer = {};
   std::string name = {};
+  static constexpr Masks masks = Masks::by_step;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
-/// [batch, time, features] -> {x, mask [batch, time]}: the mask is true where any feature is not
-/// mask_value, and where it is false x becomes 0.
+/// x [batch, time, features] with a mask [batch, time]: true where any feature is not mask_value.
+/// Where it is false x becomes 0.
 struct Masking {
   Real mask_value = 0;
   std::string name = {};
-  Tensors call(const Tensor& x, Scope& s) const;
-  Outputs operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  static constexpr Masks masks = Masks::own;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);
 };
 
-/// Integers [batch, time] -> bool [batch, time]: true where they are not `padding`.
+/// {x, mask} -> x with that mask, as with_mask: [batch, time].
+struct ApplyMask {
+  std::string name = {};
+  static constexpr Masks masks = Masks::own;
+  Tensor call(const Tensors& x, Scope& s) const;
+  Tensor operator()(const Tensors& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// x without its mask, for layers that take none.
+struct DropMask {
+  std::string name = {};
+  static constexpr Masks masks = Masks::own;
+  Tensor call(const Tensor& x, Scope& s) const;
+  Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
+  void fields(Fields& f);
+};
+
+/// Integers [batch, time] -> bool [batch, time]: true where they are not `padding`. For with_mask
+/// and for attention.
 struct PaddingMask {
   Dim padding = 0;
   std::string name = {};
