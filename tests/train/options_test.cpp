@@ -215,10 +215,28 @@ TEST(Quiet, WarningsGoToTheHandler) {
   warn("two");
   EXPECT_EQ(heard, (std::vector<std::string>{"one"}));
   EXPECT_EQ(take_warnings(), (std::vector<std::string>{"two"}));
+  testing::internal::CaptureStderr();
   for (int i = 0; i < 103; ++i) warn(std::to_string(i));
+  testing::internal::GetCapturedStderr();
   const std::vector<std::string> kept = take_warnings();
   EXPECT_EQ(kept.size(), 100u);
   EXPECT_EQ(kept.front(), "3");
+  EXPECT_TRUE(take_warnings().empty());
+}
+
+TEST(Quiet, WithoutAHandlerAWarningIsWrittenToStandardErrorOnce) {
+  set_warning_handler({});  // forgets what other tests said
+  testing::internal::CaptureStderr();
+  for (const char* text : {"the first", "the first", "of\nlines", "the first"}) warn(text);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "varve: warning: the first\nvarve: warning: of\\x0alines\n");
+  EXPECT_EQ(take_warnings().size(), 4u);
+
+  const WarningHandler before = set_warning_handler([](const std::string&) {});
+  testing::internal::CaptureStderr();
+  warn("the second");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  set_warning_handler(before);
   EXPECT_TRUE(take_warnings().empty());
 }
 
