@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <variant>
 
 #include "job/job.h"
 #include "nn/registry.h"
+#include "varve/nn/choices.h"
 #include "zoo/registry.h"
 
 namespace varve::job {
@@ -20,14 +23,17 @@ constexpr size_t kWidth = 96;
 class Settings final : public Fields {
  public:
   void visit(const Field& f) override {
-    const auto* size = std::get_if<Dim*>(&f.value);
-    const bool required = size && (*size)->value < f.integers.min;
-    const bool function = std::holds_alternative<FunctionField>(f.value);
-    if (!function) list.push_back(required ? f.name : f.name + std::string(" = ") + value(f));
+    if (std::holds_alternative<FunctionField>(f.value)) return;
+    list.push_back(required(f) ? f.name : f.name + std::string(" = ") + value(f));
   }
   std::vector<std::string> list;
 
  private:
+  // A size below the least, and the layer in a layer.
+  static bool required(const Field& f) {
+    const auto* size = std::get_if<Dim*>(&f.value);
+    return size ? (*size)->value < f.integers.min : f.name == std::string_view("layer");
+  }
   static std::string value(const Field& f) {
     const Json one = config::write("", [&](Fields& fields) { fields.visit(f); });
     return one.empty() ? "none" : one.begin()->dump();
@@ -64,7 +70,7 @@ std::string row(const std::string& name, const std::vector<std::string>& setting
   constexpr size_t kIndent = 26;
   std::string out = fmt::format("  {:<{}}", name, kIndent - 2);
   size_t column = kIndent;
-  if (name.size() + 2 >= kIndent) out += "\n" + std::string(kIndent, ' ');
+  if (name.size() + 2 >= kIndent && !settings.empty()) out += "\n" + std::string(kIndent, ' ');
   for (size_t i = 0; i < settings.size(); ++i) {
     const std::string part = settings[i] + (i + 1 < settings.size() ? ", " : "");
     if (column > kIndent && column + part.size() > kWidth) {
@@ -108,12 +114,33 @@ std::string sections() {
   return out;
 }
 
+// A list of layers hands one tensor on: those that merge several, and those that are functions of
+// C++, have no place in it.
+constexpr std::array<std::string_view, 15> kNotInLists{"add",
+                                                       "additive_attention",
+                                                       "attention",
+                                                       "average",
+                                                       "concatenate",
+                                                       "dot",
+                                                       "lambda",
+                                                       "maximum",
+                                                       "minimum",
+                                                       "model",
+                                                       "multiply",
+                                                       "reparameterize",
+                                                       "subtract",
+                                                       "transformer",
+                                                       "transformer_decoder"};
+
 std::string layers() {
   std::string out;
   for (const std::string& type : nn::layer_types()) {
+    if (std::find(kNotInLists.begin(), kNotInLists.end(), type) != kNotInLists.end()) continue;
     const auto spec = nn::make_spec(type);
-    // Nothing for a list of layers: those of several tensors, and those that hold functions.
-    if (!spec || spec->takes_many() || type == "lambda" || type == "input") continue;
+    if (!spec) {
+      out += row(type, {"layers"});  // a sequence
+      continue;
+    }
     Settings settings;
     spec->fields(settings);
     std::erase_if(settings.list, [](const std::string& s) { return s.starts_with("name = "); });
@@ -122,11 +149,39 @@ std::string layers() {
   return out;
 }
 
+// Each type once; other names for it stand in its row.
 template <class Make>
 std::string choices(const std::vector<std::string>& names, Make&& make) {
+  const auto type_of = [](const std::string& config) {
+    const Json json = Json::parse(config);
+    return json.is_object() ? json.at("type").get<std::string>() : json.get<std::string>();
+  };
+  std::map<std::string, std::string> others;
+  for (const std::string& name : names) {
+    const std::string type = type_of(make(Json(name).dump()));
+    std::string& list = others[type];
+    if (type != name) list += (list.empty() ? "" : ", ") + name;
+  }
   std::string out;
-  for (const std::string& name : names) out += row(name, settings_of(make(Json(name).dump())));
+  for (const std::string& name : names) {
+    const std::string config = make(Json(name).dump());
+    if (type_of(config) != name) continue;
+    const std::vector<std::string> settings = settings_of(config);
+    const std::string also = "(also called " + others[name] + ")";
+    const bool beside = settings.empty() && !others[name].empty();
+    out += row(name, beside ? std::vector{also} : settings);
+    if (!beside && !others[name].empty()) out += row("", {also});
+  }
   return out;
+}
+
+// A metric keeps the name that it was given, for that stands in logs.
+std::string metric_config(const std::string& text) {
+  static const std::map<std::string, const char*> kOthers{{"mae", "mean_absolute_error"},
+                                                          {"mse", "mean_squared_error"},
+                                                          {"rmse", "root_mean_squared_error"}};
+  const auto other = kOthers.find(Json::parse(text).get<std::string>());
+  return Metric::from_config(other == kOthers.end() ? text : Json(other->second).dump()).config();
 }
 
 std::string listed(const std::vector<std::string>& names) { return row("", names); }
@@ -141,6 +196,14 @@ constexpr std::array<Named, 5> kCallbacks{
      {"early_stopping", settings_of<callbacks::EarlyStopping>},
      {"model_checkpoint", settings_of<callbacks::ModelCheckpoint>},
      {"reduce_lr_on_plateau", settings_of<callbacks::ReduceLROnPlateau>}}};
+
+constexpr std::array<Named, 6> kInitializers{
+    {{"constant", settings_of<nn::Constant>},
+     {"orthogonal", settings_of<nn::Orthogonal>},
+     {"random_normal", settings_of<nn::RandomNormal>},
+     {"random_uniform", settings_of<nn::RandomUniform>},
+     {"truncated_normal", settings_of<nn::TruncatedNormal>},
+     {"variance_scaling", settings_of<nn::VarianceScaling>}}};
 
 template <size_t N>
 std::string rows(const std::array<Named, N>& list) {
@@ -167,8 +230,16 @@ std::string reference() {
   out += "{ type = \"adam\", learning_rate = 0.01 }. What stands without a value must be given;\n";
   out += "units = \"classes\" are as many as the data have.\n";
   out += "\nLayers\n" + layers();
-  out += "\nActivations\n" + listed(nn::activation_names());
-  out += "\nInitializers\n" + listed(nn::initializer_names());
+  out += "\nActivations (swish is silu, hard_swish is hard_silu), and above those layers without\n";
+  out += "weights that have settings: activation = { type = \"elu\", alpha = 0.5 }\n";
+  out += listed(nn::activation_names());
+  out +=
+      "\nInitializers (kaiming_* are he_*, xavier_* are glorot_*), a number, or one of the types\n";
+  out += listed(nn::initializer_names()) + rows(kInitializers);
+  out += "\nRegularizers\n" + choices(nn::regularizer_names(),
+                                      [](auto t) { return Regularizer::from_config(t).config(); });
+  out += "\nConstraints\n" + choices(nn::constraint_names(),
+                                     [](auto t) { return Constraint::from_config(t).config(); });
   out += "\nNetworks (zoo)\n" + networks();
   out += "\nOptimizers\n" +
          choices(optim::names(), [](auto t) { return Optimizer::from_config(t).config(); });
@@ -177,8 +248,7 @@ std::string reference() {
          choices(schedules::names(), [](auto t) { return Schedule::from_config(t).config(); });
   out +=
       "\nLosses\n" + choices(losses::names(), [](auto t) { return Loss::from_config(t).config(); });
-  out += "\nMetrics\n" +
-         choices(metrics::names(), [](auto t) { return Metric::from_config(t).config(); });
+  out += "\nMetrics\n" + choices(metrics::names(), metric_config);
   out += "\nCallbacks\n" + rows(kCallbacks);
   return out;
 }

@@ -4,12 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <regex>
 #include <sstream>
 
 #include "base/error.h"
 #include "formats/file.h"
 #include "job/reference.h"
+#include "nn/registry.h"
 #include "support/errors.h"
+#include "varve/nn/choices.h"
 #include "varve/ops/shape.h"
 #include "varve/zoo.h"
 
@@ -149,10 +153,20 @@ TEST(Reference, NamesEverythingThatAJobMaySay) {
     return text.find("\n  " + name + " ") != text.npos ||
            text.find("\n  " + name + "\n") != text.npos;
   };
-  for (const auto& names : {callbacks::names(), zoo::names(), optim::names(), losses::names(),
-                            metrics::names(), schedules::names()}) {
+  for (const auto& names : {callbacks::names(), zoo::names(), optim::names(), schedules::names(),
+                            nn::regularizer_names(), nn::constraint_names()}) {
     EXPECT_FALSE(names.empty());
     for (const std::string& name : names) EXPECT_TRUE(named(name)) << name;
+  }
+  // Other names for the same stand in its row.
+  const std::string measures = text.substr(text.find("\nLosses\n"));
+  for (const auto& names : {losses::names(), metrics::names()}) {
+    for (const std::string& name : names) {
+      const bool row = std::regex_search(measures, std::regex("\n  " + name + "[ \n]"));
+      const bool also = std::regex_search(
+          measures, std::regex("\\(also called [a-z0-9_, ]*\\b" + name + "\\b[a-z0-9_, ]*\\)"));
+      EXPECT_NE(row, also) << name;
+    }
   }
   for (const char* name :
        {"dense", "conv2d", "batch_size", "test_path", "stratify", "on_bad_sample", "separator"}) {
@@ -163,6 +177,42 @@ TEST(Reference, NamesEverythingThatAJobMaySay) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) widest = std::max(widest, line.size());
   EXPECT_LE(widest, 110u);
+}
+
+TEST(Reference, ListsEachLayerThatAListTakes) {
+  const std::string text = reference();
+  const std::string layers = text.substr(0, text.find("\nActivations"));
+  const auto listed = [&](const std::string& type) {
+    return layers.find("\n  " + type + " ") != layers.npos ||
+           layers.find("\n  " + type + "\n") != layers.npos;
+  };
+  // Those of several tensors that take one as well, with what they need.
+  const std::map<std::string, std::string> needs{
+      {"bidirectional", R"("layer": {"type": "lstm", "units": 3})"},
+      {"conv_lstm2d", R"("filters": 3)"},
+      {"gru", R"("units": 3)"},
+      {"lstm", R"("units": 3)"},
+      {"multi_head_attention", R"("num_heads": 2, "key_dim": 2)"},
+      {"sequential", R"("layers": [{"type": "dense", "units": 3}])"},
+      {"simple_rnn", R"("units": 3)"},
+      {"spectral_norm", R"("layer": {"type": "dense", "units": 3})"},
+      {"transformer_encoder", R"("intermediate_dim": 4, "num_heads": 2)"},
+      {"weight_norm", R"("layer": {"type": "dense", "units": 3})"}};
+  for (const auto& [type, settings] : needs) {
+    EXPECT_TRUE(listed(type)) << type;
+    Model model = make_model(
+        config::Json::parse(R"({"layers": [{"type": ")" + type + "\", " + settings + "}]}"), -1);
+    model.build(type == "conv_lstm2d" ? Shape{5, 8, 8, 3} : Shape{6, 4});
+  }
+  // What is left out takes no single tensor, or a list that names it is refused.
+  for (const std::string& type : nn::layer_types()) {
+    if (listed(type) || type == "concatenate") continue;
+    EXPECT_THROW(make_model(config::Json::parse(R"({"layers": [{"type": ")" + type + "\"}]}"), -1)
+                     .build(Shape{6, 4}),
+                 Error)
+        << type;
+  }
+  EXPECT_NE(layers.find("\n  bidirectional           layer, "), layers.npos);
 }
 
 struct BadJob {
