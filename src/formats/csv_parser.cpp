@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "formats/kind.h"
 #include "formats/text.h"
 
 namespace varve::formats {
@@ -71,6 +72,12 @@ void CsvParser::fail_at(int64_t line, const std::string& what, std::string hint)
 }
 
 void CsvParser::check_encoding() {
+  const FileKind kind = kind_of(table_.bytes_.span());
+  const bool json = kind == FileKind::json && options_.quote != '"';
+  if (kind != FileKind::toml && kind != FileKind::empty && kind != FileKind::markup && !json) {
+    const std::string other = other_kind(table_.bytes_.span(), "a table", {FileKind::text}, "");
+    if (!other.empty()) fail(other, "a table is CSV: lines of text, cells between commas");
+  }
   if (text_.starts_with("\xff\xfe") || text_.starts_with("\xfe\xff")) {
     fail("UTF-16 is not supported; expected UTF-8", "convert it: iconv -f UTF-16 -t UTF-8");
   }

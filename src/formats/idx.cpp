@@ -8,6 +8,7 @@
 
 #include "formats/atomic_file.h"
 #include "formats/gzip.h"
+#include "formats/kind.h"
 
 namespace varve::formats {
 namespace {
@@ -55,7 +56,8 @@ class Stream {
 DType parse_magic(const Source& source, std::span<const std::byte> magic) {
   const auto at = [&](size_t i) { return std::to_integer<int>(magic[i]); };
   if (at(0) != 0 || at(1) != 0) {
-    source.fail(fmt::format("magic[0..1]: expected 00 00, got {:02X} {:02X}", at(0), at(1)));
+    fail_kind(source, "an IDX file", {FileKind::idx, FileKind::gzip},
+              fmt::format("magic[0..1]: expected 00 00, got {:02X} {:02X}", at(0), at(1)));
   }
   const auto type = std::find_if(kTypes.begin(), kTypes.end(),
                                  [&](const TypeCode& t) { return t.code == at(2); });
@@ -70,9 +72,10 @@ DType parse_magic(const Source& source, std::span<const std::byte> magic) {
 
 void read_header(const Source& source, Stream& stream, std::span<std::byte> out) {
   if (stream.read(out) < static_cast<int64_t>(out.size())) {
-    source.fail(fmt::format("header: expected at least {} bytes, got {}; truncated?",
-                            std::max<int64_t>(8, static_cast<int64_t>(out.size()) + 4),
-                            stream.position()));
+    fail_kind(
+        source, "an IDX file", {FileKind::idx, FileKind::gzip},
+        fmt::format("header: expected at least {} bytes, got {}; truncated?",
+                    std::max<int64_t>(8, static_cast<int64_t>(out.size()) + 4), stream.position()));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/math.h"
 #include "formats/atomic_file.h"
+#include "formats/kind.h"
 #include "formats/text.h"
 
 namespace varve::formats {
@@ -213,8 +214,9 @@ struct HeaderPlace {
 HeaderPlace find_header(const Source& source, const Buffer& file) {
   const std::string_view text = file.text();
   if (!text.starts_with(kMagic)) {
-    source.fail(fmt::format("magic: expected \\x93NUMPY, got \"{}\"",
-                            escaped(text.substr(0, kMagic.size()))));
+    fail_kind(source, "a .npy file", {FileKind::npy},
+              fmt::format("magic: expected \\x93NUMPY, got \"{}\"",
+                          escaped(text.substr(0, kMagic.size()))));
   }
   const auto byte = [&](int64_t i) { return std::to_integer<int64_t>(file.data()[i]); };
   if (file.size() < 10)

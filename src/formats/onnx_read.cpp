@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "formats/file.h"
+#include "formats/kind.h"
 
 namespace varve::formats::onnx {
 
@@ -398,7 +399,7 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Model parse(std::string name, std::span<const std::byte> bytes, Reading reading) {
+Model parse_fields(std::string name, std::span<const std::byte> bytes, Reading reading) {
   Model out;
   out.file = shown(name);
   bool has_graph = false;
@@ -436,14 +437,25 @@ Model parse(std::string name, std::span<const std::byte> bytes, Reading reading)
   return out;
 }
 
+// Any bytes begin with some field: what else they are is looked for only where they are no model.
+Model parse(const std::string& name, std::span<const std::byte> bytes, const Reading& reading) {
+  try {
+    return parse_fields(name, bytes, reading);
+  } catch (const FormatError& e) {
+    const std::string other = other_kind(bytes, "an ONNX model", {FileKind::onnx}, "");
+    if (other.empty()) throw;
+    throw FormatError(shown(name) + ": " + other);
+  }
+}
+
 }  // namespace
 
 Model parse_model(std::string name, std::span<const std::byte> bytes, const std::string& folder) {
-  return parse(std::move(name), bytes, {.folder = folder});
+  return parse(name, bytes, {.folder = folder});
 }
 
 Model parse_stripped(std::string name, std::span<const std::byte> bytes) {
-  return parse(std::move(name), bytes, {.folder = "", .stripped = true});
+  return parse(name, bytes, {.folder = "", .stripped = true});
 }
 
 Model read_model(const std::string& path) {

@@ -12,6 +12,7 @@
 #include "formats/atomic_file.h"
 #include "formats/gzip.h"
 #include "formats/image.h"
+#include "formats/kind.h"
 #include "formats/png_chunks.h"
 
 namespace varve::formats {
@@ -152,6 +153,8 @@ bool write_rows(Encoder& e, const Array& image, int channels) {
 }  // namespace
 
 void fail_magic(const Source& source, const char* what) {
+  const FileKind kind = kind_of(source);
+  if (kind != FileKind::text && kind != FileKind::unknown) fail_kind(source, what, {}, "");
   constexpr int64_t kShown = 8;
   const Buffer head = source.read(0, std::min(source.size(), kShown));
   source.fail(fmt::format("not {}: starts with \"{}\"", what, escaped(head.text())));

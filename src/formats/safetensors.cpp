@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/math.h"
 #include "formats/json_reader.h"
+#include "formats/kind.h"
 #include "formats/text.h"
 
 namespace varve::formats {
@@ -214,16 +215,23 @@ class HeaderReader {
 };
 
 int64_t read_header_length(const Source& source) {
+  const auto fail = [&](const std::string& detail) {
+    fail_kind(source, "a safetensors file", {FileKind::safetensors}, detail);
+  };
   if (source.size() < kLengthBytes) {
-    source.fail(fmt::format("file too short: expected at least {} bytes, got {}", kLengthBytes,
-                            source.size()));
+    fail(fmt::format("file too short: expected at least {} bytes, got {}", kLengthBytes,
+                     source.size()));
   }
   uint64_t length = 0;
   source.read(0, std::as_writable_bytes(std::span(&length, 1)));
   if (length > static_cast<uint64_t>(kMaxSafetensorsHeader)) {
-    source.fail(fmt::format("header length: expected <= {}, got {} (not a safetensors file?)",
+    const bool text = kind_of(source) == FileKind::text;  // no length at all
+    fail(text ? ""
+              : fmt::format("header length: expected <= {}, got {} (not a safetensors file?)",
                             kMaxSafetensorsHeader, length));
   }
+  const FileKind kind = kind_of(source);
+  if (kind != FileKind::safetensors && kind != FileKind::unknown) fail("");
   const auto header = static_cast<int64_t>(length);
   if (header > source.size() - kLengthBytes) {
     source.fail(fmt::format("header: expected {} bytes, file has {}; truncated?", header,

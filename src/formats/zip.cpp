@@ -8,6 +8,7 @@
 
 #include "formats/atomic_file.h"
 #include "formats/gzip.h"
+#include "formats/kind.h"
 #include "formats/text.h"
 
 namespace varve::formats {
@@ -19,6 +20,7 @@ constexpr int64_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size 
                   kLocator64Size = 20;
 constexpr uint32_t kMax32 = 0xffffffff;
 constexpr int kStored = 0, kDeflated = 8;
+constexpr auto kZips = {FileKind::zip, FileKind::npz, FileKind::torch};
 
 // Little-endian numbers at offsets of a record that is known to be there.
 class Record {
@@ -61,7 +63,10 @@ Directory find_directory(const Source& source) {
     return r.u32(0) == kEnd && r.u16(20) == tail - i - kEndSize;
   };
   while (at >= 0 && !fits(at)) --at;
-  if (at < 0) source.fail("zip: no end of directory; not a zip file, or truncated");
+  if (at < 0) {
+    fail_kind(source, "a zip archive, as .npz files are", kZips,
+              "zip: no end of directory; not a zip file, or truncated");
+  }
   const Record end(bytes.data() + at);
   int64_t position = source.size() - tail + at;
   Directory d{end.u16(10), end.u32(12), end.u32(16)};
@@ -295,8 +300,9 @@ std::string end_records(int64_t count, int64_t size, int64_t offset) {
 
 ZipFile::ZipFile(Source source) : source_(std::move(source)) {
   if (source_.size() < kEndSize) {
-    source_.fail(fmt::format("zip: file too short: expected at least {} bytes, got {}", kEndSize,
-                             source_.size()));
+    fail_kind(source_, "a zip archive, as .npz files are", kZips,
+              fmt::format("zip: file too short: expected at least {} bytes, got {}", kEndSize,
+                          source_.size()));
   }
   members_ = DirectoryReader(source_, find_directory(source_)).run();
   source_.check_unchanged();

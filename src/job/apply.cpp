@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 #include "base/error.h"
@@ -13,6 +12,7 @@
 #include "formats/file.h"
 #include "formats/idx.h"
 #include "formats/image.h"
+#include "formats/kind.h"
 #include "formats/npy.h"
 #include "formats/sha256.h"
 #include "formats/text.h"
@@ -89,17 +89,19 @@ std::string number_text(double v) { return fmt::format("{}", static_cast<float>(
 }  // namespace
 
 FileKind kind_of(const std::string& path) {
-  const formats::Source source = formats::Source::open(path);
-  std::array<char, 8> head{};
-  const int64_t n = std::min<int64_t>(source.size(), head.size());
-  source.read(0, std::as_writable_bytes(std::span(head).first(static_cast<size_t>(n))));
-  const auto begins = [&](std::string_view magic) {
-    return std::string_view(head.data(), static_cast<size_t>(n)).starts_with(magic);
-  };
-  if (begins("\x89PNG") || begins("\xff\xd8\xff")) return FileKind::picture;
-  if (begins("\x93NUMPY")) return FileKind::npy;
-  if (begins("PK\x03\x04") || begins("PK\x05\x06")) return FileKind::npz;
-  return FileKind::table;
+  switch (formats::kind_of(formats::Source::open(path))) {
+    case formats::FileKind::png:
+    case formats::FileKind::jpeg:
+      return FileKind::picture;
+    case formats::FileKind::npy:
+      return FileKind::npy;
+    case formats::FileKind::npz:
+    case formats::FileKind::torch:
+    case formats::FileKind::zip:
+      return FileKind::npz;
+    default:
+      return FileKind::table;
+  }
 }
 
 Application::Application(const std::string& path, LoadOptions options)
@@ -170,10 +172,17 @@ double Application::divide_by() const {
 
 TablePreprocessing Application::table_preprocessing(const std::string& file) const {
   if (preprocessing_type() != "table") {
-    throw FormatError(formats::shown(file) + ": taken for a table, and " + name_ +
-                          (preprocessing_type() == "image" ? " takes pictures"
-                                                           : " has no preprocessing for tables"),
-                      "pictures are PNG or JPEG files, arrays .npy or .npz");
+    const formats::Source source = formats::Source::open(file);
+    const formats::FileKind kind = formats::kind_of(source);
+    const bool named = kind != formats::FileKind::text && kind != formats::FileKind::unknown;
+    throw FormatError(
+        source.name() + ": " +
+            (named ? "it is " + std::string(formats::name_of(kind)) : "taken for a table") +
+            ", and " + name_ +
+            (preprocessing_type() == "image" ? " takes pictures"
+             : named                         ? " takes samples " + sample_of(model_).to_string()
+                                             : " has no preprocessing for tables"),
+        "pictures are PNG or JPEG files, arrays .npy or .npz");
   }
   return TablePreprocessing::from_json(model_.metadata("preprocessing"));
 }

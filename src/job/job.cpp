@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "formats/file.h"
+#include "formats/kind.h"
 #include "formats/text.h"
 #include "formats/toml.h"
 #include "job/tree.h"
@@ -347,8 +348,21 @@ Job parse_job(std::string_view text, const std::string& path,
 }
 
 Job read_job(const std::string& path, const std::vector<std::string>& sets) {
+  using formats::FileKind;
+  constexpr const char* kHint = "a job file is TOML: varve help train shows one";
+  const FileKind kind = formats::kind_of(formats::Source::open(path));
+  // What is text may be meant as TOML: where it stops being so is said by its line.
+  if (kind != FileKind::toml && kind != FileKind::text && kind != FileKind::unknown) {
+    throw FormatError(formats::shown(path) + ": " + formats::not_expected("a job file", kind),
+                      kHint);
+  }
   const formats::Buffer bytes = formats::read_file(path, kLongestFile);
-  return parse_job(bytes.text(), path, sets);
+  try {
+    return parse_job(bytes.text(), path, sets);
+  } catch (const FormatError& e) {
+    if (kind == FileKind::toml || !e.hint().empty()) throw;
+    throw FormatError(e.message(), kHint);
+  }
 }
 
 Model make_model(const Json& model, int64_t classes) {

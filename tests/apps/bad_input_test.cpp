@@ -203,8 +203,16 @@ TEST_F(Trained, FilesThatAreNotWhatTheModelTakes) {
             "line 3 column \"x\": expected number, got \"abc\""},
            {{"evaluate", line(), other / "no_target.csv"}, "column \"y\" not found"},
            {{"evaluate", pictures(), png()}, "there are no targets to evaluate with"},
-           {{"predict", in("line.csv"), in("line.csv")}, "line.csv: header length"},
-           {{"summary", png()}, "header length"}}) {
+           {{"predict", in("line.csv"), in("line.csv")},
+            "line.csv: not a safetensors file (it begins like text)"},
+           {{"summary", png()}, ".png: not a safetensors file (it begins like a PNG image)"},
+           {{"train", png()}, ".png: not a job file (it begins like a PNG image)"},
+           {{"train", in("line.toml"), "--check", "--set", "data.path=" + png()},
+            ".png: not a table (it begins like a PNG image)"},
+           {{"onnx", "run", line()}, ".safetensors: not an ONNX model (it begins like a safet"},
+           {{"onnx", "import", in("line.toml"), "-o", other / "m.safetensors"},
+            "line.toml: not an ONNX model (it begins like TOML)"},
+           {{"predict", pictures(), in("line.toml")}, "it is TOML, and"}}) {
     const Ran ran = refused(row.arguments, 1);
     EXPECT_THAT(ran.err, HasSubstr(row.says));
   }

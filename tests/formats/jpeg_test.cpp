@@ -140,7 +140,7 @@ TEST(Jpeg, RefusesEveryBadInput) {  // B061, B062, B067, B068
   empty.replace(frame + 7, 2, bytes({0, 0}));
   check_bad_inputs(
       [](const std::string& path) { read_jpeg(path); },
-      {{"B061", "GIF89a and more", "not a JPEG: starts with \"GIF89a a\""},
+      {{"B061", "GIF89a and more", "not a JPEG (it begins like a GIF image)"},
        {"B062", wide, "SOF: 30000x30000 > limit 16384 per side"},
        {"B062 0", empty, "JPEG: Empty JPEG image (DNL not supported)"},
        {"B067", good.substr(0, good.size() - 40), "JPEG: Premature end of JPEG file"},

@@ -89,8 +89,9 @@ TEST(Npy, RefusesEveryBadInput) {  // B047 to B052
   const std::string eight(8, '\0');
   check_bad_inputs(
       [](const std::string& path) { read_npy(path); },
-      {{"B047 magic", "PK\x03\x04 and so on", "magic: expected \\x93NUMPY, got \"PK\\x03\\x04 a\""},
-       {"B047 empty", "", "magic: expected \\x93NUMPY, got \"\""},
+      {{"B047 magic", "\x93Numpy and so on", "magic: expected \\x93NUMPY, got \"\x93Numpy\""},
+       {"B047 zip", "PK\x03\x04 and so on", "not a .npy file (it begins like a zip archive)"},
+       {"B047 empty", "", "not a .npy file (it is empty): magic: expected \\x93NUMPY, got \"\""},
        {"B047 version", "\x93NUMPY" + bytes({9, 9, 0, 0, 0, 0}),
         "version: supported 1.0-3.0, got 9.9"},
        {"B047 short", "\x93NUMPY" + bytes({1, 0}),
@@ -205,8 +206,12 @@ TEST(Npz, RefusesEveryBadInput) {
         const NpzFile file = NpzFile::open(path);
         for (const std::string& name : file.names()) file.read(name);
       },
-      {{"empty", "", "zip: file too short: expected at least 22 bytes, got 0"},
-       {"text", std::string(100, 'x'), "zip: no end of directory; not a zip file, or truncated"},
+      {{"empty", "",
+        "not a zip archive, as .npz files are (it is empty): zip: file too short: expected at "
+        "least 22 bytes, got 0"},
+       {"text", std::string(100, 'x'),
+        "not a zip archive, as .npz files are (it begins like text): zip: no end of directory; not "
+        "a zip file, or truncated"},
        {"cut", good.substr(0, good.size() - 1),
         "zip: no end of directory; not a zip file, or truncated"},
        {"behind", good + "x", "zip: no end of directory; not a zip file, or truncated"},

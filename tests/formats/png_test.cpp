@@ -183,7 +183,7 @@ TEST(Png, RefusesEveryBadInput) {  // B061 to B066
   check_bad_inputs(
       [](const std::string& path) { read_png(path); },
       {{"B061", "Hello", "not a PNG: starts with \"Hello\""},
-       {"B061 empty", "", "not a PNG: starts with \"\""},
+       {"B061 empty", "", "not a PNG (it is empty)"},
        {"B062 0x0", kSignature + header(0, 0, 8, 0), "IHDR: expected sides >= 1, got 0x0"},
        {"B062 2^31", kSignature + header(int64_t{1} << 31, int64_t{1} << 31, 8, 0),
         "IHDR: 2147483648x2147483648 > limit 16384 per side"},

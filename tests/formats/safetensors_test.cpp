@@ -121,8 +121,11 @@ TEST(Safetensors, RefusesEveryBadInput) {  // B001 to B020
   };
   check_bad_inputs(
       [](const std::string& path) { read_all(SafetensorsFile::open(path)); },
-      {{"B001", "", "file too short: expected at least 8 bytes, got 0"},
-       {"B002", "1234567", "file too short: expected at least 8 bytes, got 7"},
+      {{"B001", "",
+        "not a safetensors file (it is empty): file too short: expected at least 8 bytes, got 0"},
+       {"B002", "1234567",
+        "not a safetensors file (it begins like text): file too short: expected at least 8 bytes, "
+        "got 7"},
        {"B003", length_of(uint64_t{1} << 63),
         "header length: expected <= 100000000, got 9223372036854775808 (not a safetensors file?)"},
        {"B004", length_of(101'000'000) + std::string(1000, ' '),

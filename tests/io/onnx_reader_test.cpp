@@ -109,7 +109,7 @@ TEST(OnnxReader, RefusesWhatIsNoProtobuf) {  // B029
             "m.onnx: byte 0: field graph: expected bytes with a length, got 4 bytes");
   EXPECT_THAT(refusal("\x0f"), HasSubstr("unknown wire type 7"));
   EXPECT_THAT(refusal(std::string("\x00\x01", 2)), HasSubstr("invalid field number 0"));
-  EXPECT_THAT(refusal(""), HasSubstr("no graph"));
+  EXPECT_THAT(refusal(""), HasSubstr("not an ONNX model (it is empty)"));
 }
 
 TEST(OnnxReader, RefusesDeepNesting) {  // B030
