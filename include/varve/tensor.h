@@ -89,6 +89,25 @@ template <Element T>
 Tensor tensor(std::initializer_list<T> elements, const Shape& shape) {
   return tensor(std::span<const T>(elements.begin(), elements.size()), shape);
 }
+namespace detail {
+/// Equal tensors under each other.
+Tensor stacked(const std::vector<Tensor>& rows);
+}  // namespace detail
+/// A tensor of two axes: `tensor({{1.f, 2.f}, {3.f, 4.f}})`. Throws ShapeError where rows have
+/// unequal lengths.
+template <Element T>
+Tensor tensor(std::initializer_list<std::initializer_list<T>> rows) {
+  std::vector<Tensor> list;
+  for (const auto& row : rows) list.push_back(tensor(row));
+  return detail::stacked(list);
+}
+/// A tensor of three axes, see above.
+template <Element T>
+Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> matrices) {
+  std::vector<Tensor> list;
+  for (const auto& rows : matrices) list.push_back(tensor(rows));
+  return detail::stacked(list);
+}
 /// A tensor of rank 0.
 Tensor scalar(double value, DType dtype);
 /// A tensor over raw row-major bytes of the given type, copied.

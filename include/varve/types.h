@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -212,5 +213,18 @@ class Shape {
  private:
   std::vector<int64_t> dims_;
 };
+
+/// What has a text form: a Tensor, a Shape, a Layer, a GradcheckReport.
+template <class T>
+concept Printable = requires(const T& x) {
+  { x.to_string() } -> std::same_as<std::string>;
+};
+/// Writes the text form: `std::cout << x.shape() << x`.
+template <Printable T>
+std::ostream& operator<<(std::ostream& stream, const T& x) {
+  return stream << x.to_string();
+}
+/// Writes the name: `std::cout << x.dtype()`.
+std::ostream& operator<<(std::ostream& stream, DType dtype);
 
 }  // namespace varve

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <ostream>
 
 #include "base/any_batch.h"
 #include "base/error.h"
@@ -23,6 +24,7 @@ constexpr DTypeInfo kInfo[kDTypeCount] = {
 
 int64_t size_of(DType dtype) { return kInfo[static_cast<int>(dtype)].size; }
 
+std::ostream& operator<<(std::ostream& stream, DType dtype) { return stream << name_of(dtype); }
 const char* name_of(DType dtype) { return kInfo[static_cast<int>(dtype)].name; }
 
 DType parse_dtype(std::string_view name) {

@@ -124,6 +124,26 @@ Tensor tensor_from_shared(std::shared_ptr<const void> owner, const void* bytes, 
   return ir::computed(dtype, shape, {std::move(storage), 0, ir::row_major(shape)});
 }
 
+Tensor detail::stacked(const std::vector<Tensor>& rows) {
+  if (rows.empty()) throw ShapeError("tensor: expected a row, got none");
+  std::vector<int64_t> dims = rows[0].shape().dims();
+  for (size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].shape() == rows[0].shape()) continue;
+    throw ShapeError("tensor: row " + std::to_string(i) + " has shape " +
+                     rows[i].shape().to_string() + ", row 0 has " + rows[0].shape().to_string());
+  }
+  dims.insert(dims.begin(), static_cast<int64_t>(rows.size()));
+  const Shape shape(std::move(dims));
+  ir::Array all = ir::allocate(rows[0].dtype(), shape);
+  std::byte* to = all.data();
+  for (const Tensor& row : rows) {
+    const auto bytes = static_cast<size_t>(row.size() * size_of(row.dtype()));
+    if (bytes) std::memcpy(to, ir::contiguous_array(row).data(), bytes);
+    to += bytes;
+  }
+  return ir::computed(rows[0].dtype(), shape, std::move(all));
+}
+
 template <Element T>
 Tensor tensor(std::span<const T> elements, const Shape& shape) {
   if (static_cast<int64_t>(elements.size()) != shape.size()) {

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "ir/node.h"
 #include "samples.h"
+#include "support/errors.h"
 #include "varve/ops/pointwise.h"
 
 namespace varve {
@@ -61,6 +64,29 @@ TEST(Making, RefusesSizesThatNoTensorHas) {
 TEST(Making, TakesNumbersThatATensorHolds) {
   const Tensor n = tensor<int64_t>({3}, {});
   EXPECT_EQ(arange(n).to_doubles(), (Doubles{0, 1, 2}));
+}
+
+TEST(Making, TakesRowsOfNumbers) {
+  const Tensor a = tensor({{1.f, 2.f, 3.f}, {4.f, 5.f, 6.f}});
+  EXPECT_EQ(a.shape(), (Shape{2, 3}));
+  EXPECT_EQ(a.dtype(), f32);
+  EXPECT_EQ(a.to_doubles(), (Doubles{1, 2, 3, 4, 5, 6}));
+  const Tensor b = tensor({{{1, 2}}, {{3, 4}}, {{5, 6}}});
+  EXPECT_EQ(b.shape(), (Shape{3, 1, 2}));
+  EXPECT_EQ(b.dtype(), i32);
+  EXPECT_EQ(b.to_doubles(), (Doubles{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(tensor({{true, false}}).to_doubles(), (Doubles{1, 0}));
+  EXPECT_EQ(test::message_of<ShapeError>([] {
+              tensor({{1.0, 2.0}, {3.0}});
+            }),
+            "tensor: row 1 has shape [1], row 0 has [2]");
+}
+
+TEST(Making, GivesWhatStreamsWrite) {
+  std::ostringstream text;
+  const Tensor x = tensor({{1.f, 2.f}});
+  text << x << '\n' << x.shape() << ' ' << x.dtype();
+  EXPECT_EQ(text.str(), x.to_string() + "\n[1, 2] f32");
 }
 
 TEST(Views, OfViewsShareTheirElements) {
