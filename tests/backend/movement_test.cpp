@@ -6,11 +6,13 @@
 #include <numeric>
 #include <random>
 
+#include "backend/cpu/simd_indices.h"
 #include "backend/cpu/simd_reverse.h"
 #include "backend/cpu/strided_copy.h"
 #include "backend/targets.h"
 #include "base/threads.h"
 #include "runtime/evaluate.h"
+#include "support/errors.h"
 #include "varve/ops/indexing.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
@@ -164,6 +166,109 @@ TEST(GathersAndScatters, OfManyElementsAgreeWithTheReference) {
     ASSERT_EQ(fast.size(), slow.size());
     // Some 30 additions of numbers below 5, rounded to 24 bits each.
     for (size_t e = 0; e < fast.size(); ++e) EXPECT_NEAR(fast[e], slow[e], 30 * 30 * 0x1p-24);
+  }
+}
+
+template <class T>
+void check_all_below(int64_t bound) {
+  const std::vector<T> outside = {T{-1}, static_cast<T>(-bound), std::numeric_limits<T>::min(),
+                                  static_cast<T>(bound), std::numeric_limits<T>::max()};
+  for (int64_t n : {0, 1, 3, 7, 8, 15, 16, 17, 31, 32, 33, 100}) {
+    std::vector<T> indices(static_cast<size_t>(n));
+    for (size_t i = 0; i < indices.size(); ++i)
+      indices[i] = static_cast<T>(static_cast<int64_t>(i) % 2 ? bound - 1 : 0);
+    EXPECT_TRUE(cpu::all_below(indices.data(), n, bound));
+    for (T& index : indices) {
+      const T before = index;
+      for (T other : outside) {
+        index = other;
+        EXPECT_FALSE(cpu::all_below(indices.data(), n, bound)) << other << " of " << n;
+      }
+      index = before;
+    }
+  }
+}
+
+TEST(Indices, OutsideTheirBoundAreSeenWhereverTheyStandOnEveryInstructionSet) {
+  cpu::for_each_target([] {
+    for (int64_t bound : {1, 2, 100, 1 << 30}) {
+      check_all_below<int32_t>(bound);
+      check_all_below<int64_t>(bound);
+    }
+    check_all_below<int64_t>(int64_t{1} << 40);
+    // More than words can name.
+    const std::vector<int32_t> large(40, INT32_MAX), less(40, INT32_MIN);
+    EXPECT_TRUE(cpu::all_below(large.data(), 40, int64_t{1} << 40));
+    EXPECT_FALSE(cpu::all_below(less.data(), 40, int64_t{1} << 40));
+    EXPECT_FALSE(cpu::all_below(large.data(), 40, INT32_MAX));
+  });
+}
+
+TEST(GathersAlongAnAxis, AgreeWithTheReferenceInEveryTypeAndLength) {
+  cpu::for_each_target([] {
+    for (int64_t n : {0, 1, 7, 8, 15, 16, 17, 31, 33, 100, 2100}) {
+      const Tensor u = random::uniform(Key(1), {3, 5, 37}, {.low = 0, .high = 100});
+      const auto indices = [&](int64_t low, int64_t high, DType as) {
+        return cast(random::integers(Key(2), low, high, {3, 5, n}), as).evaluate();
+      };
+      for (DType dtype : {f32, f64, i32, i64, u8, bf16}) {
+        const Tensor x = cast(u, dtype).evaluate();
+        for (DType as : {i32, i64, u32, u64, u8, i16}) {
+          const auto [fast, slow] = both([&] { return take_along_axis(x, indices(0, 37, as), 2); });
+          EXPECT_TRUE(fast == slow) << n << name_of(dtype) << name_of(as);
+        }
+        for (DType as : {i32, i64, i16}) {
+          const auto [fast, slow] =
+              both([&] { return take_along_axis(x, indices(-37, 37, as), 2); });
+          EXPECT_TRUE(fast == slow) << "negative " << n << name_of(dtype) << name_of(as);
+        }
+      }
+      const Tensor at = indices(0, 5, i64);
+      const std::vector<std::function<Tensor()>> others = {
+          [&] {
+            return take_along_axis(u, slice(indices(0, 5, i64), {{}, {}, {.stop = 37}}), 1);
+          },
+          [&] {
+            return take_along_axis(transpose(u, {0, 2, 1}), transpose(at, {0, 2, 1}), 1);
+          },
+          [&] {
+            return take_along_axis(slice(u, {{}, {}, {.step = 2}}), at, 2);
+          },
+          [&] {
+            return take_along_axis(u, slice(at, {{}, {}, {.step = 3}}), 2);
+          }};
+      for (size_t k = n < 37 ? 1 : 0; k < others.size(); ++k) {
+        const auto [fast, slow] = both(others[k]);
+        EXPECT_TRUE(fast == slow) << "number " << k << " of " << n;
+      }
+    }
+  });
+  EXPECT_EQ(take_along_axis(zeros({3, 5, 0}), zeros({3, 2, 0}, i64), 1).evaluate().shape(),
+            (Shape{3, 2, 0}));
+  const Tensor x = random::normal(Key(3), {1000003});
+  const Tensor at = random::integers(Key(4), 0, 1000003, {1000003});
+  const auto [fast, slow] = both([&] { return take_along_axis(x, at, 0); });
+  EXPECT_TRUE(fast == slow);
+}
+
+TEST(GathersAlongAnAxis, TellTheFirstIndexThatIsOutOfRange) {
+  const Tensor x = random::normal(Key(1), {500, 100}).evaluate();
+  const auto said = [&](std::vector<std::pair<int64_t, int64_t>> wrong, DType as) {
+    std::vector<int64_t> indices(50000);
+    for (size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<int64_t>(i % 100);
+    for (const auto& [place, index] : wrong) indices[static_cast<size_t>(place)] = index;
+    const Tensor at = cast(tensor(indices, {500, 100}), as).evaluate();
+    return test::message_of([&] { take_along_axis(x, at, 1).evaluate(); });
+  };
+  for (DType as : {i32, i64}) {
+    EXPECT_EQ(said({{0, -101}}, as), "take_along_axis: index[0] = -101, expected -100..99");
+    EXPECT_EQ(said({{3, -100}}, as), "no error");
+    EXPECT_EQ(said({{49999, 100}, {49998, -1}}, as),
+              "take_along_axis: index[49999] = 100, expected 0..99");
+    EXPECT_EQ(said({{2047, 1000}, {2048, 100}, {40000, 101}}, as),
+              "take_along_axis: index[2047] = 1000, expected 0..99");
+    EXPECT_EQ(said({{45000, 102}, {30001, -300}}, as),
+              "take_along_axis: index[30001] = -300, expected -100..99");
   }
 }
 

@@ -1,18 +1,23 @@
 // Ops that work lane by lane along an axis (orders, running sums, places of extremes, one-hot
 // rows): lanes are shared among the threads.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/order_keys.h"
+#include "backend/cpu/simd_top.h"
 #include "base/math.h"
 #include "base/threads.h"
 #include "ir/dispatch.h"
 
 namespace varve::backend::cpu {
 namespace {
+
+using varve::cpu::key_of;
+using varve::cpu::Narrow;
+using varve::cpu::Wide;
 
 /// Lanes of a packed tensor along an axis: element i of lane l is x[start(l) + i * step].
 struct Lanes {
@@ -41,47 +46,20 @@ int64_t lanes_a_part(const Lanes& l, double nanoseconds) {
       1, static_cast<int64_t>(3e4 /
                               (nanoseconds * static_cast<double>(std::max<int64_t>(l.length, 1)))));
 }
-
-// Orders: the element as an unsigned key that rises with it, NaN the highest and -0 as 0, above the
-// place in its lane. Equal elements then stand in the order of their places.
-
-inline uint32_t key_of(float v) {
-  if (std::isnan(v)) return UINT32_MAX;
-  const auto bits = std::bit_cast<uint32_t>(v + 0.0f);
-  return bits >> 31 ? ~bits : bits | 0x80000000u;
+/// How many threads have such a part of their own.
+int64_t parts_of(const Lanes& l, double nanoseconds) {
+  return std::min<int64_t>(l.threads, ceil_div(l.count, lanes_a_part(l, nanoseconds)));
 }
-inline uint64_t key_of(double v) {
-  if (std::isnan(v)) return UINT64_MAX;
-  const auto bits = std::bit_cast<uint64_t>(v + 0.0);
-  return bits >> 63 ? ~bits : bits | (uint64_t{1} << 63);
+/// Calls body(part, lane) for every lane.
+template <class F>
+void share_lanes(const Lanes& l, int64_t parts, F body) {
+  parallel_for(parts, 1, l.threads, [&](int64_t first, int64_t last) {
+    for (int64_t p = first; p < last; ++p) {
+      for (int64_t lane = l.count * p / parts; lane < l.count * (p + 1) / parts; ++lane)
+        body(p, lane);
+    }
+  });
 }
-inline uint32_t key_of(Float16 v) { return key_of(static_cast<float>(v)); }
-inline uint32_t key_of(BFloat16 v) { return key_of(static_cast<float>(v)); }
-inline uint64_t key_of(int64_t v) { return static_cast<uint64_t>(v) ^ (uint64_t{1} << 63); }
-inline uint64_t key_of(uint64_t v) { return v; }
-template <class T>
-requires(std::is_integral_v<T> && sizeof(T) <= 4) uint32_t key_of(T v) {
-  if constexpr (std::is_signed_v<T>) return static_cast<uint32_t>(int32_t{v}) ^ 0x80000000u;
-  return static_cast<uint32_t>(v);
-}
-
-/// A key and a place in one number, for elements of 32 bits at most and lanes below 2^32.
-struct Narrow {
-  using Entry = uint64_t;
-  static Entry entry(uint32_t key, int64_t place) {
-    return uint64_t{key} << 32 | static_cast<uint64_t>(place);
-  }
-  static int64_t place(Entry e) { return static_cast<int64_t>(e & UINT32_MAX); }
-};
-struct Wide {
-  struct Entry {
-    uint64_t key;
-    int64_t place;
-    bool operator<(const Entry& o) const { return key != o.key ? key < o.key : place < o.place; }
-  };
-  static Entry entry(uint64_t key, int64_t place) { return {key, place}; }
-  static int64_t place(Entry e) { return e.place; }
-};
 
 class Order final : public Kernel {
  public:
@@ -113,14 +91,9 @@ class Order final : public Kernel {
     const auto* x = static_cast<const T*>(a.inputs[0]);
     auto* y = static_cast<int64_t*>(a.outputs[0]);
     auto* room = reinterpret_cast<Entry*>(a.scratch);
-    const int64_t n = parts();
-    parallel_for(n, 1, lanes_.threads, [&](int64_t first, int64_t last) {
-      for (int64_t p = first; p < last; ++p) {
-        for (int64_t l = lanes_.count * p / n; l < lanes_.count * (p + 1) / n; ++l) {
-          order_lane<How>(x + lanes_.start(l, lanes_.length), room + p * lanes_.length,
-                          y + lanes_.start(l, k_));
-        }
-      }
+    share_lanes(lanes_, parts(), [&](int64_t part, int64_t l) {
+      order_lane<How>(x + lanes_.start(l, lanes_.length), room + part * lanes_.length,
+                      y + lanes_.start(l, k_));
     });
   }
   template <class How, class T>
@@ -137,9 +110,7 @@ class Order final : public Kernel {
   }
   /// Each has room for one lane.
   int64_t parts() const {
-    const double log_n = std::log2(static_cast<double>(lanes_.length) + 2);
-    return std::min<int64_t>(lanes_.threads,
-                             ceil_div(lanes_.count, lanes_a_part(lanes_, 2 * log_n)));
+    return parts_of(lanes_, 2 * std::log2(static_cast<double>(lanes_.length) + 2));
   }
 
   Lanes lanes_;
@@ -161,6 +132,68 @@ Offer prepare_argsort(const Request& r) {
   return prepare_order(r, n, r.attributes.flag("descending"));
 }
 Offer prepare_top_k(const Request& r) { return prepare_order(r, r.attributes.integer("k"), true); }
+
+/// Few places of long lanes: a pass over each that keeps the best.
+class FewTop final : public Kernel {
+ public:
+  explicit FewTop(const Request& r)
+      : lanes_(lanes_of(r)),
+        dtype_(r.inputs[0].dtype),
+        k_(r.attributes.integer("k")),
+        parts_(parts_of(lanes_, 0.2 + (k_ > 8 ? 200. : 80.) / static_cast<double>(lanes_.length))) {
+  }
+
+  /// Lanes with steps are packed first.
+  int64_t scratch_bytes() const override {
+    return lanes_.step == 1 ? 0 : parts_ * (lanes_.length * size_of(dtype_) + k_ * kPlaceBytes);
+  }
+  void run(const Arguments& a) const noexcept override {
+    if (dtype_ == f32) return find<float>(a);
+    if (dtype_ == f64) return find<double>(a);
+    if (dtype_ == i32) return find<int32_t>(a);
+    find<int64_t>(a);
+  }
+
+ private:
+  static constexpr auto kPlaceBytes = static_cast<int64_t>(sizeof(int64_t));
+
+  template <class T>
+  void find(const Arguments& a) const {
+    const auto* x = static_cast<const T*>(a.inputs[0]);
+    auto* y = static_cast<int64_t*>(a.outputs[0]);
+    const int64_t n = lanes_.length, step = lanes_.step;
+    auto* places = reinterpret_cast<int64_t*>(a.scratch);
+    auto* rows = reinterpret_cast<T*>(places + parts_ * k_);
+    share_lanes(lanes_, parts_, [&](int64_t part, int64_t l) {
+      const T* lane = x + lanes_.start(l, n);
+      int64_t* to = y + lanes_.start(l, k_);
+      if (step == 1) return varve::cpu::top_places(lane, n, k_, to);
+      T* row = rows + part * n;
+      int64_t* found = places + part * k_;
+      for (int64_t i = 0; i < n; ++i) row[i] = lane[i * step];
+      varve::cpu::top_places(row, n, k_, found);
+      for (int64_t i = 0; i < k_; ++i) to[i * step] = found[i];
+    });
+  }
+
+  Lanes lanes_;
+  DType dtype_;
+  int64_t k_, parts_;
+};
+
+Offer prepare_few_top(const Request& r) {
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
+  const Layout& x = r.inputs[0];
+  const int64_t k = r.attributes.integer("k"),
+                n = x.shape[static_cast<int>(r.attributes.integer("axis"))];
+  if (x.dtype != f32 && x.dtype != f64 && x.dtype != i32 && x.dtype != i64)
+    return Offer::decline("takes f32, f64, i32 and i64");
+  // Others are as fast in order. Entries of eight bytes' keys take twice the steps.
+  if (k < 1 || k > varve::cpu::kMostTop || n < 4 * k || (size_of(x.dtype) == 8 && n <= 32))
+    return Offer::decline("takes few places of long lanes");
+  if (n > int64_t{UINT32_MAX}) return Offer::decline("lanes of 2^32 elements");
+  return Offer(std::make_unique<FewTop>(r));
+}
 
 /// Running sums in double, of integers in 64 bits, as the reference's.
 Offer prepare_cumsum(const Request& r) {
@@ -290,10 +323,10 @@ Offer prepare_one_hot(const Request& r) {
 }  // namespace
 
 std::vector<KernelRow> lane_kernels() {
-  return {
-      {"argsort", "cpu order", prepare_argsort},    {"top_k", "cpu order", prepare_top_k},
-      {"cumsum", "cpu cumsum", prepare_cumsum},     {"argmax", "cpu argmax", prepare_arg<true>},
-      {"argmin", "cpu argmin", prepare_arg<false>}, {"one_hot", "cpu one_hot", prepare_one_hot}};
+  return {{"top_k", "simd top_k", prepare_few_top},    {"argsort", "cpu order", prepare_argsort},
+          {"top_k", "cpu order", prepare_top_k},       {"cumsum", "cpu cumsum", prepare_cumsum},
+          {"argmax", "cpu argmax", prepare_arg<true>}, {"argmin", "cpu argmin", prepare_arg<false>},
+          {"one_hot", "cpu one_hot", prepare_one_hot}};
 }
 
 }  // namespace varve::backend::cpu
