@@ -61,6 +61,7 @@ constexpr std::array kCommands{
         "Examples:\n"
         "  varve predict runs/demo/model.safetensors runs/demo/digits/digit_7.png\n"
         "  varve predict runs/demo/model.safetensors photo.jpg --invert --top 3\n"
+        "  varve predict runs/demo/model.safetensors runs/demo/digits --out answers.csv\n"
         "  varve predict runs/iris/model.safetensors new.csv --out answers.csv\n"
         "  varve predict model.safetensors samples.npy --out numbers.npy\n",
         true, declare_predict},

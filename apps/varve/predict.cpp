@@ -62,12 +62,17 @@ std::string csv_line(size_t row, const Answer& answer, int64_t top, const Kept& 
 }
 
 bool all_pictures(const std::vector<std::string>& files) {
-  bool pictures = false, others = false;
+  bool pictures = false;
+  std::string other;
   for (const std::string& file : files) {
-    (job::kind_of(file) == job::FileKind::picture ? pictures : others) = true;
+    const bool picture = job::kind_of(file) == job::FileKind::picture;
+    pictures = pictures || picture;
+    if (!picture) other = file;
   }
-  if (pictures && others)
-    throw UsageError("FILE: pictures and other files cannot be given together");
+  if (pictures && !other.empty()) {
+    throw UsageError(formats::shown(other) +
+                     ": is no picture; pictures and other files cannot be given together");
+  }
   return pictures;
 }
 
@@ -84,7 +89,8 @@ void check_options(const Options& o) {
   check_output(o.out, inputs, o.force);
 }
 
-int predict(const Options& o) {
+int predict(Options o) {
+  o.files = job::pictures_of_folders(o.files);
   check_options(o);
   const bool pictures = all_pictures(o.files);
   if (o.invert && !pictures) throw UsageError("--invert: is for pictures");
@@ -98,7 +104,9 @@ int predict(const Options& o) {
   const Dataset samples = pictures ? application.pictures(o.files, o.invert)
                           : table  ? application.table(file)
                                    : application.array(file, o.array);
-  const Kept kept = application.columns(file, o.keep);
+  // Rows are told apart by their numbers, pictures by their names.
+  const Kept kept = pictures ? Kept{o.files} : application.columns(file, o.keep);
+  const std::vector<std::string> beside = pictures ? std::vector<std::string>{"file"} : o.keep;
   const Tensor output = application.model().predict(samples);
   if (o.out.ends_with(".npy")) {
     write_npy(o.out, output);
@@ -111,7 +119,7 @@ int predict(const Options& o) {
       text += picture_line(o.files[i], answers[i], o.top);
       continue;
     }
-    if (i == 0) text += csv_head(answers[0], o.top, o.keep);
+    if (i == 0) text += csv_head(answers[0], o.top, beside);
     text += csv_line(i, answers[i], o.top, kept);
   }
   if (o.out.empty()) {
@@ -127,8 +135,9 @@ int predict(const Options& o) {
 Action declare_predict(Arguments& arguments) {
   auto o = std::make_shared<Options>();
   arguments.positional("MODEL", o->model, "The model file.");
-  arguments.positionals("FILE", o->files,
-                        "PNG or JPEG pictures; or one CSV table, .npy or .npz file.");
+  arguments.positionals(
+      "FILE", o->files,
+      "PNG or JPEG pictures, or folders of them; or one CSV table, .npy or .npz file.");
   arguments.integer("--top", "N", o->top, 1, 1000, "The N likeliest classes; 1.");
   arguments.texts("--keep", "COLUMN", o->keep,
                   "Carries a column of the table along: --keep customer_id.");

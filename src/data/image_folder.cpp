@@ -21,12 +21,6 @@ namespace fs = std::filesystem;
 constexpr double kMostBad = 0.01;
 constexpr size_t kListed = 10;
 
-bool is_picture(const fs::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
-}
-
 // Entries of a folder in the order of their names, those that begin with a dot left out.
 std::vector<fs::path> entries(const fs::path& folder) {
   std::error_code error;
@@ -63,7 +57,7 @@ Found find(const std::string& directory) {
     found.classes.push_back(folder.filename().string());
     for (const fs::path& path : entries(folder)) {
       ++found.files;
-      if (!is_picture(path)) continue;
+      if (!data::has_picture_ending(path.string())) continue;
       found.paths.push_back(path.string());
       found.labels.push_back(label);
     }

@@ -1,5 +1,6 @@
 #include "data/image_preparation.h"
 
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,14 @@
 #include "varve/ops/pointwise.h"
 
 namespace varve::data {
+
+bool has_picture_ending(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  if (dot == path.npos) return false;
+  std::string ending = path.substr(dot);
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
+}
 
 std::string ImagePreparation::to_json() const {
   if (!is_picture()) {

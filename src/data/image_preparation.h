@@ -10,6 +10,9 @@
 
 namespace varve::data {
 
+/// The path ends in .png, .jpg or .jpeg, in letters of any size.
+bool has_picture_ending(const std::string& path);
+
 struct ImagePreparation {
   /// Without a size: bytes of any shape, which are no pictures.
   int64_t height = 0, width = 0, channels = 1;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
 #include "base/error.h"
@@ -102,6 +103,43 @@ FileKind kind_of(const std::string& path) {
     default:
       return FileKind::table;
   }
+}
+
+// What cannot be read and is not called a picture is none.
+static bool holds_picture(const std::string& path) {
+  try {
+    return kind_of(path) == FileKind::picture;
+  } catch (const IoError&) {
+    return false;
+  }
+}
+
+std::vector<std::string> pictures_of_folders(const std::vector<std::string>& files) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> out;
+  for (const std::string& file : files) {
+    if (!is_folder(file)) {
+      out.push_back(file);
+      continue;
+    }
+    std::vector<std::string> found;
+    std::error_code error;
+    for (fs::directory_iterator at(file, error), end; !error && at != end; at.increment(error)) {
+      const std::string path = at->path().string();
+      if (at->path().filename().string().starts_with('.')) continue;
+      std::error_code ignored;
+      if (fs::is_regular_file(at->status(ignored)) &&
+          (data::has_picture_ending(path) || holds_picture(path)))
+        found.push_back(path);
+    }
+    if (error) throw IoError(formats::shown(file) + ": cannot read: " + error.message());
+    if (found.empty())
+      throw FormatError(formats::shown(file) + ": is a directory without PNG or JPEG pictures",
+                        "folders in it are not looked into: give them themselves");
+    std::sort(found.begin(), found.end());
+    out.insert(out.end(), found.begin(), found.end());
+  }
+  return out;
 }
 
 Application::Application(const std::string& path, LoadOptions options)

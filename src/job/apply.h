@@ -15,6 +15,11 @@ enum class FileKind { picture, npy, npz, table };
 /// Throws IoError.
 FileKind kind_of(const std::string& path);
 
+/// The files as they are, and in place of a folder its pictures (by content, or by an ending .png,
+/// .jpg or .jpeg; none that begins with a dot) in the order of their names. Throws IoError;
+/// FormatError of a folder without any.
+std::vector<std::string> pictures_of_folders(const std::vector<std::string>& files);
+
 /// What a model says of one sample: the classes, the likeliest first, with their probabilities
 /// where its outputs are some; or a number (several as "1, 2").
 struct Answer {

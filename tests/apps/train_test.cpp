@@ -308,6 +308,33 @@ TEST(Train, ColourAndSizeOfAPictureDoNotMatter) {
               StartsWith(folder / "bar.png" + ": 0 ("));
 }
 
+// A folder stands for its pictures, in the order of their names; other files in it do not matter.
+void ExpectFoldersArePredicted(const Folder& folder, const std::string& model) {
+  std::filesystem::create_directory(folder / "mixed");
+  for (const char* name : {"b.png", "a.PNG", "no_ending"})
+    std::filesystem::copy_file(folder / "bars/down/3.png", folder / (std::string("mixed/") + name));
+  std::filesystem::copy_file(folder / "bars/across/3.png", folder / "mixed/c.png");
+  write_text(folder / "mixed/notes.txt", "not a picture");
+  write_text(folder / "mixed/.hidden.png", "not a picture");
+  const Ran ran = varve({"predict", model, folder / "mixed"});
+  expect_ok(ran);
+  std::string expected;
+  for (const char* name : {"a.PNG", "b.png", "c.png", "no_ending"})
+    expected += varve({"predict", model, folder / (std::string("mixed/") + name)}).out;
+  EXPECT_EQ(ran.out, expected);
+  // In a table each picture has its name.
+  expect_ok(varve({"predict", model, folder / "mixed", "--out", folder / "said.csv"}));
+  EXPECT_THAT(read_text(folder / "said.csv"), StartsWith("row,file,prediction,probability\n1," +
+                                                         (folder / "mixed/a.PNG") + ",down,"));
+
+  const Ran none = varve({"predict", model, folder / "bars"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("bars: is a directory without PNG or JPEG pictures"));
+  write_text(folder / "mixed/broken.png", "Hello");
+  EXPECT_THAT(varve({"predict", model, folder / "mixed"}).err,
+              HasSubstr("broken.png: is no picture"));
+}
+
 TEST(Train, PicturesInFoldersOfTheirClasses) {
   const Folder folder;
   Dice dice;
@@ -351,6 +378,7 @@ directory = "out"
   const std::string model = folder / "out/model.safetensors";
   EXPECT_THAT(varve({"predict", model, folder / "bars/down/3.png"}).out,
               HasSubstr("3.png: down ("));
+  ExpectFoldersArePredicted(folder, model);
   const Ran scores = varve({"evaluate", model, folder / "bars", "--json"});
   expect_ok(scores);
   EXPECT_EQ(nlohmann::json::parse(scores.out)["samples"], 40);
