@@ -56,8 +56,8 @@ std::span<const Recipe> table();
 const Recipe* find(std::string_view name);
 
 /// Runs a recipe and writes result.json, and where there is a model: model.safetensors,
-/// history.csv, model.svg, curves.svg, digits/, mistakes.png, report.html. Returns whether all
-/// gates were reached.
+/// history.csv, model.svg, curves.svg, digits/, mistakes.png, confusion.csv, report.html. Returns
+/// whether all gates were reached.
 bool run(const Recipe& recipe, const Settings& settings);
 
 /// The files that a run writes, relative to its folder: those that are checked before it begins.

@@ -249,11 +249,30 @@ std::string bar_chart(const BarChart& chart) {
   return svg.finish();
 }
 
+namespace {
+
+// Smaller figures cannot be read.
+constexpr double kSmallestCount = 6;
+
+// Of many classes: 480 pixels in all while counts of three digits then have room in a cell, and
+// more beyond, up to what a wide page shows.
+double cell_side(double classes) {
+  constexpr double kSide = 480, kWidest = 1080, kRoom = 18, kLeast = 4;
+  return std::max({kLeast, kSide / classes, std::min(kRoom, kWidest / classes)});
+}
+
+// The size of letters with which a count fits into its cell.
+double count_size(const std::string& text, double cell) {
+  const bool small = cell < 24;
+  return std::min({12.0, cell * (small ? 0.5 : 0.38),
+                   (cell - (small ? 3 : 6)) / std::max(0.1, text_width(text, 1))});
+}
+
+}  // namespace
+
 std::string confusion_matrix(const ConfusionMatrix& matrix) {
   const size_t n = matrix.classes.size();
-  const bool written = n <= 20;
-  const double cell =
-      n <= 12 ? 40 : std::max(4.0, 480.0 / static_cast<double>(std::max<size_t>(n, 1)));
+  const double cell = n <= 12 ? 40 : cell_side(static_cast<double>(n));
   double label_width = 0;
   for (const std::string& name : matrix.classes)
     label_width = std::max(label_width, text_width(name, kLabelSize));
@@ -297,10 +316,9 @@ std::string confusion_matrix(const ConfusionMatrix& matrix) {
       svg.rectangle({x + 0.75, y + 0.75, cell - 1.5, cell - 1.5},
                     count == 0 ? "#f4f1ea" : mix("#f4f1ea", hue, std::max(0.08, depth)),
                     n <= 12 ? 3 : 1);
-      if (written && count > 0) {
-        const std::string text = std::to_string(count);
-        const double size =
-            std::min({12.0, cell * 0.38, (cell - 6) / std::max(0.1, text_width(text, 1))});
+      const std::string text = std::to_string(count);
+      const double size = count_size(text, cell);
+      if (count > 0 && size >= kSmallestCount) {
         svg.text({x + cell / 2, y + cell / 2 + size * 0.36}, text,
                  {.size = size,
                   .colour = depth > 0.5 ? "#ffffff" : colours::kInk,

@@ -57,7 +57,7 @@ struct ConfusionMatrix {
   std::vector<int64_t> counts = {};  // row-major, [true class, predicted class]
 };
 /// A heat map: the diagonal in blue, mistakes in brick, each by its share of its row. The counts
-/// stand in the cells where there is room (up to 20 classes).
+/// stand in the cells where there is room: those of three digits up to 60 classes.
 std::string confusion_matrix(const ConfusionMatrix& matrix);
 
 }  // namespace varve::report

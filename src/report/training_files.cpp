@@ -24,6 +24,9 @@ namespace {
 constexpr size_t kWorst = 25;
 // More classes than this are no longer told apart in a picture of their confusions.
 constexpr size_t kMostClasses = 60;
+constexpr const char* kConfusionFile = "confusion.csv";
+// A table of more than four million counts is no help to anybody.
+constexpr size_t kMostClassesInFile = 2000;
 // A table of worst rows is read, not scrolled through.
 constexpr size_t kMostColumns = 10;
 
@@ -85,8 +88,28 @@ std::vector<std::string> table_head(std::vector<std::string> said, const TableRo
   return said;
 }
 
+// A row a true class, a column a class that was said.
+std::string confusion_csv(const ConfusionMatrix& matrix) {
+  std::string text = "true \\ predicted";
+  for (const std::string& name : matrix.classes) text += "," + formats::csv_cell(name);
+  const size_t n = matrix.classes.size();
+  for (size_t i = 0; i < n; ++i) {
+    text += "\n" + formats::csv_cell(matrix.classes[i]);
+    for (size_t j = 0; j < n; ++j) text += "," + std::to_string(matrix.counts[i * n + j]);
+  }
+  return text + "\n";
+}
+
+void show_confusion(TrainingReport& page, const std::string& folder, const TrainedModel& t,
+                    const Judged& judged) {
+  if (t.class_names.size() > kMostClassesInFile) return;
+  ConfusionMatrix matrix = confusion(judged, t.class_names);
+  formats::write_file(folder + "/" + kConfusionFile, confusion_csv(matrix));
+  page.confusion_file = kConfusionFile;
+  if (t.class_names.size() <= kMostClasses) page.confusion = std::move(matrix);
+}
+
 void show_classes(TrainingReport& page, const TrainedModel& t, const Judged& judged) {
-  if (t.class_names.size() <= kMostClasses) page.confusion = confusion(judged, t.class_names);
   if (are_pictures(*t.test)) {
     page.mistakes = worst_mistakes(judged, *t.test, t.class_names, kWorst);
   } else if (t.rows) {
@@ -146,8 +169,8 @@ std::string time_text(double seconds) {
 }
 
 std::vector<std::string> training_files(const std::string& samples) {
-  std::vector<std::string> out{"model.safetensors", "model.svg",    "history.csv",
-                               "curves.svg",        "mistakes.png", "report.html"};
+  std::vector<std::string> out{"model.safetensors", "model.svg",   "history.csv",  "curves.svg",
+                               "mistakes.png",      "report.html", "confusion.csv"};
   if (!samples.empty()) out.push_back(samples);
   return out;
 }
@@ -182,6 +205,7 @@ void write_training(const std::string& folder, TrainedModel t) {
       const Loss& loss = train::training_of(t.model).options.loss.one();
       const Judged judged = judge(prediction, t.test->classes(), train::output_kind(t.model, loss));
       require_names(t, judged);
+      show_confusion(page, folder, t, judged);
       show_classes(page, t, judged);
       if (are_pictures(*t.test) && !t.samples.empty()) {
         write_samples(folder + "/" + t.samples, t, judged);

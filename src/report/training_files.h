@@ -42,8 +42,8 @@ struct TrainedModel {
 void remove_results(const std::string& folder);
 
 /// Writes model.safetensors first, then model.svg and report.html; with a history history.csv and
-/// curves.svg; with a test part of pictures the samples and mistakes.png. Each file is whole or the
-/// old one. Throws IoError.
+/// curves.svg; with a test part of classes confusion.csv, of pictures the samples and mistakes.png.
+/// Each file is whole or the old one. Throws IoError.
 void write_training(const std::string& folder, TrainedModel trained);
 
 /// All that it may write, relative to the folder.

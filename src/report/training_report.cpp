@@ -99,10 +99,16 @@ std::string training_page(const TrainingReport& report) {
                      (validation ? "; those of the validation part are taken at its end." : "."));
     page.pictures(learning_curves(report.history));
   }
-  if (report.confusion) {
+  if (report.confusion || !report.confusion_file.empty()) {
+    const std::string file =
+        report.confusion_file.empty()
+            ? ""
+            : " " + report.confusion_file + " beside this page holds all counts.";
     page.section("What it confuses",
                  "Each row is a true class; the columns are what the network said of it, on the " +
-                     report.part + " part.");
+                     report.part + " part." + file);
+  }
+  if (report.confusion) {
     page.pictures({confusion_matrix(*report.confusion), error_bars(*report.confusion)});
   }
   if (!report.mistakes.empty()) {

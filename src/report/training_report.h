@@ -24,6 +24,8 @@ struct TrainingReport {
   /// What the figures below are taken from: "test" or "validation".
   std::string part = "test";
   std::optional<ConfusionMatrix> confusion = {};
+  /// The file beside the page that holds all its counts; named even where they are not drawn.
+  std::string confusion_file = {};
   /// Pictures that were classified wrongly, the worst first.
   std::vector<GalleryItem> mistakes = {};
   /// Rows of a table that were predicted worst, with a head; for data without pictures.

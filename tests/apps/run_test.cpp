@@ -73,7 +73,7 @@ TEST(Run, AMissedGateIsExitCodeOneWithEverythingWritten) {
   ASSERT_EQ(result["also"].size(), 1u);
   EXPECT_THAT(keys(result["also"][0]), ElementsAre("metric", "value", "gate", "better", "passed"));
   for (const char* file : {"model.safetensors", "history.csv", "curves.svg", "model.svg",
-                           "mistakes.png", "report.html"}) {
+                           "mistakes.png", "report.html", "confusion.csv"}) {
     EXPECT_FALSE(read_text(folder / "out/" + file).empty()) << file;
   }
   const std::string report = read_text(folder / "out/report.html");

@@ -40,8 +40,20 @@ TEST(Train, TheJobForATableRunsAsItStands) {
   EXPECT_EQ(result["name"], "churn");
   EXPECT_EQ(result["seed"], 7);
   EXPECT_GT(result["scores"]["test"]["accuracy"], 0.8);
-  for (const char* file : {"history.csv", "curves.svg", "model.svg", "report.html"})
+  for (const char* file :
+       {"history.csv", "curves.svg", "model.svg", "report.html", "confusion.csv"})
     EXPECT_FALSE(read_text(out + "/" + file).empty()) << file;
+  // What was taken for what is a table too, and the page names it.
+  int64_t yes_yes = 0, yes_no = 0, no_yes = 0, no_no = 0;
+  const std::string confused = read_text(out + "/confusion.csv");
+  ASSERT_EQ(std::sscanf(confused.c_str(), "true \\ predicted,no,yes\nno,%ld,%ld\nyes,%ld,%ld\n",
+                        &no_no, &no_yes, &yes_no, &yes_yes),
+            4)
+      << confused;
+  const auto rows = static_cast<double>(no_no + no_yes + yes_no + yes_yes);
+  EXPECT_NEAR(static_cast<double>(no_no + yes_yes) / rows, result["scores"]["test"]["accuracy"],
+              1e-6);
+  EXPECT_THAT(read_text(out + "/report.html"), HasSubstr("confusion.csv beside this page"));
 
   // Raw rows are enough to predict: what was fitted to the training rows is in the model.
   const std::string model = out + "/model.safetensors";

@@ -127,6 +127,22 @@ TEST(Chart, TheConfusionMatrixShowsCountsAndShares) {
   EXPECT_EQ(count(svg, "<rect"), 4);
 }
 
+TEST(Chart, CountsOfManyClassesAreDrawnWhereTheyFit) {
+  for (const size_t n : {20u, 25u, 43u, 60u}) {
+    ConfusionMatrix matrix{.title = "Many", .classes = std::vector<std::string>(n, "c")};
+    matrix.counts.assign(n * n, 0);
+    for (size_t i = 0; i < n; ++i) matrix.counts[i * n + i] = 321;
+    matrix.counts[1] = 7;
+    const std::string svg = confusion_matrix(matrix);
+    EXPECT_EQ(count(svg, ">321<"), static_cast<int>(n)) << n;
+    EXPECT_EQ(count(svg, ">7<"), 1) << n;
+    // What has no room is in the tip alone.
+    matrix.counts[2] = 123'456'789;
+    EXPECT_EQ(count(confusion_matrix(matrix), ">123456789<"), 0) << n;
+    EXPECT_THAT(confusion_matrix(matrix), HasSubstr("123,456,789"));
+  }
+}
+
 TEST(Chart, TextIsCutToFitAtWholeCharacters) {
   EXPECT_EQ(fitted("short", 200, 12), "short");
   const std::string cut =
