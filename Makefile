@@ -96,7 +96,9 @@ style:
 	@python3 tools/style.py
 
 data-note:
-	@if [ -n "$$VARVE_DATA" ]; then echo "further data sets: $$VARVE_DATA"; \
+	@if [ -n "$$VARVE_DATA" ] && [ ! -d "$$VARVE_DATA" ]; then \
+	  echo "VARVE_DATA=$$VARVE_DATA: there is no such folder; the tests on further data sets are left out"; \
+	elif [ -n "$$VARVE_DATA" ]; then echo "further data sets: $$VARVE_DATA"; \
 	else echo "VARVE_DATA is not set: the tests on further data sets are left out"; fi
 
 clean:

@@ -14,6 +14,7 @@
 #include "base/threads.h"
 #include "command.h"
 #include "console.h"
+#include "formats/file.h"
 #include "threads.h"
 #include "varve/version.h"
 
@@ -94,6 +95,11 @@ std::vector<std::string> findings(const Processor& p, const cpu::Libraries& l) {
     out.push_back("this is a debug build; -DCMAKE_BUILD_TYPE=Release is many times faster");
   if (const std::string cap = environment("VARVE_MAX_CPU_ISA"); !cap.empty()) {
     out.push_back("VARVE_MAX_CPU_ISA caps the instruction set at " + cap);
+  }
+  const std::string data = environment("VARVE_DATA");
+  if (!data.empty() && !formats::file_exists(data)) {
+    out.push_back("VARVE_DATA=" + formats::shown(data) +
+                  ": there is no such folder; the data that came with Varve are taken");
   }
   return out;
 }

@@ -4,10 +4,12 @@
 #include "base/environment.h"
 #include "base/error.h"
 #include "data/image_preparation.h"
+#include "formats/file.h"
 #include "formats/idx.h"
 #include "ir/node.h"
 #include "varve/dataset.h"
 #include "varve/ops/shape.h"
+#include "varve/warnings.h"
 
 namespace varve::datasets {
 namespace {
@@ -37,6 +39,8 @@ std::vector<std::string> places(std::string_view directory) {
   std::vector<std::string> out;
   if (const std::string data = environment("VARVE_DATA"); !data.empty()) {
     out = {data + "/mnist", data};
+    if (!formats::file_exists(data))
+      warn("VARVE_DATA=" + formats::shown(data) + ": there is no such folder");
   }
   out.push_back(std::string(VARVE_SOURCE_DATA) + "/mnist");
   return out;

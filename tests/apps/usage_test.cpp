@@ -161,6 +161,11 @@ TEST(Doctor, NamesLibrariesAndThreads) {
   }
 }
 
+TEST(Doctor, NamesAFolderOfDataThatIsNotThere) {
+  const Ran ran = varve({"doctor"}, {.environment = {{"VARVE_DATA", "/nonexist"}}});
+  EXPECT_THAT(ran.out, HasSubstr("note: VARVE_DATA=/nonexist: there is no such folder"));
+}
+
 TEST(Environment, NeitherHomeNorLanguageNorStreamsAreNeeded) {  // B095
   const auto drop = [] {
     unsetenv("HOME");

@@ -12,6 +12,7 @@
 
 #include "io/onnx/conformance.h"
 #include "io/onnx/program.h"
+#include "support/data.h"
 #include "support/folder.h"
 
 namespace varve {
@@ -19,13 +20,8 @@ namespace {
 
 using io::onnx::Verdict;
 
-bool has_data() {
-  const char* root = std::getenv("VARVE_DATA");
-  return root && *root;
-}
-std::string data(const std::string& name) {
-  return std::string(std::getenv("VARVE_DATA")) + "/" + name;
-}
+bool has_data() { return !test::further_data().empty(); }
+std::string data(const std::string& name) { return test::further_data() + "/" + name; }
 
 // Out of scope: patterns and n-grams of texts, and decision trees.
 const std::set<std::string> kUnsupported = {
@@ -37,7 +33,7 @@ const std::set<std::string> kUnsupported = {
 };
 
 TEST(OnnxConformance, TheSuitesCasesGiveTheirOutputs) {
-  if (!has_data()) GTEST_SKIP() << "VARVE_DATA is not set";
+  if (!has_data()) GTEST_SKIP() << "no VARVE_DATA";
   const std::string archive = data("onnx-backend/node40_simple.tar.xz");
   ASSERT_TRUE(std::filesystem::exists(archive)) << archive;
   const test::Folder folder;
@@ -67,7 +63,7 @@ double apart(const Tensor& expected, const Tensor& got) {
 }
 
 TEST(OnnxConformance, ModelsOfOthersGiveTheirReferences) {
-  if (!has_data()) GTEST_SKIP() << "VARVE_DATA is not set";
+  if (!has_data()) GTEST_SKIP() << "no VARVE_DATA";
   const std::string root = data("onnx-models");
   ASSERT_TRUE(std::filesystem::exists(root)) << root;
   int models = 0;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "support/data.h"
 #include "support/errors.h"
 #include "support/folder.h"
 #include "varve/nn/network.h"
@@ -259,9 +260,9 @@ std::vector<std::string> tokens_of(const std::string& bytes) {
 }
 
 TEST(Llama, TellsTheReferencesStoryByteForByte) {
-  const char* data = std::getenv("VARVE_DATA");
-  if (!data) GTEST_SKIP() << "VARVE_DATA is not set";
-  const std::string folder = std::string(data) + "/weights/";
+  const std::string data = test::further_data();
+  if (data.empty()) GTEST_SKIP() << "no VARVE_DATA";
+  const std::string folder = data + "/weights/";
   Model model = zoo::load_llama2c(folder + "stories260K.bin");
   const std::vector<std::string> pieces = tokens_of(test::read_text(folder + "tok512.bin"));
   ASSERT_EQ(pieces.size(), 512u);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "support/data.h"
 #include "support/errors.h"
 #include "support/folder.h"
 #include "support/tensors.h"
@@ -18,10 +19,7 @@ namespace varve {
 namespace {
 
 /// The folder of further data; empty where there is none.
-std::string data() {
-  const char* folder = std::getenv("VARVE_DATA");
-  return folder ? folder : "";
-}
+std::string data() { return test::further_data(); }
 
 int64_t right(const Tensor& logits, const Tensor& labels) {
   return sum(cast(argmax(logits, {.axis = 1}) == cast(labels, i64), i64)).item<int64_t>();
@@ -43,7 +41,7 @@ Model mnist_network() {
 }
 
 TEST(PyTorchWeights, OfAnMnistNetworkFromBothKindsOfFile) {
-  if (data().empty()) GTEST_SKIP() << "VARVE_DATA is not set";
+  if (data().empty()) GTEST_SKIP() << "no VARVE_DATA";
   const auto test = datasets::mnist().test;
   const Batch all = test.all();
   const Tensor images = all.inputs[0], labels = all.targets[0];
@@ -59,7 +57,7 @@ TEST(PyTorchWeights, OfAnMnistNetworkFromBothKindsOfFile) {
 }
 
 TEST(PyTorchWeights, OfAResNetForCifar10) {
-  if (data().empty()) GTEST_SKIP() << "VARVE_DATA is not set";
+  if (data().empty()) GTEST_SKIP() << "no VARVE_DATA";
   Model model = zoo::CifarResNet{};
   load_pytorch_weights(data() + "/weights/resnet20-12fca82f.th", model,
                        {.prefix = "state_dict.module."});
