@@ -36,7 +36,11 @@ class TrainState {
   /// and "learning_rate". Throws IndexError with the names that there are.
   double log(std::string_view name) const;
   bool has_log(std::string_view name) const;  ///< whether `log` knows it
-  Logs logs() const;                          ///< all of them
+  /// For on_train_begin: throws ValueError, with the names that there will be, where `log` will not
+  /// know the name at an epoch's end. What a training step of the user's logs is not known before,
+  /// so then every name passes.
+  void require_log(std::string_view name) const;
+  Logs logs() const;  ///< all of them
   /// Counted from 0.
   int64_t epoch() const;
   int64_t epochs() const;  ///< asked for

@@ -52,6 +52,7 @@ class EarlyStop final : public Callback {
   explicit EarlyStop(EarlyStopping spec)
       : spec_(std::move(spec)), watch_(spec_.monitor, spec_.mode, spec_.min_delta) {}
 
+  void on_train_begin(TrainState& s) override { s.require_log(spec_.monitor); }
   void on_epoch_end(TrainState& s) override {
     if (s.epoch() < spec_.start_from_epoch) return;
     if (watch_.improved(s)) {
@@ -123,6 +124,9 @@ class SaveModel final : public Callback {
  public:
   explicit SaveModel(ModelCheckpoint spec)
       : spec_(std::move(spec)), watch_(spec_.monitor, spec_.mode, 0) {}
+  void on_train_begin(TrainState& s) override {
+    if (spec_.save_best_only) s.require_log(spec_.monitor);
+  }
   void on_epoch_end(TrainState& s) override {
     if ((s.epoch() + 1) % spec_.every != 0) return;
     if (spec_.save_best_only && !watch_.improved(s)) return;
@@ -210,6 +214,7 @@ class ReduceRate final : public Callback {
  public:
   explicit ReduceRate(ReduceLROnPlateau spec)
       : spec_(std::move(spec)), watch_(spec_.monitor, spec_.mode, spec_.min_delta) {}
+  void on_train_begin(TrainState& s) override { s.require_log(spec_.monitor); }
   void on_epoch_end(TrainState& s) override {
     const bool better = watch_.improved(s);
     if (cooling_ > 0) {

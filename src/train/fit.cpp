@@ -157,6 +157,24 @@ Logs FitRun::logs() const {
   return out;
 }
 
+void FitRun::require_log(std::string_view name) const {
+  if (training_.options.train_step) return;
+  std::vector<std::string> names{"loss"};
+  for (const train::OutputPlan& p : training_.plan) {
+    if (p.loss && training_.plan.size() > 1) names.push_back(p.prefix + "loss");
+    for (const Metric& m : p.metrics) names.push_back(p.prefix + m.name());
+  }
+  if (validation_) {
+    for (size_t i = 0, n = names.size(); i < n; ++i) names.push_back("val_" + names[i]);
+  }
+  names.push_back("learning_rate");
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  throw ValueError("fit: monitor: there is no \"" + escaped(name) + "\" to watch",
+                   !validation_ && name.starts_with("val_")
+                       ? "nothing is validated: give fit validation_data or validation_split"
+                       : did_you_mean(name, names));
+}
+
 void FitRun::stop(std::string why) {
   stopped_ = true;
   why_ = std::move(why);
@@ -292,6 +310,7 @@ bool TrainState::has_log(std::string_view name) const {
   }
   return false;
 }
+void TrainState::require_log(std::string_view name) const { run_->require_log(name); }
 Logs TrainState::logs() const { return run_->logs(); }
 int64_t TrainState::epoch() const { return run_->epoch(); }
 int64_t TrainState::epochs() const { return run_->options().epochs; }

@@ -25,6 +25,7 @@ class FitRun {
 
   // What TrainState shows.
   Logs logs() const;
+  void require_log(std::string_view name) const;
   Model& model() { return model_; }
   train::Training& training() { return training_; }
   const FitOptions& options() const { return options_; }

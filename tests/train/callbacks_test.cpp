@@ -63,9 +63,51 @@ TEST(EarlyStopping, RestoresTheBestWeights) {
 TEST(EarlyStopping, AMistypedMonitorIsNamed) {
   Scripted s;
   EXPECT_EQ(message_of([&] { s.run({1}, {callbacks::EarlyStopping{.monitor = "val_los"}}); }),
-            "log: there is no \"val_los\"");
+            "fit: monitor: there is no \"val_los\" to watch");
   EXPECT_EQ(message_of([&] { CallbackRef(callbacks::EarlyStopping{.patience = -1}); }),
             "early_stopping: patience: expected integer >= 0, got -1");
+}
+
+TEST(Monitor, ThatNothingLogsIsRefusedBeforeTheFirstStep) {
+  const std::vector<CallbackRef> watching{
+      callbacks::EarlyStopping{.monitor = "val_maee"},
+      callbacks::ReduceLROnPlateau{.monitor = "val_maee"},
+      callbacks::ModelCheckpoint{
+          .path = "never.safetensors", .monitor = "val_maee", .save_best_only = true}};
+  for (const CallbackRef& callback : watching) {
+    Scripted s;
+    int64_t begun = 0;
+    const auto count = [&](TrainState&) { ++begun; };
+    const Error e = test::error_of<ValueError>([&] {
+      s.model.compile({.optimizer = "sgd", .loss = "mse", .metrics = {"mae"}});
+      s.model.fit(s.data, {.callbacks = {callbacks::Hooks{.on_epoch_begin = count}, callback},
+                           .validation_data = s.data,
+                           .progress = false});
+    });
+    EXPECT_EQ(e.message(), "fit: monitor: there is no \"val_maee\" to watch");
+    EXPECT_EQ(e.hint(), "did you mean \"val_mae\"?");
+    EXPECT_EQ(begun, 0);
+  }
+  // Without a validation part the usual name is none.
+  Scripted s;
+  s.model.compile({.optimizer = "sgd", .loss = "mse"});
+  const Error none = test::error_of<ValueError>(
+      [&] { s.model.fit(s.data, {.callbacks = {callbacks::EarlyStopping{}}, .progress = false}); });
+  EXPECT_EQ(none.hint(), "nothing is validated: give fit validation_data or validation_split");
+  // Every name that is logged can be watched; all of a model of several outputs, too.
+  const Tensor x = nn::Input{.shape = {1}};
+  Model two(x,
+            {nn::Dense{.units = 1, .name = "left"}(x), nn::Dense{.units = 1, .name = "right"}(x)});
+  two.compile({.optimizer = "sgd", .loss = "mse", .output_metrics = {{"right", {"mae"}}}});
+  const Dataset pairs{tensor({1.f}, {1, 1}), Tensors{tensor({0.f}, {1, 1}), tensor({0.f}, {1, 1})}};
+  const auto watch = [&](const std::string& name) {
+    return two.fit(pairs, {.callbacks = {callbacks::EarlyStopping{.monitor = name}},
+                           .validation_data = pairs,
+                           .progress = false});
+  };
+  const History logged = watch("loss");
+  EXPECT_EQ(logged.names().size(), 9u);
+  for (const std::string& name : logged.names()) EXPECT_NO_THROW(watch(name)) << name;
 }
 
 TEST(ReduceLROnPlateau, MultipliesTheRate) {
