@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 
+#include "base/error.h"
 #include "formats/atomic_file.h"
 #include "varve/report.h"
 
@@ -147,6 +148,14 @@ ConfusionMatrix confusion_of(const Tensor& counts, const std::vector<std::string
   return out;
 }
 
+// Who asks for another format would find SVG in a file that says otherwise.
+void require_svg(const char* operation, std::string_view path) {
+  if (path.ends_with(".svg")) return;
+  throw ValueError(
+      std::string(operation) + ": expected a name that ends in .svg, got \"" + escaped(path) + "\"",
+      "the picture is SVG: browsers show it, rsvg-convert makes a PNG of it");
+}
+
 }  // namespace varve::report
 
 namespace varve {
@@ -195,11 +204,13 @@ void Model::summary() const {
 }
 
 void plot_model(const Layer& model, std::string_view path) {
+  report::require_svg("plot_model", path);
   formats::write_file(std::string(path),
                       report::draw_graph(report::picture_of(model, model.name())));
 }
 
 void plot_history(const History& history, std::string_view path) {
+  report::require_svg("plot_history", path);
   const std::vector<std::string> charts = report::learning_curves(report::curves_of(history));
   if (charts.empty()) throw ValueError("plot_history: the history holds no epoch");
   formats::write_file(std::string(path), report::in_a_column(charts));
@@ -241,6 +252,7 @@ Tensor confusion_matrix(const Tensor& prediction, const Tensor& target, Real thr
 
 void plot_confusion_matrix(const Tensor& counts, const std::vector<std::string>& class_names,
                            std::string_view path) {
+  report::require_svg("plot_confusion_matrix", path);
   formats::write_file(std::string(path), report::confusion_matrix(report::confusion_of(
                                              counts, class_names, "Confusion matrix")));
 }

@@ -14,6 +14,9 @@ namespace varve::report {
 std::string sample_shape(const nn::OpenType& type);
 GraphPicture picture_of(const Layer& model, const std::string& title);
 std::vector<Curve> curves_of(const History& history);
+/// ValueError of a path that does not end in .svg.
+void require_svg(const char* operation, std::string_view path);
+
 ConfusionMatrix confusion_of(const Tensor& counts, const std::vector<std::string>& class_names,
                              const std::string& title);
 /// "136.0 KiB".

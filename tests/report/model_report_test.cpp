@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "markup.h"
+#include "support/errors.h"
 #include "support/folder.h"
 #include "varve/nn/layers.h"
 #include "varve/ops/pointwise.h"
@@ -115,6 +116,21 @@ TEST(PlotHistory, DrawsAChartAQuantity) {
   EXPECT_NE(svg.find("validation"), std::string::npos);
   EXPECT_EQ(svg.find("earning"), std::string::npos);  // it never changes
   EXPECT_THROW(plot_history(History(), path), ValueError);
+}
+
+TEST(Pictures, AreSvgAndRefuseTheNameOfAnotherFormat) {
+  const test::Folder folder;
+  const std::string path = folder / "m.png";
+  const auto refused = [&](const std::string& operation, const auto& f) {
+    const Error e = test::error_of<ValueError>(f);
+    EXPECT_EQ(e.message(), operation + ": expected a name that ends in .svg, got \"" + path + "\"");
+    EXPECT_FALSE(std::filesystem::exists(path));
+  };
+  refused("plot_model", [&] { plot_model(convnet(), path); });
+  refused("plot_history", [&] { plot_history(History(), path); });
+  refused("plot_confusion_matrix", [&] {
+    plot_confusion_matrix(ones({1, 1}, i64), {"ant"}, path);
+  });
 }
 
 TEST(ConfusionMatrix, CountsWhatWasSaidOfEachClass) {
