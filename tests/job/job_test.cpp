@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <regex>
 #include <sstream>
@@ -143,7 +144,15 @@ TEST(Job, EveryCallbackMayBeGivenByItsNameAlone) {
 TEST(Job, ExamplesAreInOrder) {
   for (const char* name : {"churn", "churn_yes_no", "digits"}) {
     const std::string path = std::string(VARVE_SOURCE_DIR) + "/examples/jobs/" + name + ".toml";
-    EXPECT_EQ(read_job(path).seed, 7u) << path;
+    const Job job = read_job(path);
+    EXPECT_EQ(job.seed, 7u) << path;
+    // What one copies leaves the best weights behind, not the last.
+    EXPECT_TRUE(std::any_of(job.train.callbacks.begin(), job.train.callbacks.end(),
+                            [](const config::Json& c) {
+                              return c.value("restore_best_weights", false) ||
+                                     c.value("save_best_only", false);
+                            }))
+        << path;
   }
 }
 
