@@ -140,6 +140,27 @@ std::map<std::string, int64_t> named_sizes(const std::vector<std::string>& given
   return out;
 }
 
+// A name that no input leaves open would change nothing.
+void check_sizes(const io::onnx::Program& program, const std::map<std::string, int64_t>& named) {
+  std::vector<std::string> open, batches;
+  for (const formats::onnx::ValueInfo* v : program.inputs()) {
+    for (size_t i = 0; i < v->type.dims.size(); ++i) {
+      const std::string& name = v->type.dims[i].parameter;
+      if (!name.empty()) (i == 0 ? batches : open).push_back(name);
+    }
+  }
+  for (const auto& [name, size] : named) {
+    if (std::find(open.begin(), open.end(), name) != open.end()) continue;
+    const bool batch = std::find(batches.begin(), batches.end(), name) != batches.end();
+    throw UsageError(
+        "--size: " + (batch ? "\"" + escaped(name) + "\" counts the samples, and stays open"
+                            : "the model has no size called \"" + escaped(name) + "\""),
+        batch          ? ""
+        : open.empty() ? "its inputs leave none open"
+                       : did_you_mean(name, open));
+  }
+}
+
 // The shape of a sample of an input.
 Shape sample_of(const std::string& file, const formats::onnx::ValueInfo& info,
                 const std::map<std::string, int64_t>& named) {
@@ -164,6 +185,7 @@ int import(const ImportOptions& o) {
       std::make_shared<const io::onnx::Program>(formats::onnx::read_model(o.model));
   Model model(io::onnx::make_layer(program, o.channels_last, ""));
   const std::map<std::string, int64_t> named = named_sizes(o.sizes);
+  check_sizes(*program, named);
   std::vector<Shape> samples;
   DType dtype = f32;
   for (const formats::onnx::ValueInfo* v : program->inputs()) {

@@ -108,5 +108,25 @@ TEST(OnnxImport, MakesAModelThatAJobTrains) {
   EXPECT_NEAR(weights.at("w").to_doubles()[1], -1, 0.05);
 }
 
+TEST(OnnxImport, RefusesASizeThatTheModelDoesNotLeaveOpen) {
+  const test::Folder folder;
+  formats::onnx::Model m = test::model({node("Add", {"x", "x"}, {"y"})});
+  m.graph.inputs[0].type.dims = {{-1, "batch"}, {-1, "features"}};
+  const std::string model = folder.file("m.onnx", formats::onnx::serialize(m));
+  const auto import = [&](const std::string& size) {
+    return varve({"onnx", "import", model, "--size", size, "-o", folder / "m.safetensors"});
+  };
+  for (const auto& [size, says] :
+       {std::pair{"foo=3", "--size: the model has no size called \"foo\""},
+        {"feature=3", "did you mean \"features\"?"},
+        {"batch=3", "\"batch\" counts the samples, and stays open"}}) {
+    const Ran ran = import(size);
+    EXPECT_EQ(ran.code, 2) << size;
+    EXPECT_THAT(ran.err, HasSubstr(says));
+    EXPECT_FALSE(std::filesystem::exists(folder / "m.safetensors"));
+  }
+  EXPECT_EQ(import("features=3").code, 0);
+}
+
 }  // namespace
 }  // namespace varve::app
