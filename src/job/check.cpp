@@ -23,13 +23,19 @@ std::string output_text(const Shape& output) {
                             : "an array of " + count_of(output.rank() - 1, "axis", "axes");
 }
 
+// Behind what is said of the targets: where they stand.
+std::string of_targets(const Job& job, const std::string& message, bool test = false) {
+  return message + " (targets: " + places_of_targets(job, test).data + ")";
+}
+
 // Losses over classes take as many numbers as there are classes.
 void check_classes(const Job& job, const Shape& output, size_t classes) {
   const std::string loss = job.train.loss.name();
   if (loss != "cross_entropy" && loss != "categorical_hinge") return;
   if (output.rank() == 2 && output[1] == static_cast<int64_t>(classes)) return;
-  job.fail(std::string(place_of_model(job)) + ": the data have " + std::to_string(classes) +
-               " classes, the last layer gives " + output_text(output),
+  job.fail(of_targets(job, std::string(place_of_model(job)) + ": the data have " +
+                               std::to_string(classes) + " classes, the last layer gives " +
+                               output_text(output)),
            "units = \"classes\" in the last layer gives one number a class");
 }
 
@@ -39,12 +45,12 @@ void check_yes_no(const Job& job, const Shape& output, const Tensor& target, siz
   if (loss != "binary_cross_entropy" && loss != "hinge") return;
   if (target.rank() > 1 && target.size() > target.shape()[0]) return;
   if (classes > 2) {
-    job.fail("train.loss: " + loss + " tells two classes apart, the data have " +
-                 std::to_string(classes),
+    job.fail(of_targets(job, "train.loss: " + loss + " tells two classes apart, the data have " +
+                                 std::to_string(classes)),
              "cross_entropy tells many apart, with units = \"classes\" in the last layer");
   }
   if (classes == 1) {
-    job.fail("train.loss: " + loss + " tells two classes apart, the data have one",
+    job.fail(of_targets(job, "train.loss: " + loss + " tells two classes apart, the data have one"),
              "all rows of the training part are of the same class");
   }
   if (output.rank() == 2 && output[1] == 1) return;
@@ -56,7 +62,9 @@ void check_yes_no(const Job& job, const Shape& output, const Tensor& target, siz
 // What is said of a loss or metric goes to its place.
 template <class F>
 void at_place(const Job& job, const std::string& place, F&& f) {
-  const auto fail = [&](const Error& e) { job.fail(place + ": " + e.message(), e.hint()); };
+  const auto fail = [&](const Error& e) {
+    job.fail(of_targets(job, place + ": " + e.message()), e.hint());
+  };
   try {
     f();
   } catch (const ShapeError& e) {
@@ -107,10 +115,17 @@ void check_samples(const Job& job, PreparedJob& p) {
   if (const std::string bad = train::first_not_finite(p.data.train, all); !bad.empty())
     job.fail("data: training part: " + bad);
   const auto look = [&](const char* part, const Dataset& samples) {
+    const bool test = part == std::string_view("test");
+    const auto fail = [&](const Error& e) {
+      const std::string place = places_of_targets(job, test).key;
+      job.fail(of_targets(job, place + ": " + part + " part: " + e.message(), test), e.hint());
+    };
     try {
       train::require_known_labels(p.model, samples);
     } catch (const IndexError& e) {
-      job.fail(std::string("data: ") + part + " part: " + e.message(), e.hint());
+      fail(e);
+    } catch (const ValueError& e) {
+      fail(e);
     }
   };
   look("training", p.data.train);

@@ -85,11 +85,20 @@ JobData load_csv(const Job& job) {
                              .columns = csv.columns,
                              .target_kind = job.classification() ? "class" : "number"};
   TableData parts = blame(job, "data", [&] {
-    return prepare_table(table, options,
-                         {.validation = job.data.split.validation,
-                          .test = job.data.split.test,
-                          .stratify = job.data.split.stratify,
-                          .seed = job.seed});
+    try {
+      return prepare_table(table, options,
+                           {.validation = job.data.split.validation,
+                            .test = job.data.split.test,
+                            .stratify = job.data.split.stratify,
+                            .seed = job.seed});
+    } catch (const FormatError& e) {
+      // It is the loss that makes numbers of the target.
+      const bool target = e.message().find("column " + formats::in_quotes(csv.target) +
+                                           ": expected number") != std::string::npos;
+      if (!target) throw;
+      job.fail("data.target: " + e.message(),
+               job.train.loss.name() + " takes numbers; cross_entropy tells classes apart");
+    }
   });
   JobData out{.train = parts.train, .class_names = parts.preprocessing.class_names()};
   if (parts.validation.size() > 0) out.validation = parts.validation;
@@ -244,6 +253,26 @@ JobData load_image_folder(const Job& job) {
 }
 
 }  // namespace
+
+TargetPlaces places_of_targets(const Job& job, bool test) {
+  const bool own = test && job.data.own_test();
+  const auto file = [&](const std::string& path) { return formats::shown(job.resolve(path)); };
+  if (job.data.kind == "csv") {
+    const CsvData& csv = job.data.csv;
+    return {"data.target",
+            file(own ? csv.test_path : csv.path) + " column " + formats::in_quotes(csv.target)};
+  }
+  if (job.data.kind == "npz") {
+    const NpzData& npz = job.data.npz;
+    return {own ? "data.test_targets" : "data.targets",
+            file(npz.path) + " array " + formats::in_quotes(own ? npz.test_targets : npz.targets)};
+  }
+  if (job.data.kind == "idx") {
+    const IdxData& idx = job.data.idx;
+    return {own ? "data.test_labels" : "data.labels", file(own ? idx.test_labels : idx.labels)};
+  }
+  return {"data.path", "the folders of " + file(job.data.image_folder.path)};
+}
 
 Dataset inputs_of(const formats::Array& array, double divide_by) {
   std::vector<int64_t> dims = array.shape.dims();

@@ -44,6 +44,13 @@ struct JobData {
 /// where what it asks for does not go with the data.
 JobData load_data(const Job& job);
 
+/// Where the targets of the training part, or of the test part, come from: the key of the job file,
+/// and the file with what in it ("t.csv column \"y\"").
+struct TargetPlaces {
+  std::string key, data;
+};
+TargetPlaces places_of_targets(const Job& job, bool test);
+
 /// Arrays as inputs of a network. Pictures (u8 [n, height, width] or with 1 or 3 channels) get an
 /// axis for the channel; bytes are divided by `divide_by`; the preparation of pictures travels in
 /// the model. Other floating numbers become f32; integers stay as they are.

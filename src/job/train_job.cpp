@@ -46,6 +46,14 @@ Json scores_json(const Scores& scores) {
   return out;
 }
 
+// Of a target that the loss cannot mean: where targets stand; of anything else, the section.
+[[noreturn]] void fail_training(const Job& job, const Error& e) {
+  if (e.message().find(": target[") == std::string::npos)
+    job.fail("train: " + e.message(), e.hint());
+  const TargetPlaces places = places_of_targets(job, false);
+  job.fail(places.key + ": " + e.message() + " (targets: " + places.data + ")", e.hint());
+}
+
 struct Reached {
   History history;
   std::vector<std::pair<std::string, Scores>> parts;  // "training", "validation", "test"
@@ -77,9 +85,9 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
   } catch (const ShapeError& e) {
     job.fail("model: " + e.message(), e.hint());
   } catch (const IndexError& e) {
-    job.fail("train: " + e.message(), e.hint());
+    fail_training(job, e);
   } catch (const ValueError& e) {
-    job.fail("train: " + e.message(), e.hint());
+    fail_training(job, e);
   }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   out.samples_per_second = static_cast<double>(samples) / std::max(out.seconds, 1e-9);

@@ -24,6 +24,7 @@ namespace {
 using formats::Array;
 using test::Folder;
 using test::write_text;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -233,8 +234,9 @@ TEST(PreparedJob, LayersThatDoNotFitAreNamedWithTheirJob) {  // B097, B098, B101
   EXPECT_THAT(message("{ type = \"reshape\", target_shape = [4] }"),
               HasSubstr("job.toml:6:1: model.layers: "));
   EXPECT_THAT(message("{ type = \"flatten\" }, { type = \"dense\", units = 2 }"),
-              HasSubstr("job.toml:6:1: model.layers: the data have 3 classes, the last layer gives "
-                        "2 numbers | units = \"classes\""));
+              AllOf(HasSubstr("job.toml:6:1: model.layers: the data have 3 classes, the last layer "
+                              "gives 2 numbers (targets: "),
+                    HasSubstr("/y) | units = \"classes\"")));
   EXPECT_THAT(message("{ type = \"dense\", units = \"classes\" }"),
               HasSubstr("the data have 3 classes, the last layer gives an array of 3 axes"));
 }
@@ -262,11 +264,13 @@ TEST(JobTrial, LossAndMetricsAreTriedOnTheOutputsBeforeTraining) {
   const std::string auc = "metrics = [\"accuracy\", \"auc\"]";
   EXPECT_EQ(trial("answer", "1", "binary_cross_entropy", auc), "no error");
   EXPECT_THAT(trial("answer", "\"classes\"", "cross_entropy", auc),
-              HasSubstr("job.toml:9:24: train.metrics[1]: auc: expected predictions of one number, "
-                        "got [30, 2] | one unit and binary_cross_entropy give one number"));
+              AllOf(HasSubstr("job.toml:9:24: train.metrics[1]: auc: expected predictions of one "
+                              "number, got [30, 2] (targets: "),
+                    HasSubstr(" | one unit and binary_cross_entropy give one number")));
   EXPECT_THAT(trial("price", "3", "mse", ""),
-              HasSubstr("job.toml:8:1: train.loss: mean_squared_error: prediction is f32[30, 3], "
-                        "target is f32[30, 1]; expected the same shape"));
+              AllOf(HasSubstr("job.toml:8:1: train.loss: mean_squared_error: prediction is f32[30, "
+                              "3], target is f32[30, 1]; expected the same shape (targets: "),
+                    HasSubstr("t.csv column \"price\")")));
   EXPECT_THAT(trial("price", "1", "mse", "metrics = [\"mae\", \"top_k\"]"),
               HasSubstr("job.toml:9:19: train.metrics[1]: top_k: expected 2 or more classes"));
 }
@@ -279,18 +283,21 @@ TEST(JobTrial, LossesForYesAndNoTakeOneNumberAndTwoClasses) {
                 "layer gives 2 numbers | set units = 1"));
   EXPECT_THAT(
       trial("kind", "1", "binary_cross_entropy", ""),
-      HasSubstr("job.toml:8:1: train.loss: binary_cross_entropy tells two classes apart, the "
-                "data have 3 | cross_entropy"));
+      AllOf(HasSubstr("job.toml:8:1: train.loss: binary_cross_entropy tells two classes apart, "
+                      "the data have 3 (targets: "),
+            HasSubstr("t.csv column \"kind\") | cross_entropy")));
   const Folder folder;
   write_text(folder / "t.csv", "x,y\n1,a\n2,a\n");
   const Job one = job_of(folder, "kind = \"csv\"\npath = \"t.csv\"\ntarget = \"y\"", "", "hinge");
-  EXPECT_THAT(told([&] { prepare(one); }),
-              HasSubstr("train.loss: hinge tells two classes apart, the data have one | all rows"));
+  EXPECT_THAT(
+      told([&] { prepare(one); }),
+      AllOf(HasSubstr("train.loss: hinge tells two classes apart, the data have one (targets: "),
+            HasSubstr("t.csv column \"y\") | all rows")));
 }
 
 TEST(JobTrial, OneIsNoPlural) {
   EXPECT_THAT(trial("answer", "1", "cross_entropy", ""),
-              HasSubstr("the data have 2 classes, the last layer gives 1 number |"));
+              HasSubstr("the data have 2 classes, the last layer gives 1 number ("));
 }
 
 TEST(JobTrial, ClassesAreWeightedWhereThereAreSome) {
@@ -299,6 +306,51 @@ TEST(JobTrial, ClassesAreWeightedWhereThereAreSome) {
   EXPECT_THAT(trial("price", "1", "mse", weights),
               HasSubstr("job.toml:9:1: train.class_weight: the target is a number, which has no "
                         "classes"));
+}
+
+TEST(JobTrial, TargetsThatTheLossCannotMeanAreNamedByKeyFileAndColumn) {
+  EXPECT_THAT(trial("answer", "1", "mse", ""),
+              AllOf(HasSubstr("job.toml:4:1: data.target: "),
+                    HasSubstr("t.csv: line 2 column \"answer\": expected number, got \"no\" | "
+                              "mean_squared_error takes numbers; cross_entropy tells")));
+  const Folder folder;
+  std::vector<float> y(20, 0.5f);
+  y[13] = 3;
+  const std::vector<float> x(20, 1.f);
+  formats::write_npz(folder / "d.npz", {{"x_train", array<float>({10, 2}, x)},
+                                        {"y_train", array<float>({10, 2}, y)},
+                                        {"x_test", array<float>({10, 2}, x)},
+                                        {"y_test", array<float>({10, 2}, x)}});
+  const auto job = [&](const std::string& more) {
+    return parse_job("[data]\nkind = \"npz\"\npath = \"d.npz\"\n" + more +
+                         "[model]\nlayers = [{ type = \"dense\", units = 2, activation = "
+                         "\"sigmoid\" }]\n[train]\nloss = \"binary_cross_entropy\"\n"
+                         "[output]\ndirectory = \"out\"\n",
+                     folder / "job.toml");
+  };
+  const std::string says =
+      "binary_cross_entropy: target[6], element 1 = 3, expected 0..1 (targets: " +
+      (folder / "d.npz") + " array \"y_train\") | targets are probabilities";
+  const std::string given = "targets = \"y_train\"\n";
+  EXPECT_THAT(told([&] {
+                PreparedJob prepared = prepare(job(given));
+                check_samples(job(given), prepared);
+              }),
+              HasSubstr("job.toml:4:1: data.targets: training part: " + says));
+  // And the same where it is trained without having been looked at.
+  EXPECT_THAT(told([&] { train(job(""), {}); }), HasSubstr("job.toml:1:2: data.targets: " + says));
+  // The test part has a place of its own.
+  std::fill(y.begin(), y.end(), 2.f);
+  formats::write_npz(folder / "d.npz", {{"x_train", array<float>({10, 2}, x)},
+                                        {"y_train", array<float>({10, 2}, x)},
+                                        {"x_test", array<float>({10, 2}, x)},
+                                        {"y_test", array<float>({10, 2}, y)}});
+  const std::string tested = "test_inputs = \"x_test\"\ntest_targets = \"y_test\"\n";
+  EXPECT_THAT(told([&] {
+                PreparedJob prepared = prepare(job(tested));
+                check_samples(job(tested), prepared);
+              }),
+              AllOf(HasSubstr("data.test_targets: test part: "), HasSubstr("array \"y_test\")")));
 }
 
 TEST(JobTrial, SamplesAreLookedAtRowByRowWhereThatIsAsked) {
