@@ -160,14 +160,15 @@ using Variables = std::vector<Variable>;
 /// number is weak: it takes the type of the tensors it meets (x * 2 stays f32).
 class Operand {
  public:
-  Operand(const Tensor& tensor, Where where = Where::here()) : value_(tensor), where_(where) {}
+  Operand(const Tensor& tensor, Where where = Where::here())
+      : value_(Tensor(tensor.cell())), where_(where) {}  // operations leave masks behind
   Operand(const Variable& variable, Where where = Where::here())
       : value_(variable.value()), where_(where) {}
   /// What a model gave, where that is one tensor (ValueError otherwise):
   /// `argmax(model.predict(x))`.
   template <class T>
   requires requires { typename T::IsOutputs; }
-  Operand(const T& outputs, Where where = Where::here()) : value_(outputs.only()), where_(where) {}
+  Operand(const T& outputs, Where where = Where::here()) : Operand(outputs.only(), where) {}
   Operand(Number auto number, Where where = Where::here()) : where_(where) {
     using N = decltype(number);
     if constexpr (std::is_same_v<N, bool>) {

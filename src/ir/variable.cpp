@@ -8,7 +8,14 @@ namespace varve {
 Variable::Variable(const Tensor& initial, VariableMade made)
     : state_(std::make_shared<detail::VariableState>()) {
   initial.evaluate();
-  *state_ = {std::move(made.name), ir::type_of(initial), made.trainable, initial, {}, 0, {}, {}};
+  *state_ = {std::move(made.name),
+             ir::type_of(initial),
+             made.trainable,
+             Tensor(initial.cell()),
+             {},
+             0,
+             {},
+             {}};
 }
 
 Variable::Variable(const Shape& shape, DType dtype, std::function<Tensor()> initial,
@@ -39,7 +46,7 @@ Tensor Variable::value() const {
 
 void Variable::assign(const Tensor& value) {
   state_of(*this);
-  ir::assign_variable(state_, value);
+  ir::assign_variable(state_, Tensor(value.cell()));
 }
 
 }  // namespace varve

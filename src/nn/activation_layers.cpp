@@ -1,6 +1,7 @@
 #include "varve/nn/activation_layers.h"
 
 #include "nn/masks.h"
+#include "nn/recurrent.h"
 #include "nn/weights.h"
 #include "varve/ops/activation.h"
 #include "varve/ops/matmul.h"
@@ -10,7 +11,11 @@
 
 namespace varve::nn {
 
-Tensor Activation::call(const Tensor& x, Scope&) const { return activation(x); }
+Tensor Activation::call(const Tensor& x, Scope&) const {
+  // Others than these may mix what lies along the last axis.
+  if (!activation.is_linear() && fused_name(activation).empty()) require_within_step(x, -1);
+  return activation(x);
+}
 Tensor Activation::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "nn/masks.h"
 #include "nn/recurrent.h"
 #include "nn/weights.h"
 #include "ops/attention.h"
@@ -56,6 +57,11 @@ struct AttentionInputs {
     return mask.defined() && mask.rank() == 2 ? expand_dims(mask, 1) : mask;
   }
 
+  /// Results of queries that are not there are 0, as Keras' Attention has them.
+  Tensor without_absent(const Tensor& y) const {
+    return own.defined() ? with_mask(where(mask_beside(own, y.rank()), y, 0), own) : y;
+  }
+
  private:
   int64_t keys() const { return key.shape()[1]; }
   void require_keys(const Tensor& m) const {
@@ -82,7 +88,7 @@ Tensors weighted(Tensor scores, const AttentionInputs& in, bool causal, double d
     scores = where(ops::seen_up_to(ops::counted(queries, i64), keys), scores, kNever);
   }
   const Tensor weights = dropped(softmax(scores, -1), dropout, s);
-  const Tensor y = with_mask(matmul(weights, in.value), in.own);
+  const Tensor y = in.without_absent(matmul(weights, in.value));
   if (with_scores) return {y, weights};
   return y;
 }
@@ -138,7 +144,7 @@ Tensors Attention::call(const Tensors& x, Scope& s) const {
   const AttentionOptions options{.causal = causal, .mask = in.beside_scores(), .scale = scale};
   if (return_attention_scores || (dropout > 0 && s.training()))
     return finish(attention_scores(q, k, {.scale = scale}, "product"));
-  return with_mask(attention(q, k, in.value, options), in.own);
+  return in.without_absent(attention(q, k, in.value, options));
 }
 Outputs Attention::operator()(const Tensors& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

@@ -17,9 +17,11 @@ varve::BatchNorm masked_batch_norm(const Tensor& x, const Tensor& mask,
   for (int a = 0; a < x.rank(); ++a) {
     if (a != (options.axis < 0 ? options.axis + x.rank() : options.axis)) others.push_back(a);
   }
-  const Tensor weights = broadcast_to(cast(mask_beside(mask, x.rank()), x.dtype()), x.shape());
-  const Tensor count = maximum(sum(weights, {.axes = others}), 1);
-  const auto mean_of = [&](const Tensor& t) { return sum(t * weights, {.axes = others}) / count; };
+  const Tensor there = broadcast_to(mask_beside(mask, x.rank()), x.shape());
+  const Tensor count = maximum(sum(cast(there, x.dtype()), {.axes = others}), 1);
+  const auto mean_of = [&](const Tensor& t) {
+    return sum(where(there, t, 0), {.axes = others}) / count;
+  };
   std::vector<int64_t> dims(static_cast<size_t>(x.rank()), 1);
   dims[static_cast<size_t>(options.axis < 0 ? options.axis + x.rank() : options.axis)] = -1;
   const Tensor mean = mean_of(x);

@@ -106,6 +106,12 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
                          "\", which is not among the inputs",
                      "Model({every input}, outputs)", where.to_string());
   }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].mask_cell()) continue;
+    throw ValueError("Model: input " + std::to_string(i) +
+                         " has a mask, which the batches of a model do not bring",
+                     "begin before the layer that makes the mask", where.to_string());
+  }
   const ir::Graph graph = ir::linearize(outputs.list(), inputs.list());
   auto spec = std::make_unique<FunctionalSpec>();
   FunctionalSpec& f = *spec;
@@ -134,6 +140,7 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
       s.part = detail::adopt(state, part);
       if (const int64_t mode = node.attributes.integer("training"); mode >= 0)
         s.training = mode == 1;
+      s.masked = node.attributes.ints("masked");
       s.where = node.site.where;
       check_shape(node);
       f.steps.push_back(std::move(s));
@@ -270,7 +277,13 @@ Tensors FunctionalSpec::call(const Tensors& x, Scope& scope) const {
           detail::call_part(scope.call(), *p.layer.state(), detail::join(scope.path(), p.name),
                             Tensors(arguments), {0, producer(layer, s.inputs[0])});
       made[n] = y.list();
-      for (Tensor& mask : masks_of(y)) made[n].push_back(std::move(mask));
+      for (int64_t i : s.masked) {
+        made[n].push_back(mask_of(y[static_cast<size_t>(i)]));
+        if (made[n].back().defined()) continue;
+        throw ValueError("layer \"" + p.name +
+                             "\": its result had a mask where the model was recorded, and has none",
+                         "", s.where.to_string());
+      }
       scope.call().training = training;
     }
   }

@@ -165,6 +165,7 @@ class Reader {
     }
     const MaskedTypes outputs = detail::probe_any_batch(part, types, s.training);
     s.outputs = values_and_masks(outputs);
+    s.masked = masked_places(outputs);
     const auto n = static_cast<int32_t>(spec_.steps.size());
     for (size_t i = 0; i < outputs.masks.size(); ++i) {
       if (outputs.masks[i]) masks_[{n, static_cast<int32_t>(i)}] = *outputs.masks[i];

@@ -79,9 +79,8 @@ Tensor masked(const Tensor& l, const Tensor& mask, const std::string& name) {
                          ", which its result " + l.shape().to_string() + " has no place for",
                      "take the mask off with nn::DropMask{}");
   }
-  const Tensor there = cast(mask, l.dtype());
-  const Tensor grown = there * (static_cast<double>(mask.size()) / maximum(sum(there), 1));
-  return l * nn::mask_beside(grown, l.rank());
+  const Tensor growth = static_cast<double>(mask.size()) / maximum(sum(cast(mask, l.dtype())), 1);
+  return where(nn::mask_beside(mask, l.rank()), l, 0) * growth;
 }
 
 }  // namespace
@@ -105,7 +104,9 @@ Tensor Loss::apply(const Tensor& prediction, const Tensor& target) const {
                      ") as the result's first axis, or a scalar; got " + l.shape().to_string());
   }
   const Tensor mask = nn::mask_of(prediction);
-  return mask.defined() ? masked(l, mask, name()) : l;
+  // A function of one's own that gives one number has seen the mask itself.
+  const bool seen = l.rank() == 0 && table().name_of(*rule_).empty();
+  return mask.defined() && !seen ? masked(l, mask, name()) : l;
 }
 
 Tensor Loss::operator()(const Tensor& prediction, const Tensor& target) const {

@@ -11,10 +11,7 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kTakeOff =
-    "take it off before with nn::DropMask{}, or nn::with_mask(x, {}); a layer of your own says "
-    "what "
-    "becomes of masks: static constexpr nn::Masks masks = nn::Masks::by_step;";
+constexpr const char* kTakeOff = "take it off before: nn::DropMask{}, or nn::with_mask(x, {})";
 
 bool fits(const Shape& mask, const Shape& x) {
   return mask.rank() <= x.rank() && std::equal(mask.begin(), mask.end(), x.begin());
@@ -60,12 +57,12 @@ ir::Types values_and_masks(const MaskedTypes& types) {
   return all;
 }
 
-std::vector<Tensor> masks_of(const Tensors& x) {
-  std::vector<Tensor> masks;
-  for (const Tensor& t : x) {
-    if (t.mask_cell()) masks.push_back(mask_of(t));
+ir::Ints masked_places(const MaskedTypes& types) {
+  ir::Ints places;
+  for (size_t i = 0; i < types.masks.size(); ++i) {
+    if (types.masks[i]) places.push_back(static_cast<int64_t>(i));
   }
-  return masks;
+  return places;
 }
 
 std::vector<Tensor> with_masks(const std::vector<Tensor>& all, const MaskedTypes& types) {
@@ -78,11 +75,24 @@ std::vector<Tensor> with_masks(const std::vector<Tensor>& all, const MaskedTypes
   return tensors;
 }
 
-Tensor both(const Tensor& a, const Tensor& b) {
+namespace {
+
+Tensor joined(const Tensor& a, const Tensor& b, Tensor (*f)(const Operand&, const Operand&)) {
   if (!a.defined() || (b.defined() && a.cell() == b.cell())) return b;
   if (!b.defined()) return a;
   const int rank = std::max(a.rank(), b.rank());
-  return mask_beside(a, rank) & mask_beside(b, rank);
+  return f(mask_beside(a, rank), mask_beside(b, rank));
+}
+
+}  // namespace
+
+Tensor both(const Tensor& a, const Tensor& b) { return joined(a, b, logical_and); }
+Tensor either(const Tensor& a, const Tensor& b) { return joined(a, b, logical_or); }
+
+Tensor merged_mask(const Tensors& x) {
+  Tensor mask;
+  for (const Tensor& t : x) mask = either(mask, mask_of(t));
+  return mask;
 }
 
 Tensor mask_beside(const Tensor& mask, int rank) {
@@ -111,8 +121,7 @@ void check_masks(Masks rule, const Tensors& x) {
 
 Tensors hand_on(Masks rule, const Tensors& x, Tensors y) {
   if (rule != Masks::elementwise && rule != Masks::by_step) return y;
-  Tensor mask;
-  for (const Tensor& t : x) mask = both(mask, mask_of(t));
+  const Tensor mask = merged_mask(x);
   if (!mask.defined()) return y;
   std::vector<Tensor> masked;
   for (const Tensor& t : y) {

@@ -16,19 +16,22 @@ MaskedTypes masked_types_of(const Tensors& x);
 /// The types of all values: tensors, behind them their masks.
 ir::Types values_and_masks(const MaskedTypes& types);
 
-/// The masks that tensors carry, in their order.
-std::vector<Tensor> masks_of(const Tensors& x);
+/// Which of the tensors carry masks.
+ir::Ints masked_places(const MaskedTypes& types);
 /// The tensors with masks from the end of `all`, which holds them behind the `types.size()`
 /// tensors.
 std::vector<Tensor> with_masks(const std::vector<Tensor>& all, const MaskedTypes& types);
 
-/// True where all of the given masks are; empty ones count as true everywhere, and where all are
-/// empty, so is the result.
+/// True where both masks are; an empty one does not count, and of two empty ones the result is
+/// empty.
 Tensor both(const Tensor& a, const Tensor& b);
+Tensor either(const Tensor& a, const Tensor& b);  ///< where one of them is; see both
+/// What layers of several tensors hand on: where one of those that have masks is there.
+Tensor merged_mask(const Tensors& x);
 /// The mask with axes of 1 behind, as it broadcasts to `rank` axes.
 Tensor mask_beside(const Tensor& mask, int rank);
 
-/// How a layer's tensor fits what it says of masks: throws ValueError where it refuses one.
+/// Throws ValueError where the layer's rule refuses a mask.
 void check_masks(Masks rule, const Tensors& x);
 /// Gives results the inputs' mask where the rule says so.
 Tensors hand_on(Masks rule, const Tensors& x, Tensors y);

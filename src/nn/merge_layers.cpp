@@ -19,13 +19,6 @@ void require_count(const char* layer, const Tensors& x, size_t least, size_t mos
                    std::to_string(x.size()));
 }
 
-/// Where all of the tensors are there.
-Tensor merged_mask(const Tensors& x) {
-  Tensor mask;
-  for (const Tensor& t : x) mask = both(mask, mask_of(t));
-  return mask;
-}
-
 Tensor folded(const char* layer, const Tensors& x, Tensor (*f)(const Operand&, const Operand&)) {
   require_count(layer, x, 2, x.size());
   Tensor y = x[0];
@@ -40,7 +33,9 @@ Tensor Concatenate::call(const Tensors& x, Scope&) const {
   const Tensor y = concat(x, axis);
   const int along = axis < 0 ? axis + y.rank() : axis;
   int rank = 0;
-  for (const Tensor& mask : masks_of(x)) rank = std::max(rank, mask.rank());
+  for (const Tensor& t : x) {
+    if (t.mask_cell()) rank = std::max(rank, mask_of(t).rank());
+  }
   if (along >= rank) return with_mask(y, merged_mask(x));
   // Along an axis of the masks they are joined, too; a tensor without one is there everywhere.
   std::vector<Tensor> masks;

@@ -51,10 +51,12 @@ Tensors record(const Layer& layer, const Tensors& x, const CallOptions& options,
   std::shared_ptr<const void> object = layer.state();
   // Masks of the results are values of their own, behind them; those of the inputs come with the
   // values when the model is called.
-  const auto made = ir::apply_typed(
-      layer_call_op(), x.list(),
-      {{"layer", ir::Opaque{layer.name(), std::move(object)}}, {"training", training}},
-      values_and_masks(outputs), {where, std::make_shared<const std::string>(layer.name())});
+  const auto made = ir::apply_typed(layer_call_op(), x.list(),
+                                    {{"layer", ir::Opaque{layer.name(), std::move(object)}},
+                                     {"masked", masked_places(outputs)},
+                                     {"training", training}},
+                                    values_and_masks(outputs),
+                                    {where, std::make_shared<const std::string>(layer.name())});
   return Tensors(with_masks(made, outputs));
 }
 

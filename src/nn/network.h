@@ -45,6 +45,7 @@ struct Step {
   Tensor value = {};                // of a constant
   size_t part = 0;                  // a layer's place among the parts
   std::optional<bool> training = {};
+  std::vector<int64_t> masked = {};  // results of a layer whose masks are values behind them
   const ir::OpDef* op = nullptr;
   ir::Attributes attributes = {};  // for any batch
   Where where = {};

@@ -112,7 +112,8 @@ Tensor GlobalAveragePool1D::call(const Tensor& x, Scope&) const {
   const Steps steps(*this, x);
   if (!steps.there.defined()) return global<1>(*this, x, global_average_pool);
   const Tensor weights = cast(steps.there, steps.x.dtype());
-  return sum(steps.x * weights, steps.reduction()) / maximum(sum(weights, steps.reduction()), 1);
+  return sum(where(steps.there, steps.x, 0), steps.reduction()) /
+         maximum(sum(weights, steps.reduction()), 1);
 }
 Tensor GlobalAveragePool1D::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

@@ -1,6 +1,7 @@
 // Positions and the blocks of transformers.
 #include "base/count.h"
 #include "base/error.h"
+#include "ir/node.h"
 #include "nn/recurrent.h"
 #include "nn/weights.h"
 #include "ops/shape.h"
@@ -71,6 +72,11 @@ void RotaryEmbedding::fields(Fields& f) {
 
 namespace {
 
+void require_mask(const Tensor& mask) {
+  if (mask.dtype() == DType::bool_) return;
+  throw DTypeError("mask: expected bool, got " + ir::type_of(mask).to_string());
+}
+
 /// What both blocks are made of.
 template <class L>
 struct Block {
@@ -130,6 +136,7 @@ void block_fields(L& l, Fields& f) {
 Tensor TransformerEncoder::call(const Tensors& inputs, Scope& s) const {
   if (inputs.size() == 0 || inputs.size() > 2)
     throw ValueError("expected {x} or {x, mask}, got " + count_of(inputs.size(), "tensor"));
+  if (inputs.size() > 1) require_mask(inputs[1]);
   require_rank(inputs[0], 3, 3, kAxes);
   const Block<TransformerEncoder> block{*this, s};
   const Tensor x = block.around("attention", real(inputs[0]), [&](const Tensor& t) {
@@ -155,6 +162,7 @@ Tensor TransformerDecoder::call(const Tensors& inputs, Scope& s) const {
                      std::to_string(inputs.size()) + " tensors");
   for (size_t i = 0; i < std::min<size_t>(inputs.size(), 2); ++i)
     require_rank(inputs[i], 3, 3, kAxes);
+  if (inputs.size() > 2) require_mask(inputs[2]);
   const Block<TransformerDecoder> block{*this, s};
   Tensor x = block.around("attention", real(inputs[0]),
                           [&](const Tensor& t) { return block.attended("attention", t, true); });

@@ -7,7 +7,9 @@ namespace varve::nn {
 
 DType weight_type(const Tensor& x) { return x.dtype() == f64 ? f64 : f32; }
 
-Tensor real(const Tensor& x) { return is_floating(x.dtype()) ? x : cast(x, f32); }
+Tensor real(const Tensor& x) {
+  return is_floating(x.dtype()) ? x : with_mask(cast(x, f32), mask_of(x));
+}
 
 Tensor fitted(Scope& s, std::string_view name, const Shape& shape, int axis, int64_t times,
               VariableOptions options) {

@@ -25,7 +25,7 @@ auto once(S&& spec, const X& x, const CallOptions& options, Where where) {
 
 /// Weights are f32, beside f64 inputs f64.
 DType weight_type(const Tensor& x);
-/// Integers and bools as f32; floating numbers as they are.
+/// Integers and bools as f32; floating numbers as they are. Masks stay.
 Tensor real(const Tensor& x);
 
 /// How a trained weight is made.

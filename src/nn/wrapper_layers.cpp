@@ -7,6 +7,7 @@
 #include "nn/recurrent.h"
 #include "nn/weights.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
 namespace varve::nn {
@@ -61,7 +62,7 @@ Tensors Bidirectional::call(const Tensors& x, Scope& s) const {
   // A sequence has the axes of x, the last state one less.
   const bool sequence = a[0].rank() == x[0].rank();
   Tensor y = a[0], z = sequence ? flip(b[0], {1}) : b[0];
-  const Tensor seen = sequence ? mask : Tensor();
+  const Tensor seen = sequence ? mask_of(a[0]) : Tensor();
   if (seen.defined()) {
     y = where(mask_beside(seen, y.rank()), y, 0);
     z = where(mask_beside(seen, z.rank()), z, 0);
@@ -90,13 +91,28 @@ void Bidirectional::fields(Fields& f) {
 Tensor TimeDistributed::call(const Tensor& x, Scope& s) const {
   require_rank(x, 2, kAnyRank, "[batch, time, ...]");
   const int64_t batch = x.shape()[0], steps = x.shape()[1];
-  std::vector<int64_t> dims(x.shape().begin() + 1, x.shape().end());
-  dims[0] = batch * steps;
-  const Tensor y = s("layer", kept_part(s, "layer", layer.get()), reshape(x, Shape(dims)));
-  std::vector<int64_t> back = y.shape().dims();
-  back[0] = steps;
-  back.insert(back.begin(), batch);
-  return reshape(y, Shape(std::move(back)));
+  const auto as_batch = [&](const Tensor& t) {
+    std::vector<int64_t> dims(t.shape().begin() + 1, t.shape().end());
+    dims[0] = batch * steps;
+    return reshape(t, Shape(std::move(dims)));
+  };
+  const auto by_steps = [&](const Tensor& t) {
+    std::vector<int64_t> dims = t.shape().dims();
+    dims[0] = steps;
+    dims.insert(dims.begin(), batch);
+    return reshape(t, Shape(std::move(dims)));
+  };
+  // A mask of what is within a step is the layer's, one of the steps themselves is not.
+  const Tensor mask = mask_of(x);
+  const bool inner = mask.defined() && mask.rank() > 2;
+  const Tensor given = with_mask(as_batch(x), inner ? as_batch(mask) : Tensor());
+  const Tensor y = s("layer", kept_part(s, "layer", layer.get()), given);
+  if (const Tensor left = mask_of(y); left.defined()) return with_mask(by_steps(y), by_steps(left));
+  if (!inner) return with_mask(by_steps(y), mask);
+  // A step is there where anything in it is.
+  std::vector<int> within;
+  for (int a = 2; a < mask.rank(); ++a) within.push_back(a);
+  return with_mask(by_steps(y), any(mask, {.axes = within}));
 }
 Tensor TimeDistributed::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);

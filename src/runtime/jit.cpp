@@ -4,6 +4,7 @@
 #include <cmath>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_set>
 
@@ -23,6 +24,7 @@ constexpr int kTracesBeforeWarning = 8;
 
 struct Signature {
   ir::Types arguments;
+  std::vector<std::optional<ir::TensorType>> masks;  // that they come with
   int threads;
   backend::KernelSet set;
 
@@ -32,6 +34,8 @@ struct Signature {
     if (given.size() != arguments.size() || threads != threads_now || set != set_now) return false;
     for (size_t i = 0; i < given.size(); ++i) {
       if (ir::type_of(given[i]) != arguments[i]) return false;
+      const auto& mask = given[i].mask_cell();
+      if (mask ? mask->type != masks[i] : masks[i].has_value()) return false;
     }
     return true;
   }
@@ -46,6 +50,7 @@ struct Entry {
   std::vector<ir::VariableRef> read;      // graph inputs after the arguments
   std::vector<ir::VariableRef> assigned;  // outputs after the results
   ir::Types results;
+  std::vector<size_t> masked;                 // results that have masks; these follow the results
   std::vector<ir::Observation> observations;  // of the last results
   // Rooms for results, reused where nobody else holds them. Two a result: `loss = step(x)` holds
   // the last one while the next is made.
@@ -82,9 +87,20 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
   ir::Frame frame(ir::Frame::Kind::trace);
   std::vector<Tensor> inputs, outputs;
   for (const ir::TensorType& t : signature.arguments) inputs.push_back(ir::placeholder(t));
-  Traced traced = f(inputs);
+  std::vector<Tensor> arguments = inputs;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (!signature.masks[i]) continue;
+    inputs.push_back(ir::placeholder(*signature.masks[i]));
+    arguments[i] = Tensor(arguments[i].cell(), inputs.back().cell());
+  }
+  Traced traced = f(arguments);
   e.structure = std::move(traced.structure);
-  outputs = std::move(traced.tensors);
+  for (const Tensor& t : traced.tensors) outputs.push_back(Tensor(t.cell()));
+  for (size_t i = 0; i < traced.tensors.size(); ++i) {
+    if (!traced.tensors[i].mask_cell()) continue;
+    e.masked.push_back(i);
+    outputs.push_back(Tensor(traced.tensors[i].mask_cell()));
+  }
   for (const ir::Observation& o : frame.observations()) {
     outputs.push_back(o.tensor);
     e.observations.push_back({Tensor(), o.look});
@@ -156,7 +172,7 @@ class Blame {
     }
     for (size_t i = 0; i < g_.inputs.size(); ++i) {
       if (!on_the_way[static_cast<size_t>(g_.inputs[i])]) continue;
-      const size_t arguments = e_.signature.arguments.size();
+      const size_t arguments = g_.inputs.size() - e_.read.size();  // with their masks
       throw NumericError(label_ + " is not finite: " +
                              (i < arguments ? "argument " + std::to_string(i) + " of the step"
                                             : "variable \"" + e_.read[i - arguments]->name + "\"") +
@@ -249,6 +265,9 @@ class Compiled {
     inputs_.clear();
     input_pointers_.clear();
     for (const Tensor& x : arguments) add_input(x);
+    for (const Tensor& x : arguments) {
+      if (x.mask_cell()) add_input(Tensor(x.mask_cell()));
+    }
     for (const ir::VariableRef& v : e.read) add_input(ir::read_variable(v));
     outputs_.clear();
     results_.clear();
@@ -265,7 +284,12 @@ class Compiled {
     for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
     const size_t proper = results_.size() - e.observations.size();
     for (size_t i = proper; i < results_.size(); ++i) e.observations[i - proper].look(results_[i]);
-    take(e.structure.get(), std::span<const Tensor>(results_).first(proper));
+    const size_t count = proper - e.masked.size();
+    for (size_t k = 0; k < e.masked.size(); ++k) {
+      Tensor& result = results_[e.masked[k]];
+      result = Tensor(result.cell(), results_[count + k].cell());
+    }
+    take(e.structure.get(), std::span<const Tensor>(results_).first(count));
     results_.clear();
   }
 
@@ -294,8 +318,12 @@ class Compiled {
       entries_.splice(entries_.begin(), entries_, at);
       return *at;
     }
-    Signature s{{}, threads, set};
-    for (const Tensor& x : arguments) s.arguments.push_back(ir::type_of(x));
+    Signature s{{}, {}, threads, set};
+    for (const Tensor& x : arguments) {
+      s.arguments.push_back(ir::type_of(x));
+      s.masks.emplace_back();
+      if (x.mask_cell()) s.masks.back() = x.mask_cell()->type;
+    }
     if (++traces_ == kTracesBeforeWarning) {
       warn("jit: traced for the " + std::to_string(traces_) +
            "th time; each new combination of argument shapes is traced and planned anew");
@@ -314,6 +342,9 @@ class Compiled {
   static std::vector<ir::Array> input_arrays(const Entry& e, std::span<const Tensor> arguments) {
     std::vector<ir::Array> arrays;
     for (const Tensor& x : arguments) arrays.push_back(ir::contiguous_array(x));
+    for (const Tensor& x : arguments) {
+      if (x.mask_cell()) arrays.push_back(ir::contiguous_array(Tensor(x.mask_cell())));
+    }
     for (const ir::VariableRef& v : e.read)
       arrays.push_back(ir::contiguous_array(ir::read_variable(v)));
     return arrays;

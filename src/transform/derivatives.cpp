@@ -38,7 +38,7 @@ std::vector<Tensor> forks(const char* operation, std::span<const Tensor> at) {
   std::vector<Tensor> x;
   for (size_t i = 0; i < at.size(); ++i) {
     require_floating(operation, at[i], i);
-    x.push_back(transform::fork(at[i]));
+    x.push_back(Tensor(transform::fork(at[i]).cell(), at[i].mask_cell()));
   }
   return x;
 }

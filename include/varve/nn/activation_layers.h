@@ -12,7 +12,7 @@ namespace varve::nn {
 struct Activation {
   varve::Activation activation = {};
   std::string name = {};
-  static constexpr Masks masks = Masks::by_step;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

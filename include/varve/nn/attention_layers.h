@@ -21,8 +21,8 @@ namespace varve::nn {
 ///   "location"    q W: by the place alone, as many as there are    (Luong 2015)
 /// The weights are their softmax over the values. Inputs {query, value}, {query, value, key} and a
 /// mask behind them. Outputs: the weighted sums [batch, queries, value size] and, with
-/// return_attention_scores, the weights [batch, queries, values]. Variables: kernel (general,
-/// additive, location), scale [units] (additive).
+/// return_attention_scores, the weights [batch, queries, values]; masked queries give 0. Variables:
+/// kernel (general, additive, location), scale [units] (additive).
 struct Attention {
   std::string score = "scaled_dot";
   Dim units = 0;

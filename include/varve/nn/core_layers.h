@@ -78,7 +78,7 @@ struct Flatten {
 struct Reshape {
   Shape target_shape = {};
   std::string name = {};
-  static constexpr Masks masks = Masks::by_step;
+  static constexpr Masks masks = Masks::elementwise;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

@@ -1,7 +1,8 @@
 // room: nn
 // Masks: which steps of a batch of sequences there are. A mask is a bool tensor, true where there
 // is something, of the shape of a tensor's first axes: [batch, time]. It goes with the tensor from
-// layer to layer; operations between layers leave it behind.
+// layer to layer, and through jit and derivatives; operations between layers, variables, and cond,
+// while_loop and scan leave it behind.
 //     Sequential{nn::Embedding{.input_dim = 1000, .output_dim = 32, .mask_zero = true},
 //                nn::LSTM{.units = 32, .return_sequences = true}, nn::GlobalAveragePool1D{}}
 // Embedding{.mask_zero = true} and Masking make masks, with_mask any. Recurrent layers, attention

@@ -1,6 +1,7 @@
 // room: nn
-// Layers of several tensors. A result has a mask (see mask.h) where a tensor has one: what all of
-// them have; joined along an axis of the masks, these are joined, too. Dot takes none.
+// Layers of several tensors. A result has a mask (see mask.h) where a tensor has one: a step
+// is there where it is in one of those that have. Joined along an axis of the masks, these are
+// joined, too. Dot takes none.
 #pragma once
 #include <string>
 #include <vector>

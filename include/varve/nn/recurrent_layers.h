@@ -133,11 +133,12 @@ struct Bidirectional {
   void fields(Fields& f);
 };
 
-/// A layer on every step of [batch, time, ...] by itself, masked ones, too. Part: layer.
+/// A layer on every step of [batch, time, ...] by itself, masked ones, too. Of a mask of more than
+/// [batch, time] the layer gets what is within a step. Part: layer.
 struct TimeDistributed {
   Wrapped layer = {};
   std::string name = {};
-  static constexpr Masks masks = Masks::by_step;
+  static constexpr Masks masks = Masks::own;
   Tensor call(const Tensor& x, Scope& s) const;
   Tensor operator()(const Tensor& x, CallOptions options = {}, Where where = Where::here()) &&;
   void fields(Fields& f);

@@ -15,8 +15,9 @@ class Wrapped {
  public:
   Wrapped() = default;  ///< none
   template <class L>
-  requires(LayerSpec<L> || requires { typename L::IsLayer; }) Wrapped(L layer)
-      : layer_(Layer(std::move(layer))) {}
+  requires(LayerSpec<L> || requires { typename L::IsLayer; })
+      Wrapped(L layer, Where where = Where::here())
+      : layer_(made(std::move(layer), where)) {}
 
   explicit operator bool() const { return layer_.has_value(); }
   /// Throws ValueError where there is none.
@@ -25,6 +26,14 @@ class Wrapped {
   static Wrapped from_config(std::string_view json);
 
  private:
+  template <class L>
+  static Layer made(L layer, [[maybe_unused]] Where where) {
+    if constexpr (requires { typename L::IsLayer; }) {
+      return layer;
+    } else {
+      return Layer(std::move(layer), where);
+    }
+  }
   std::optional<Layer> layer_;
 };
 
