@@ -163,7 +163,8 @@ class Model : public Layer {
   /// Loss and metrics over a dataset, in inference mode.
   Scores evaluate(const Dataset& data, EvaluateOptions options = {});
   Scores evaluate(const Tensors& x, const Tensors& y, EvaluateOptions options = {});
-  /// The outputs for all samples, in inference mode; none for none, of a model that was built.
+  /// The outputs for all samples, in inference mode, without masks; none for none, of a model that
+  /// was built.
   /// Throws ShapeError where an output has not one row for each sample.
   Outputs predict(const Tensors& x, PredictOptions options = {});
   Outputs predict(std::initializer_list<Tensor> x, PredictOptions options = {}) {

@@ -111,6 +111,17 @@ void put_rows(std::vector<ir::Array>& whole, ir::Types& types, const std::vector
 
 }  // namespace
 
+namespace {
+
+// Batches are cut and put together again: masks do not come in or out.
+Tensors plain(std::span<const Tensor> tensors) {
+  std::vector<Tensor> list;
+  for (const Tensor& t : tensors) list.push_back(nn::with_mask(t, {}));
+  return Tensors(std::move(list));
+}
+
+}  // namespace
+
 Outputs Model::predict(const Dataset& data, PredictOptions options) {
   if (options.batch_size < 1) {
     throw ValueError("predict: batch_size: expected at least 1, got " +
@@ -120,7 +131,7 @@ Outputs Model::predict(const Dataset& data, PredictOptions options) {
   const bool none = samples.size() == 0 && built();
   if (!none) train::make_ready(*this, samples, false);
   const train::Program step = train::prediction_step(*this, samples);
-  if (none) return Outputs(Tensors(step(train::arguments_of(samples, {}))));
+  if (none) return Outputs(plain(step(train::arguments_of(samples, {}))));
   std::vector<ir::Array> whole;
   ir::Types types;
   train::for_each_batch(samples.size(), options.batch_size,
@@ -146,8 +157,7 @@ Outputs Model::predict(const Tensors& x, PredictOptions options) {
       // The program lives in the state of the layer, which must not own itself.
       t.predict = train::Program(
           [layer = std::weak_ptr(state())](std::span<const Tensor> in) {
-            return Layer(layer.lock())(Tensors(std::vector<Tensor>(in.begin(), in.end())),
-                                       CallOptions{.training = false})
+            return plain(Layer(layer.lock())(plain(in), CallOptions{.training = false}).list())
                 .list();
           },
           t.options.run_eagerly);

@@ -74,6 +74,7 @@ TEST(SequenceModels, AreTrainedAndMeasuredWithoutTheirPadding) {
 
   Metric accuracy("accuracy");
   const Tensor p = model.predict(x), mask = x != 0;
+  EXPECT_FALSE(nn::mask_of(p).defined()) << "whether one batch holds all or not";
   accuracy.update(nn::with_mask(p, mask), y, ones({80}));
   EXPECT_EQ(accuracy.result(), 1);
   EXPECT_EQ(accuracy.totals().value().to_doubles()[1], static_cast<double>(there));
