@@ -170,9 +170,9 @@ class Jit {
 /// Compiles f: the first call with new argument types traces it, and keeps a plan of prepared
 /// kernels over planned memory; later calls replay the plan. Arguments are tensors; anything else f
 /// captures is a constant of the trace, variables excepted: these are read and assigned by the
-/// plan. Reading a tensor's elements inside f is an error. The 16 plans last used are kept. If a
-/// guarded value (loss, gradient) is not finite, NumericError names the operation that made it, and
-/// every variable stays as it was.
+/// plan. Masks (nn::mask_of) come and go with their tensors. Reading a tensor's elements inside f
+/// is an error. The 16 plans last used are kept. If a guarded value (loss, gradient) is not finite,
+/// NumericError names the operation that made it, and every variable stays as it was.
 template <class F>
 Jit<F> jit(F f) {
   return Jit<F>(std::move(f));

@@ -105,14 +105,18 @@ FileKind kind_of(const std::string& path) {
   }
 }
 
+namespace {
+
 // What cannot be read and is not called a picture is none.
-static bool holds_picture(const std::string& path) {
+bool holds_picture(const std::string& path) {
   try {
     return kind_of(path) == FileKind::picture;
   } catch (const IoError&) {
     return false;
   }
 }
+
+}  // namespace
 
 std::vector<std::string> pictures_of_folders(const std::vector<std::string>& files) {
   namespace fs = std::filesystem;

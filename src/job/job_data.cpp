@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "data/arrays.h"
 #include "data/image_preparation.h"
+#include "data/table_state.h"
 #include "formats/file.h"
 #include "formats/idx.h"
 #include "formats/npy.h"
@@ -84,21 +85,21 @@ JobData load_csv(const Job& job) {
   const TableOptions options{.target = csv.target,
                              .columns = csv.columns,
                              .target_kind = job.classification() ? "class" : "number"};
-  TableData parts = blame(job, "data", [&] {
+  const formats::CsvTable& cells = table.state()->csv;
+  if (!job.classification()) {
     try {
-      return prepare_table(table, options,
-                           {.validation = job.data.split.validation,
-                            .test = job.data.split.test,
-                            .stratify = job.data.split.stratify,
-                            .seed = job.seed});
+      cells.require_number(cells.column(csv.target));
     } catch (const FormatError& e) {
-      // It is the loss that makes numbers of the target.
-      const bool target = e.message().find("column " + formats::in_quotes(csv.target) +
-                                           ": expected number") != std::string::npos;
-      if (!target) throw;
       job.fail("data.target: " + e.message(),
                job.train.loss.name() + " takes numbers; cross_entropy tells classes apart");
     }
+  }
+  TableData parts = blame(job, "data", [&] {
+    return prepare_table(table, options,
+                         {.validation = job.data.split.validation,
+                          .test = job.data.split.test,
+                          .stratify = job.data.split.stratify,
+                          .seed = job.seed});
   });
   JobData out{.train = parts.train, .class_names = parts.preprocessing.class_names()};
   if (parts.validation.size() > 0) out.validation = parts.validation;

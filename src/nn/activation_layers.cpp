@@ -1,7 +1,6 @@
 #include "varve/nn/activation_layers.h"
 
 #include "nn/masks.h"
-#include "nn/recurrent.h"
 #include "nn/weights.h"
 #include "varve/ops/activation.h"
 #include "varve/ops/matmul.h"
@@ -12,8 +11,7 @@
 namespace varve::nn {
 
 Tensor Activation::call(const Tensor& x, Scope&) const {
-  // Others than these may mix what lies along the last axis.
-  if (!activation.is_linear() && fused_name(activation).empty()) require_within_step(x, -1);
+  if (activation.masks() != Masks::elementwise) require_within_step(x, -1);
   return activation(x);
 }
 Tensor Activation::operator()(const Tensor& x, CallOptions options, Where where) && {
@@ -87,11 +85,11 @@ void ELU::fields(Fields& f) {
   f("name", name, kLayerName);
 }
 
-Tensor Softmax::activate(const Tensor& x) const { return softmax(x, axis); }
-Tensor Softmax::call(const Tensor& x, Scope&) const {
+Tensor Softmax::activate(const Tensor& x) const {
   require_within_step(x, axis);
-  return activate(x);
+  return softmax(x, axis);
 }
+Tensor Softmax::call(const Tensor& x, Scope&) const { return activate(x); }
 Tensor Softmax::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }
@@ -198,6 +196,7 @@ void Step::fields(Fields& f) {
 }
 
 Tensor GLU::activate(const Tensor& x) const {
+  require_within_step(x, axis);
   const int64_t size = axis >= -x.rank() && axis < x.rank() ? x.shape()[axis] : 0;
   if (size == 0 || size % 2 != 0) {
     throw ShapeError("glu: axis " + std::to_string(axis) + " of " + x.shape().to_string() +
@@ -206,10 +205,7 @@ Tensor GLU::activate(const Tensor& x) const {
   const Tensors halves = split(x, 2, axis);
   return halves[0] * activation(halves[1]);
 }
-Tensor GLU::call(const Tensor& x, Scope&) const {
-  require_within_step(x, axis);
-  return activate(x);
-}
+Tensor GLU::call(const Tensor& x, Scope&) const { return activate(x); }
 Tensor GLU::operator()(const Tensor& x, CallOptions options, Where where) && {
   return once(std::move(*this), x, options, where);
 }

@@ -15,16 +15,17 @@ namespace {
 struct Named {
   const char* name;
   Tensor (*function)(const Tensor&);
+  nn::Masks masks = nn::Masks::elementwise;
 };
 
 constexpr Named kNamed[] = {
     {"celu", [](const Tensor& x) { return celu(x); }},
     {"elu", [](const Tensor& x) { return elu(x); }},
     {"exponential", [](const Tensor& x) { return exp(x); }},
-    {"geglu", [](const Tensor& x) { return geglu(x); }},
+    {"geglu", [](const Tensor& x) { return geglu(x); }, nn::Masks::by_step},
     {"gelu", [](const Tensor& x) { return gelu(x); }},
     {"gelu_tanh", [](const Tensor& x) { return gelu_tanh(x); }},
-    {"glu", [](const Tensor& x) { return glu(x); }},
+    {"glu", [](const Tensor& x) { return glu(x); }, nn::Masks::by_step},
     {"hard_shrink", [](const Tensor& x) { return hard_shrink(x); }},
     {"hard_sigmoid", [](const Tensor& x) { return hard_sigmoid(x); }},
     {"hard_silu", [](const Tensor& x) { return hard_swish(x); }},
@@ -33,7 +34,7 @@ constexpr Named kNamed[] = {
     {"leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.2); }},  // Keras' slope
     {"linear", nullptr},
     {"log_sigmoid", [](const Tensor& x) { return log_sigmoid(x); }},
-    {"log_softmax", [](const Tensor& x) { return log_softmax(x); }},
+    {"log_softmax", [](const Tensor& x) { return log_softmax(x); }, nn::Masks::by_step},
     {"mish", [](const Tensor& x) { return mish(x); }},
     {"quick_gelu", [](const Tensor& x) { return quick_gelu(x); }},
     {"relu", [](const Tensor& x) { return relu(x); }},
@@ -42,16 +43,16 @@ constexpr Named kNamed[] = {
     {"sigmoid", [](const Tensor& x) { return sigmoid(x); }},
     {"silu", [](const Tensor& x) { return silu(x); }},
     {"soft_shrink", [](const Tensor& x) { return soft_shrink(x); }},
-    {"softmax", [](const Tensor& x) { return softmax(x); }},
-    {"softmin", [](const Tensor& x) { return softmin(x); }},
+    {"softmax", [](const Tensor& x) { return softmax(x); }, nn::Masks::by_step},
+    {"softmin", [](const Tensor& x) { return softmin(x); }, nn::Masks::by_step},
     {"softplus", [](const Tensor& x) { return softplus(x); }},
     {"softsign", [](const Tensor& x) { return softsign(x); }},
     {"sparse_plus", [](const Tensor& x) { return sparse_plus(x); }},
     {"sparse_sigmoid", [](const Tensor& x) { return sparse_sigmoid(x); }},
-    {"sparsemax", [](const Tensor& x) { return sparsemax(x); }},
+    {"sparsemax", [](const Tensor& x) { return sparsemax(x); }, nn::Masks::by_step},
     {"squareplus", [](const Tensor& x) { return squareplus(x); }},
     {"step", [](const Tensor& x) { return step(x); }},
-    {"swiglu", [](const Tensor& x) { return swiglu(x); }},
+    {"swiglu", [](const Tensor& x) { return swiglu(x); }, nn::Masks::by_step},
     {"swish", [](const Tensor& x) { return silu(x); }},
     {"tanh", [](const Tensor& x) { return tanh(x); }},
     {"tanh_shrink", [](const Tensor& x) { return tanh_shrink(x); }},
@@ -93,6 +94,7 @@ Activation::Activation(const std::string& name, Where where) : name_(name) {
   for (const Named& n : kNamed) {
     if (n.name != name) continue;
     if (n.function) function_ = n.function;
+    masks_ = n.masks;
     return;
   }
   throw ValueError("activation: unknown name \"" + escaped(name) + "\"",
@@ -104,7 +106,8 @@ Activation::Activation(const char* name, Where where) : Activation(std::string(n
 Activation::Activation(std::shared_ptr<detail::ActivationRule> spec, Where where)
     : name_(nn::type_of_spelling(spec->spelling())),
       spec_(std::move(spec)),
-      function_([rule = spec_](const Tensor& x) { return rule->apply(x); }) {
+      function_([rule = spec_](const Tensor& x) { return rule->apply(x); }),
+      masks_(spec_->masks()) {
   config::validate(
       name_, [&](Fields& f) { spec_->fields(f); }, where);
 }

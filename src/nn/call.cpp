@@ -27,7 +27,7 @@ bool is_builtin(const LayerState& layer) {
   std::string at = is_builtin(layer) || e.at().empty() ? layer.where.to_string() : e.at();
   at += (at.empty() ? "(layer \"" : " (layer \"") + (path.empty() ? layer.name() : path) + "\")";
   std::string hint = e.hint();
-  if (!is_builtin(layer) && e.message().starts_with("its input has a mask"))
+  if (!is_builtin(layer) && hint == nn::kTakeMaskOff)
     hint += "; or say what becomes of it: static constexpr nn::Masks masks = nn::Masks::by_step;";
   throw_like(e, e.message(), hint, at);
 }

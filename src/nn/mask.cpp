@@ -11,8 +11,6 @@
 namespace varve::nn {
 namespace {
 
-constexpr const char* kTakeOff = "take it off before: nn::DropMask{}, or nn::with_mask(x, {})";
-
 bool fits(const Shape& mask, const Shape& x) {
   return mask.rank() <= x.rank() && std::equal(mask.begin(), mask.end(), x.begin());
 }
@@ -109,12 +107,12 @@ void check_masks(Masks rule, const Tensors& x) {
     if (rule == Masks::refused) {
       throw ValueError(
           "its input has a mask " + mask.shape().to_string() + ", which the layer does not take",
-          kTakeOff);
+          kTakeMaskOff);
     }
     if (t.rank() <= mask.rank()) {
       throw ValueError("its input " + t.shape().to_string() + " has a mask " +
                            mask.shape().to_string() + ", and the layer mixes what it masks",
-                       kTakeOff);
+                       kTakeMaskOff);
     }
   }
 }
@@ -133,7 +131,7 @@ Tensors hand_on(Masks rule, const Tensors& x, Tensors y) {
       throw ValueError("its input has a mask " + mask.shape().to_string() +
                            ", which has no place in its result" +
                            (t.defined() ? " " + t.shape().to_string() : ""),
-                       kTakeOff);
+                       kTakeMaskOff);
     }
     masked.push_back(Tensor(t.cell(), mask.cell()));
   }
@@ -145,7 +143,7 @@ void require_within_step(const Tensor& x, int axis) {
   if (!mask.defined() || (axis < 0 ? axis + x.rank() : axis) >= mask.rank()) return;
   throw ValueError("axis " + std::to_string(axis) + " of " + x.shape().to_string() +
                        " is one of its mask's " + mask.shape().to_string(),
-                   kTakeOff);
+                   kTakeMaskOff);
 }
 
 }  // namespace varve::nn

@@ -31,6 +31,9 @@ Tensor merged_mask(const Tensors& x);
 /// The mask with axes of 1 behind, as it broadcasts to `rank` axes.
 Tensor mask_beside(const Tensor& mask, int rank);
 
+/// The hint of every refusal.
+inline constexpr const char* kTakeMaskOff =
+    "take it off before: nn::DropMask{}, or nn::with_mask(x, {})";
 /// Throws ValueError where the layer's rule refuses a mask.
 void check_masks(Masks rule, const Tensors& x);
 /// Gives results the inputs' mask where the rule says so.

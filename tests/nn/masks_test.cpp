@@ -123,7 +123,12 @@ TEST(Masks, AreRefusedByLayersThatMixSteps) {
   const Tensor numbers = nn::with_mask(noise({2, 3}, 1, f32), kMask);
   EXPECT_EQ(refusal(nn::Activation{"softmax"}, numbers),
             "axis -1 of [2, 3] is one of its mask's [2, 3]");
-  for (const Layer& layer : {Layer(nn::Activation{"relu"}), Layer(nn::Reshape{{3, 1}})})
+  EXPECT_EQ(refusal(nn::Activation{nn::Softmax{.axis = 1}}, masked()),
+            "axis 1 of [2, 3, 4] is one of its mask's [2, 3]");
+  for (const Layer& layer :
+       {Layer(nn::Activation{"relu"}), Layer(nn::Activation{"elu"}),
+        Layer(nn::Activation{nn::HardTanh{}}), Layer(nn::Activation{}), Layer(nn::Reshape{{3, 1}}),
+        Layer::from_config(R"({"type": "activation", "activation": {"type": "elu", "alpha": 2}})")})
     EXPECT_EQ(nn::mask_of(layer(numbers)).to_doubles(), kMask.to_doubles());
   EXPECT_EQ(refusal(nn::Dense{.units = 3}, nn::with_mask(noise({2, 3}, 1, f32), kMask)),
             "its input [2, 3] has a mask [2, 3], and the layer mixes what it masks");

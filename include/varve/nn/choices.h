@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "varve/fields.h"
+#include "varve/nn/mask.h"
 #include "varve/tensor.h"
 
 namespace varve {
@@ -41,7 +42,9 @@ struct Rule {
   virtual void fields(Fields&) = 0;
   virtual std::string_view spelling() const = 0;
 };
-using ActivationRule = Rule<Tensor, const Tensor&>;
+struct ActivationRule : Rule<Tensor, const Tensor&> {
+  virtual nn::Masks masks() const = 0;
+};
 using InitializerRule = Rule<Tensor, const Key&, const Shape&, DType>;
 using RegularizerRule = Rule<Tensor, const Tensor&>;
 using ConstraintRule = Rule<Tensor, const Tensor&>;
@@ -53,6 +56,7 @@ struct ActivationOf final : ActivationRule {
   Tensor apply(const Tensor& x) const override { return spec.activate(x); }
   void fields(Fields& f) override { visit_fields(spec, f); }
   std::string_view spelling() const override { return spelled<S>(); }
+  nn::Masks masks() const override { return nn::masks_of_spec<S>(nn::Masks::by_step); }
 };
 template <class S>
 struct InitializerOf final : InitializerRule {
@@ -102,7 +106,7 @@ class Activation {
   template <class F>
   requires std::is_invocable_r_v<Tensor, const F&, const Tensor&> &&
       (!requires { typename F::IsLayer; })Activation(F f)
-      : function_(std::move(f)) {}
+      : function_(std::move(f)), masks_(nn::Masks::by_step) {}
   template <class S>
   requires requires(const S& s, const Tensor& x) {
     { s.activate(x) } -> std::convertible_to<Tensor>;
@@ -112,6 +116,9 @@ class Activation {
 
   Tensor operator()(const Tensor& x) const { return function_ ? function_(x) : x; }
   bool is_linear() const { return !function_; }  ///< does nothing
+  /// nn::Masks::elementwise, or by_step where it mixes what lies along the last axis (softmax) or
+  /// may do so (a function of your own).
+  nn::Masks masks() const { return masks_; }
   /// JSON: `"relu"`, `{"type": "elu", "alpha": 0.5}`. Throws UnsupportedError for a function.
   std::string config() const;
   static Activation from_config(std::string_view json);
@@ -121,6 +128,7 @@ class Activation {
   std::string name_;
   std::shared_ptr<detail::ActivationRule> spec_;
   std::function<Tensor(const Tensor&)> function_;
+  nn::Masks masks_ = nn::Masks::elementwise;
 };
 
 /// How a variable begins. Names: zeros, ones, glorot_uniform, glorot_normal, he_uniform, he_normal,

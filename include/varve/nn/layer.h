@@ -96,13 +96,7 @@ struct SpecOf final : Spec {
     }
   }
   bool takes_many() const override { return MultiLayerSpec<S>; }
-  nn::Masks masks() const override {
-    if constexpr (requires { S::masks; }) {
-      return S::masks;
-    } else {
-      return nn::Masks::refused;
-    }
-  }
+  nn::Masks masks() const override { return nn::masks_of_spec<S>(nn::Masks::refused); }
 };
 
 template <class S>

@@ -23,6 +23,16 @@ enum class Masks {
   own           ///< its call reads masks and gives them, by mask_of and with_mask
 };
 
+/// What a spec says of masks by its static member; `otherwise` where it has none.
+template <class S>
+constexpr Masks masks_of_spec(Masks otherwise) {
+  if constexpr (requires { S::masks; }) {
+    return S::masks;
+  } else {
+    return otherwise;
+  }
+}
+
 /// The mask that goes with a tensor, bool; an empty Tensor where there is none.
 Tensor mask_of(const Tensor& x);
 /// The tensor with this mask in place of any that it had; with an empty Tensor without. Throws
