@@ -26,6 +26,7 @@ import textwrap
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 OUTPUT = re.compile(r"^\s*<!--\s*output:\s*([\w-]+)\s*-->\s*$")
 FIGURE = re.compile(r"\d+([.,]\d+)*(e[+-]?\d+)?")
+LONG = re.compile(r"\d+(:\d\d)+")  # minutes and seconds, where most machines take some seconds
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 PATH = re.compile(r"`((?:src|include|tests|tools|bench|examples|cmake|recipes|docs|apps)/[\w./-]*\w)`")
 COMMENT = re.compile(r"^\s*<!--\s*snippet:\s*([^\s#]+)(?:#([\w-]+))?\s*-->\s*$")
@@ -56,7 +57,7 @@ def region(root, path, name):
 
 def shape_of(lines):
     """Printed lines with their figures and the widths of columns left out."""
-    return [" ".join(FIGURE.sub("0", line).split()) for line in lines]
+    return [" ".join(FIGURE.sub("0", LONG.sub("0s", line)).split()) for line in lines]
 
 
 def wanted(root, outputs, comment):

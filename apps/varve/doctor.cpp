@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -77,9 +78,22 @@ constexpr const char* kBuild = "release";
 constexpr const char* kBuild = "debug";
 #endif
 
+// How many programs ran or waited to run during the last minute, on average.
+double load() {
+  double minutes[1] = {0};
+  getloadavg(minutes, 1);
+  return minutes[0];
+}
+
 // What keeps this machine from its speed, and what to do about it.
-std::vector<std::string> findings(const Processor& p, const cpu::Libraries& l) {
+std::vector<std::string> findings(const Processor& p, const cpu::Libraries& l, double load) {
   std::vector<std::string> out;
+  if (load > available_processors()) {
+    out.push_back(
+        fmt::format("the processors are busy (load {:.1f} of {}): times say little now; "
+                    "run one program at a time, or each with fewer --threads",
+                    load, available_processors()));
+  }
   const auto has = [&](const char* f) {
     return std::find(p.features.begin(), p.features.end(), f) != p.features.end();
   };
@@ -109,13 +123,15 @@ int doctor(bool as_json) {
   const cpu::Libraries l = cpu::libraries();
   struct sysinfo memory {};
   sysinfo(&memory);
-  const double gigabytes = static_cast<double>(memory.totalram) * memory.mem_unit / 1e9;
+  const double busy = load(),
+               gigabytes = static_cast<double>(memory.totalram) * memory.mem_unit / 1e9;
   const std::vector<std::pair<std::string, std::string>> rows{
       {"varve", fmt::format("{} ({} build, {})", kVersion, kBuild, kCompiler)},
       {"processor", p.model},
       {"features", joined(p.features)},
       {"memory", fmt::format("{:.1f} GB", gigabytes)},
       {"processors", fmt::format("{} usable", available_processors())},
+      {"load", fmt::format("{:.1f} in the last minute", busy)},
       {"threads", std::to_string(thread_count())},
       {"OMP_PROC_BIND", set_or("OMP_PROC_BIND", "not set")},
       {"GOMP_SPINCOUNT", set_or("GOMP_SPINCOUNT", "not set")},
@@ -125,7 +141,7 @@ int doctor(bool as_json) {
        fmt::format("{} (threads: {}; uses {})", l.onednn, l.onednn_threads, l.onednn_isa)},
       {"OpenBLAS", fmt::format("{} (threads: {})", l.openblas, l.openblas_threads)},
   };
-  const std::vector<std::string> notes = findings(p, l);
+  const std::vector<std::string> notes = findings(p, l, busy);
   if (as_json) {
     nlohmann::ordered_json out;
     for (const auto& [name, value] : rows) out[name] = value;

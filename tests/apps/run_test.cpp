@@ -112,6 +112,19 @@ nlohmann::json doctor(const std::vector<std::string>& arguments, const RunSettin
   return nlohmann::json::parse(varve(all, settings).out);
 }
 
+TEST(Doctor, SaysWhetherTheProcessorsAreBusy) {
+  const nlohmann::json report = doctor({}, {});
+  const double load = std::stod(report["load"].get<std::string>());
+  const double processors = std::stod(report["processors"].get<std::string>());
+  const bool said = report.dump().find("the processors are busy") != std::string::npos;
+  if (load > processors + 0.1) {
+    EXPECT_TRUE(said) << report.dump(2);
+  }
+  if (load < processors - 0.1) {
+    EXPECT_FALSE(said) << report.dump(2);
+  }
+}
+
 TEST(Threads, AreThoseAskedForOrThoseThatMayBeUsed) {
   const auto unset = [] {
     for (const char* name : {"OMP_NUM_THREADS", "OMP_PROC_BIND", "GOMP_SPINCOUNT"}) unsetenv(name);
