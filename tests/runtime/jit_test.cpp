@@ -8,6 +8,7 @@
 #include "support/errors.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
 
@@ -36,6 +37,24 @@ TEST(Jit, ResultsThatAreHeldAreNotOverwritten) {
   EXPECT_EQ(a.to_double(), 2);
   EXPECT_EQ(b.to_double(), 3);
   EXPECT_EQ(c.to_double(), 4);
+}
+
+TEST(Jit, WhatACastReturnsMayBeReadOn) {
+  auto f = jit([](const Tensor& x) {
+    const Tensor wide = cast(x, f64), whole = cast(x * 100, i32);
+    return std::array{wide, wide * 2 + 1, whole, cast(whole, f32) + x};
+  });
+  for (int64_t n : {1, 15, 16, 1000, 4096, 5001}) {
+    const Tensor x = random::normal(Key(1), {n});
+    const auto [wide, twice, whole, sum] = f(x);
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+      const float v = x.span<float>()[i];
+      ASSERT_EQ(wide.span<double>()[i], static_cast<double>(v));
+      ASSERT_EQ(twice.span<double>()[i], static_cast<double>(v) * 2 + 1);
+      ASSERT_EQ(whole.span<int32_t>()[i], static_cast<int32_t>(v * 100));
+      ASSERT_EQ(sum.span<float>()[i], static_cast<float>(whole.span<int32_t>()[i]) + v);
+    }
+  }
 }
 
 TEST(Jit, WhatWasPendingBeforeTheTraceIsComputedOnce) {

@@ -225,12 +225,18 @@ class Worker {
     a.out = out;
     a.n = slot.splat ? kVectorBytes / static_cast<size_t>(slot.element) : t_.padded;
     step.loop(a);
-    if (step.in_place && !direct) step.store(out, output(step), 1, t_.n);
+    if (step.in_place && !direct) copy_out(step);
+  }
+  /// To the output that a whole tile would have been written into.
+  void copy_out(const Step& step) const {
+    std::memcpy(output(step), data(step.slot), t_.n * static_cast<size_t>(step.element));
   }
 
   void cast(const Step& step) {
     const void* source = data(step.arguments[0]);
-    void* out = data(step.slot);
+    const bool direct = step.in_place && t_.n == t_.padded;
+    void*& out = slots_[static_cast<size_t>(step.slot)];
+    out = direct ? output(step) : home(static_cast<size_t>(step.slot));
     const bool one = place(step.slot).splat;
     const size_t n = one ? 1 : t_.padded;
     if (step.store == nullptr) {
@@ -245,6 +251,7 @@ class Worker {
       std::memcpy(row_buffer(), out, static_cast<size_t>(place(step.slot).element));
       splat(step.slot, row_buffer());
     }
+    if (step.in_place && !direct) copy_out(step);
   }
 
   void random(const Step& step) {

@@ -322,15 +322,14 @@ class Scheduler {
   bool write_in_place(int32_t slot, const Output& out, bool at_end) {
     if (at_end || s_.body.empty()) return false;
     Step& last = s_.body.back();
-    const bool fits = last.kind == StepKind::call && last.slot == slot && !last.in_place &&
-                      !place(slot).splat && out.dtype == stored_as(instruction(slot).type) &&
-                      dense(out.strides);
+    const bool computes = last.kind == StepKind::call || last.kind == StepKind::cast;
+    const bool fits = computes && last.slot == slot && !last.in_place && !place(slot).splat &&
+                      out.dtype == stored_as(instruction(slot).type) && dense(out.strides);
     if (!fits) return false;
     last.in_place = true;
     last.index = static_cast<int32_t>(&out - p_.outputs.data());
     last.strides = out.strides;
     last.element = size_of(out.dtype);
-    last.store = store_loop(instruction(slot).type, out.dtype);
     return true;
   }
 

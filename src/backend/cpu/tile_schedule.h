@@ -26,7 +26,7 @@ enum class StepKind : uint8_t { load, call, cast, random, expand, store, reduce 
 struct Step {
   StepKind kind = StepKind::load;
   uint8_t arity = 0;
-  /// load: may be read in place. call: may write output `index` in place.
+  /// load: may be read in place. call, cast: may write output `index` in place.
   bool in_place = false;
   /// The elements of a tile lie one after another in the operand or output, `step` apart.
   bool dense = false;
