@@ -72,12 +72,37 @@ Offer prepare_pad(const Request& r) {
     to[i] = step * y.strides[i];
   }
   const int64_t width = size_of(x.dtype);
-  const StridedCopy fill(width, y.shape, ir::Strides(rank, 0), y.strides);
-  const Shape inside(std::move(kept));
+  const Shape inside(kept);
   const bool something = inside.size() > 0;
+  // What is filled: all of it, or only what lies before and behind along one axis after another.
+  struct Part {
+    StridedCopy fill;
+    int64_t offset;
+  };
+  std::vector<Part> parts;
+  const auto add = [&](const std::vector<int64_t>& extents, int64_t offset) {
+    parts.push_back({StridedCopy(width, Shape(extents), ir::Strides(rank, 0), y.strides), offset});
+  };
+  std::vector<int64_t> extents(y.shape.begin(), y.shape.end());
+  const bool gaps = std::any_of(interior.begin(), interior.end(), [](int64_t n) { return n > 0; });
+  if (gaps || !something) {
+    add(extents, 0);
+  } else {
+    int64_t offset = 0;
+    for (size_t i = 0; i < rank; ++i) {
+      const int64_t start = std::max<int64_t>(0, low[i]), end = start + kept[i],
+                    room = y.shape.dims()[i];
+      for (const auto& [from, to] : {std::pair{int64_t{0}, start}, std::pair{end, room}}) {
+        extents[i] = to - from;
+        if (to > from) add(extents, offset + from * y.strides[i]);
+      }
+      extents[i] = kept[i];
+      offset += start * y.strides[i];
+    }
+  }
   return kernel([=, copy = StridedCopy(width, inside, x.strides, to),
                  threads = r.threads](const Arguments& a) {
-    fill.run(a.inputs[1], a.outputs[0], threads);
+    for (const Part& p : parts) p.fill.run(a.inputs[1], at(a.outputs[0], p.offset, width), threads);
     if (!something) return;
     copy.run(at(a.inputs[0], from_offset, width), at(a.outputs[0], to_offset, width), threads);
   });
