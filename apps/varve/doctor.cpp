@@ -88,11 +88,12 @@ double load() {
 // What keeps this machine from its speed, and what to do about it.
 std::vector<std::string> findings(const Processor& p, const cpu::Libraries& l, double load) {
   std::vector<std::string> out;
-  if (load > available_processors()) {
+  // Both are the machine's, of which this process may have a part.
+  if (load > get_nprocs()) {
     out.push_back(
         fmt::format("the processors are busy (load {:.1f} of {}): times say little now; "
                     "run one program at a time, or each with fewer --threads",
-                    load, available_processors()));
+                    load, get_nprocs()));
   }
   const auto has = [&](const char* f) {
     return std::find(p.features.begin(), p.features.end(), f) != p.features.end();

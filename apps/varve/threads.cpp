@@ -43,10 +43,11 @@ void settle_threads(int64_t threads, char** argv) {
   // of the processors, binding would put all of them on the same ones.
   const bool all = environment("OMP_NUM_THREADS") == std::to_string(processors);
   setenv("OMP_PROC_BIND", all ? "true" : "false", 0);
-  // Waiting threads spin for some ten microseconds, longer than what lies between two small kernels
+  // Waiting threads spin for about 40 microseconds, longer than what lies between two small kernels
   // of a step, and then sleep: an idle program takes no processor, and several that share the
-  // machine do not wait for one another's spinning. (Spinning for milliseconds makes no step
-  // faster, and of two programs with two threads each on two processors each 18 times slower.)
+  // machine do not wait for one another's spinning. (Spinning for two milliseconds made no
+  // step faster, and each of two programs with two threads on two processors up to 18 times
+  // slower.)
   setenv("GOMP_SPINCOUNT", "2000", 0);
   setenv(kSettled, (self + std::to_string(processors)).c_str(), 1);
   execv("/proc/self/exe", argv);

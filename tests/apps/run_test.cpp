@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/sysinfo.h>
 
 #include <nlohmann/json.hpp>
 
@@ -115,7 +116,7 @@ nlohmann::json doctor(const std::vector<std::string>& arguments, const RunSettin
 TEST(Doctor, SaysWhetherTheProcessorsAreBusy) {
   const nlohmann::json report = doctor({}, {});
   const double load = std::stod(report["load"].get<std::string>());
-  const double processors = std::stod(report["processors"].get<std::string>());
+  const double processors = get_nprocs();
   const bool said = report.dump().find("the processors are busy") != std::string::npos;
   if (load > processors + 0.1) {
     EXPECT_TRUE(said) << report.dump(2);

@@ -50,8 +50,8 @@ template <class... C>
 HWY_INLINE VF every_other(VF y, float c, float, C... rest) {
   return hn::MulAdd(every_other(y, rest...), y, constant(c));
 }
-/// polynomial, even and odd powers apart: in half the time from x to the result, which is what a
-/// long one takes.
+/// The same as polynomial, with even and odd powers apart: half as many operations wait for one
+/// another, and one more is done. For long ones.
 template <class... C>
 HWY_INLINE VF long_polynomial(VF x, float c, C... rest) {
   const VF y = hn::Mul(x, x);
