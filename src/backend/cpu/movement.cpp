@@ -204,13 +204,23 @@ void split(int64_t units, int64_t bytes, int threads, F body) {
   parallel_for(units, ceil_div(kGrainBytes, std::max<int64_t>(bytes, 1)), threads, body);
 }
 
-template <class T>
-void gather(const Slices& s, const T* x, const int64_t* p, T* y, int threads) {
+/// Copies the slices that indices name, each an index of its own or a position made of a tuple.
+template <class T, class I>
+void gather(const Slices& s, const T* x, const I* indices, T* y, Fault* fault, int threads) {
   const auto bytes = static_cast<size_t>(s.block) * sizeof(T);
   split(s.outer * s.count, static_cast<int64_t>(bytes), threads, [&](int64_t begin, int64_t end) {
+    const T* slice = x + begin / s.count * s.bound * s.block;
+    int64_t i = begin % s.count;
     for (int64_t row = begin; row < end; ++row) {
-      const T* slice = x + row / s.count * s.bound * s.block;
-      std::memcpy(y + row * s.block, slice + p[row % s.count] * s.block, bytes);
+      const int64_t p = s.position(indices[i]);
+      if (p < 0) {
+        note_index(fault, 1, i, plain_index(indices[i]), s.bound, s.negative);
+      } else if (s.block == 1) {
+        y[row] = slice[p];
+      } else {
+        std::memcpy(y + row * s.block, slice + p * s.block, bytes);
+      }
+      if (++i == s.count) i = 0, slice += s.bound * s.block;
     }
   });
 }
@@ -305,27 +315,30 @@ class Gather final : public Kernel {
   Gather(Slices slices, int64_t width, int threads)
       : slices_(std::move(slices)), width_(width), threads_(threads) {}
 
-  int64_t scratch_bytes() const override { return slices_.along ? 0 : slices_.position_bytes(); }
+  int64_t scratch_bytes() const override { return of_tuples() ? slices_.position_bytes() : 0; }
 
   void run(const Arguments& a) const noexcept override {
-    if (slices_.along) return along(a);
-    const int64_t* p = positions(slices_, a, 1);
-    if (!p) return;
-    dispatch_word(width_, [&]<class T>(T) {
-      gather(slices_, static_cast<const T*>(a.inputs[0]), p, static_cast<T*>(a.outputs[0]),
-             threads_);
+    if (of_tuples()) {
+      if (const int64_t* p = positions(slices_, a, 1)) run(a, p);
+      return;
+    }
+    ir::dispatch(slices_.index_type, [&]<class I>(I) {
+      if constexpr (std::is_integral_v<I>) run(a, static_cast<const I*>(a.inputs[1]));
     });
   }
 
  private:
-  void along(const Arguments& a) const {
-    ir::dispatch(slices_.index_type, [&]<class I>(I) {
-      if constexpr (std::is_integral_v<I>) {
-        dispatch_word(width_, [&]<class T>(T) {
-          gather_along(slices_, static_cast<const T*>(a.inputs[0]),
-                       static_cast<const I*>(a.inputs[1]), static_cast<T*>(a.outputs[0]), a.fault,
-                       threads_);
-        });
+  bool of_tuples() const { return slices_.tuple.size() > 1; }
+
+  template <class I>
+  void run(const Arguments& a, const I* indices) const {
+    dispatch_word(width_, [&]<class T>(T) {
+      const auto* x = static_cast<const T*>(a.inputs[0]);
+      auto* y = static_cast<T*>(a.outputs[0]);
+      if (slices_.along) {
+        gather_along(slices_, x, indices, y, a.fault, threads_);
+      } else {
+        gather(slices_, x, indices, y, a.fault, threads_);
       }
     });
   }
