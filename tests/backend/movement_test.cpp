@@ -7,7 +7,7 @@
 #include <random>
 
 #include "backend/cpu/simd_indices.h"
-#include "backend/cpu/simd_reverse.h"
+#include "backend/cpu/simd_steps.h"
 #include "backend/cpu/strided_copy.h"
 #include "backend/targets.h"
 #include "base/threads.h"
@@ -105,6 +105,28 @@ TEST(Reversals, OfAllWidthsAndLengthsAreExactOnEveryInstructionSet) {
       check_reverse<uint16_t>(n);
       check_reverse<uint32_t>(n);
       check_reverse<uint64_t>(n);
+    }
+  });
+}
+
+template <class T>
+void check_every_second(int64_t n) {
+  std::vector<T> x(static_cast<size_t>(std::max<int64_t>(2 * n - 1, 0))), want,
+      y(static_cast<size_t>(n) + 1, T{7});
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(i * 2654435761u + 1);
+  for (size_t i = 0; i < x.size(); i += 2) want.push_back(x[i]);
+  want.push_back(T{7});
+  cpu::every_second(x.data(), y.data(), n);
+  EXPECT_EQ(y, want);
+}
+
+TEST(EverySecondWord, OfAllWidthsAndLengthsIsExactOnEveryInstructionSet) {
+  cpu::for_each_target([] {
+    for (int64_t n = 0; n < 300; ++n) {
+      check_every_second<uint8_t>(n);
+      check_every_second<uint16_t>(n);
+      check_every_second<uint32_t>(n);
+      check_every_second<uint64_t>(n);
     }
   });
 }

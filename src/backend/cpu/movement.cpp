@@ -188,8 +188,13 @@ bool find_positions(const Slices& s, const T* indices, int64_t* out, Fault* faul
   return true;
 }
 
-/// The same for indices of any type, into scratch memory; null after a fault.
+/// The same for indices of any type, into scratch memory, or the indices themselves where they are
+/// positions; null after a fault.
 const int64_t* positions(const Slices& s, const Arguments& a, int which) {
+  if (s.index_type == i64 && s.tuple.size() == 1 && s.bound > 0) {
+    const auto* indices = static_cast<const int64_t*>(a.inputs[which]);
+    if (varve::cpu::all_below(indices, s.positions(), s.bound)) return indices;
+  }
   auto* out = reinterpret_cast<int64_t*>(a.scratch);
   const bool found = ir::dispatch(s.index_type, [&]<class T>(T) {
     return find_positions(s, static_cast<const T*>(a.inputs[which]), out, a.fault, which);

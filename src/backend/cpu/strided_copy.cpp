@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "backend/cpu/simd_reverse.h"
+#include "backend/cpu/simd_steps.h"
 #include "backend/cpu/words.h"
 #include "base/error.h"
 #include "base/math.h"
@@ -30,6 +30,8 @@ void copy_line(const T* x, T* y, int64_t n, int64_t from, int64_t to) {
     std::fill_n(y, n, *x);
   } else if (from == -1 && to == 1) {
     reverse(x - n + 1, y, n);
+  } else if (from == 2 && to == 1) {
+    every_second(x, y, n);
   } else {
     for (int64_t i = 0; i < n; ++i) y[i * to] = x[i * from];
   }

@@ -1,10 +1,10 @@
-#include "backend/cpu/simd_reverse.h"
+#include "backend/cpu/simd_steps.h"
 
 #include <algorithm>
 
 #include "backend/cpu/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "backend/cpu/simd_reverse.cpp"
+#define HWY_TARGET_INCLUDE "backend/cpu/simd_steps.cpp"
 #include "hwy/foreach_target.h"
 // Comes after foreach_target.
 #include "hwy/highway.h"
@@ -36,10 +36,28 @@ HWY_INLINE void reversed(const T* x, T* y, int64_t n) {
   std::reverse_copy(x, x + n - i, y + i);
 }
 
+template <class T>
+HWY_INLINE void second(const T* x, T* y, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes < n; i += lanes) {
+    hn::Vec<decltype(d)> even, odd;
+    hn::LoadInterleaved2(d, x + 2 * i, even, odd);
+    hn::StoreU(even, d, y + i);
+  }
+  for (; i < n; ++i) y[i] = x[2 * i];
+}
+
 void bytes(const uint8_t* x, uint8_t* y, int64_t n) { reversed(x, y, n); }
 void halves(const uint16_t* x, uint16_t* y, int64_t n) { reversed(x, y, n); }
 void words(const uint32_t* x, uint32_t* y, int64_t n) { reversed(x, y, n); }
 void doubles(const uint64_t* x, uint64_t* y, int64_t n) { reversed(x, y, n); }
+
+void second_bytes(const uint8_t* x, uint8_t* y, int64_t n) { second(x, y, n); }
+void second_halves(const uint16_t* x, uint16_t* y, int64_t n) { second(x, y, n); }
+void second_words(const uint32_t* x, uint32_t* y, int64_t n) { second(x, y, n); }
+void second_doubles(const uint64_t* x, uint64_t* y, int64_t n) { second(x, y, n); }
 
 }  // namespace
 }  // namespace varve::cpu::HWY_NAMESPACE
@@ -51,6 +69,10 @@ HWY_EXPORT(bytes);
 HWY_EXPORT(halves);
 HWY_EXPORT(words);
 HWY_EXPORT(doubles);
+HWY_EXPORT(second_bytes);
+HWY_EXPORT(second_halves);
+HWY_EXPORT(second_words);
+HWY_EXPORT(second_doubles);
 
 void reverse(const uint8_t* x, uint8_t* y, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(bytes)(x, y, n);
@@ -63,6 +85,19 @@ void reverse(const uint32_t* x, uint32_t* y, int64_t n) noexcept {
 }
 void reverse(const uint64_t* x, uint64_t* y, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(doubles)(x, y, n);
+}
+
+void every_second(const uint8_t* x, uint8_t* y, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(second_bytes)(x, y, n);
+}
+void every_second(const uint16_t* x, uint16_t* y, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(second_halves)(x, y, n);
+}
+void every_second(const uint32_t* x, uint32_t* y, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(second_words)(x, y, n);
+}
+void every_second(const uint64_t* x, uint64_t* y, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(second_doubles)(x, y, n);
 }
 
 }  // namespace varve::cpu
