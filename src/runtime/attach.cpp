@@ -32,12 +32,20 @@ ir::GraphRef joined_body(const ir::Graph& g, const ir::GraphNode& producer, bool
   return body;
 }
 
-/// A product and its activation, relu and its max pooling, or all three.
+/// The producer and the one-input op on its only output as one node.
+ir::GraphNode join(const ir::Graph& g, const ir::GraphNode& producer, bool joined,
+                   const ir::GraphNode& reader) {
+  ir::GraphNode group{&ops::get("group"), producer.inputs, {}, reader.outputs, reader.site};
+  group.attributes.set("body", joined_body(g, producer, joined, reader));
+  return group;
+}
+
+bool is_relu(const ir::GraphNode& node) { return node.op->traits.pointwise == Pointwise::relu; }
+
+/// A product and its activation or max pooling, or relu and its max pooling.
 bool may_join(const ir::GraphNode& producer, bool joined, const ir::GraphNode& reader) {
-  if (reader.op->name == std::string_view("max_pool")) {
-    return joined || producer.op->traits.epilogue ||
-           producer.op->traits.pointwise == Pointwise::relu;
-  }
+  if (reader.op->name == std::string_view("max_pool"))
+    return joined || producer.op->traits.epilogue || is_relu(producer);
   return !joined && producer.op->traits.epilogue && reader.op->traits.pointwise;
 }
 
@@ -58,18 +66,31 @@ ir::Graph attach(const ir::Graph& graph, int threads) {
   for (ir::ValueId v : graph.outputs) ++reads[static_cast<size_t>(v.node)];
   ir::Graph out = graph;
   std::vector<bool> joined(graph.nodes.size());
-  for (size_t n = 0; n < out.nodes.size(); ++n) {
-    ir::GraphNode& reader = out.nodes[n];
-    if (reader.inputs.size() != 1) continue;
-    const auto p = static_cast<size_t>(reader.inputs[0].node);
-    const ir::GraphNode& producer = out.nodes[p];
-    if (reads[p] != 1 || producer.outputs.size() != 1) continue;
-    if (!may_join(producer, joined[p], reader)) continue;
-    ir::GraphNode group{&ops::get("group"), producer.inputs, {}, reader.outputs, reader.site};
-    group.attributes.set("body", joined_body(out, producer, joined[p], reader));
-    if (!taken(out, group, threads)) continue;
-    reader = std::move(group);
+  const auto read_once = [&](size_t n) {
+    return reads[n] == 1 && out.nodes[n].outputs.size() == 1;
+  };
+  const auto producer_of = [&](size_t n) {
+    return static_cast<size_t>(out.nodes[n].inputs[0].node);
+  };
+  const auto put = [&](size_t n, ir::GraphNode group) {
+    if (!taken(out, group, threads)) return false;
+    out.nodes[n] = std::move(group);
     joined[n] = true;
+    return true;
+  };
+  for (size_t n = 0; n < out.nodes.size(); ++n) {
+    const ir::GraphNode& reader = out.nodes[n];
+    if (reader.inputs.size() != 1) continue;
+    const size_t p = producer_of(n);
+    const ir::GraphNode& producer = out.nodes[p];
+    if (!read_once(p) || !may_join(producer, joined[p], reader)) continue;
+    // A product leaves its relu to the pooling that reads it: all three, if a kernel takes them.
+    if (is_relu(producer) && read_once(producer_of(p)) &&
+        out.nodes[producer_of(p)].op->traits.epilogue &&
+        put(n, join(out, join(out, out.nodes[producer_of(p)], false, producer), true, reader))) {
+      continue;
+    }
+    put(n, join(out, producer, joined[p], reader));
   }
   return transform::eliminate_dead_code(out);
 }

@@ -9,8 +9,8 @@
 namespace varve::runtime {
 
 /// Needs: a lowered graph. Keeps: values, inputs, outputs and their order. Joins a node of an op
-/// with the trait `epilogue` and the one pointwise node that reads it, or relu and its max_pool,
-/// wherever a kernel takes the pair.
+/// with the trait `epilogue` and the one pointwise node that reads it, relu and its max_pool, or
+/// all three, wherever a kernel takes them.
 ir::Graph attach(const ir::Graph& graph, int threads);
 
 }  // namespace varve::runtime

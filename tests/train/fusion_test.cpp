@@ -2,6 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "support/tensors.h"
 #include "support/text.h"
@@ -9,6 +13,7 @@
 #include "varve/losses.h"
 #include "varve/model.h"
 #include "varve/nn/layers.h"
+#include "varve/ops/convolution.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/pooling.h"
@@ -33,8 +38,9 @@ TEST(Fusion, AnActivationBelongsToItsProduct) {
     };
     auto compiled = jit(f);
     const Tensor y = compiled(x);
-    EXPECT_EQ(count(compiled.info().plan(), "onednn + activation"), 1) << compiled.info().plan();
-    EXPECT_EQ(count(compiled.info().plan(), "tile"), 0);
+    const bool attached = name[0] != 'r';  // oneDNN's relu loses NaN
+    EXPECT_EQ(count(compiled.info().plan(), "onednn + activation"), attached);
+    EXPECT_EQ(count(compiled.info().plan(), "tile"), !attached) << compiled.info().plan();
     const Tensor exact = cast(w, f64);
     const Tensor z = matmul(cast(x, f64), exact) + cast(b, f64);
     const Tensor want = name[0] == 'r' ? relu(z) : name[0] == 's' ? sigmoid(z) : tanh(z);
@@ -52,8 +58,8 @@ TEST(Fusion, BatchNormalizationForInferenceGoesIntoTheConvolution) {
   const Tensor y = infer(x);
   EXPECT_LT(distance(y, net(x)), 1e-6);
   const std::string plan = infer.info().plan();
-  EXPECT_EQ(count(plan, "onednn + activation"), 1) << plan;
-  EXPECT_EQ(count(plan, "f32[3, 6, 6, 5] ->"), 0) << plan;
+  EXPECT_NE(plan.find("4 kernels"), std::string::npos) << plan;
+  EXPECT_EQ(count(plan, "onednn convolution"), 1) << plan;
 }
 
 TEST(Fusion, ReluBeforeMaxPoolingIsMaskedAfterIt) {
@@ -98,6 +104,64 @@ TEST(Fusion, AConvolutionIsPooledAFewPicturesAtATime) {
   // A batch of a prime number of pictures makes no slices.
   EXPECT_LT(distance(infer(slice(x, {{0, 89}})), net(slice(x, {{0, 89}}))), 1e-5);
   EXPECT_EQ(count(infer.info().plan(), "in slices"), 0);
+}
+
+// A network that has diverged must not look sound because its kernels were fused.
+TEST(Fusion, NanAndInfinityPassThroughWhateverIsFused) {
+  struct Operands {
+    Tensor x, k, m, w;
+  };
+  using In = const Operands&;
+  const std::pair<const char*, Tensor (*)(In)> functions[] = {
+      {"convolution, relu", [](In i) { return relu(conv2d(i.x, i.k)); }},
+      {"convolution, sigmoid", [](In i) { return sigmoid(conv2d(i.x, i.k)); }},
+      {"convolution, tanh", [](In i) { return tanh(conv2d(i.x, i.k)); }},
+      {"two convolutions", [](In i) { return relu(conv2d(relu(conv2d(i.x, i.k)), i.k)); }},
+      {"convolution, pooling",
+       [](In i) {
+         return max_pool2d(conv2d(i.x, i.k), {.window = {2, 2}});
+       }},
+      {"convolution, relu, pooling",
+       [](In i) {
+         return max_pool2d(relu(conv2d(i.x, i.k)), {.window = {2, 2}});
+       }},
+      {"relu, pooling",
+       [](In i) {
+         return max_pool2d(relu(i.x), {.window = {2, 2}});
+       }},
+      {"product, relu", [](In i) { return relu(matmul(i.m, i.w)); }},
+      {"product, sigmoid", [](In i) { return sigmoid(matmul(i.m, i.w)); }},
+      {"product, tanh", [](In i) { return tanh(matmul(i.m, i.w)); }},
+      {"one row, relu",
+       [](In i) {
+         return relu(matmul(slice(i.m, {{0, 1}}), i.w));
+       }},
+  };
+  const Tensor k = random::normal(Key(2), {3, 3, 32, 32}) * 0.1,
+               w = random::normal(Key(3), {32, 48}) * 0.1;
+  const double inf = std::numeric_limits<double>::infinity();
+  for (double bad : {std::nan(""), inf, -inf}) {
+    Tensor x = random::normal(Key(4), {8, 12, 12, 32});
+    x = where(reshape(arange(x.size()), x.shape()) == 7, bad, x).evaluate();
+    const Tensor m = reshape(x, {-1, 32}).evaluate();
+    for (const auto& [name, f] : functions) {
+      SCOPED_TRACE(std::string(name) + " of " + std::to_string(bad));
+      auto compiled =
+          jit([f = f](const Tensor& a, const Tensor& b, const Tensor& c, const Tensor& d) {
+            return f({a, b, c, d});
+          });
+      const std::vector<double> want = f({x, k, m, w}).to_doubles(),
+                                got = compiled(x, k, m, w).to_doubles();
+      for (size_t i = 0; i < want.size(); ++i) {
+        if (std::isfinite(want[i])) {
+          ASSERT_NEAR(got[i], want[i], 1e-5) << i;
+        } else {
+          ASSERT_TRUE(std::isnan(want[i]) ? std::isnan(got[i]) : got[i] == want[i])
+              << i << ": " << got[i] << ", not " << want[i];
+        }
+      }
+    }
+  }
 }
 
 TEST(Fusion, PoolingTakesAReluThatNoProductTakes) {

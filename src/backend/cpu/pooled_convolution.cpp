@@ -80,7 +80,8 @@ Offer prepare_pooled(const Request& r) {
                : Pointwise::identity;
   if (convolution.op->name != std::string_view("convolution") ||
       pool.op->name != std::string_view("max_pool") ||
-      (activation != Pointwise::identity && !attachable(activation))) {
+      (activation != Pointwise::identity && activation != Pointwise::relu &&
+       !attachable(activation))) {
     return Offer::decline("is no convolution and its pooling");
   }
   const ir::TensorType& made = convolution.outputs[0];
@@ -96,10 +97,12 @@ Offer prepare_pooled(const Request& r) {
   in[0] = part(in[0], pictures);
   const std::vector<Layout> between{part(whole, pictures)};
   const std::vector<Layout> out{part(r.outputs[0], pictures), part(r.outputs[1], pictures)};
-  Offer first = onednn_convolution(
-      {*convolution.op, convolution.attributes, in, between, r.threads}, activation);
+  const bool relu = activation == Pointwise::relu;  // which pooling applies to what it reads
+  Offer first =
+      onednn_convolution({*convolution.op, convolution.attributes, in, between, r.threads},
+                         relu ? Pointwise::identity : activation);
   if (!first.kernel) return first;
-  Offer second = max_pool_kernel({*pool.op, pool.attributes, between, out, r.threads}, false);
+  Offer second = max_pool_kernel({*pool.op, pool.attributes, between, out, r.threads}, relu);
   if (!second.kernel) return second;
   return Offer(std::make_unique<PooledConvolution>(
       std::move(first.kernel), std::move(second.kernel), inputs, batch / pictures,
