@@ -84,9 +84,9 @@ void require_symbolic(const Tensors& tensors, const char* what, Where where) {
   }
 }
 
-Step constant_step(const ir::GraphNode& node, const std::string& at) {
+FunctionalStep constant_step(const ir::GraphNode& node, const std::string& at) {
   const auto& literal = node.attributes.get<ir::Literal>("value");
-  Step s{Step::Kind::constant, {}, node.outputs};
+  FunctionalStep s{FunctionalStep::Kind::constant, {}, node.outputs};
   s.value = ir::computed(literal.dtype, literal.shape, literal.array);
   if (depends_on_batch(literal.shape) || holds_batch(s.value)) {
     throw ValueError("Model: an operand holds the batch size as a number",
@@ -129,11 +129,11 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const ir::GraphNode& node = graph.nodes[n];
     if (ir::is_input(node)) {
-      f.steps.push_back({Step::Kind::input, {}, node.outputs});
+      f.steps.push_back({FunctionalStep::Kind::input, {}, node.outputs});
     } else if (ir::is_constant(node)) {
       f.steps.push_back(constant_step(node, used_at[n]));
     } else if (node.op == &layer_call_op()) {
-      Step s{Step::Kind::layer, node.inputs, node.outputs};
+      FunctionalStep s{FunctionalStep::Kind::layer, node.inputs, node.outputs};
       const auto& object = node.attributes.get<ir::Opaque>("layer").object;
       const Layer part(
           std::const_pointer_cast<LayerState>(std::static_pointer_cast<const LayerState>(object)));
@@ -151,7 +151,7 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
             "draw them in a layer, with the key of its Scope", node.site.to_string());
       }
       check_shape(node);
-      Step s{Step::Kind::op, node.inputs, node.outputs};
+      FunctionalStep s{FunctionalStep::Kind::op, node.inputs, node.outputs};
       s.op = node.op;
       s.attributes = node.attributes;
       s.where = node.site.where;
@@ -171,8 +171,8 @@ Layer functional(const Tensors& inputs, const Tensors& outputs, Where where) {
 }
 
 void check_batches(const FunctionalSpec& spec) {
-  for (const Step& s : spec.steps) {
-    if (s.kind != Step::Kind::op) continue;
+  for (const FunctionalStep& s : spec.steps) {
+    if (s.kind != FunctionalStep::Kind::op) continue;
     for (int64_t batch : {2, 3}) {
       ir::Types inputs;
       for (ir::ValueId v : s.inputs)
@@ -201,13 +201,13 @@ void check_batches(const FunctionalSpec& spec) {
 }
 
 std::string FunctionalSpec::producer(const LayerState& layer, ir::ValueId v) const {
-  const Step& s = step(v);
+  const FunctionalStep& s = step(v);
   switch (s.kind) {
-    case Step::Kind::input:
+    case FunctionalStep::Kind::input:
       return s.name;
-    case Step::Kind::constant:
+    case FunctionalStep::Kind::constant:
       return "constant";
-    case Step::Kind::layer:
+    case FunctionalStep::Kind::layer:
       return layer.parts[s.part].name;
     default:
       return s.op->name;
@@ -225,7 +225,7 @@ int64_t batch_of(const FunctionalSpec& f, const LayerState& layer, const Tensors
   int64_t batch = -1;
   std::string first;
   for (size_t i = 0; i < x.size(); ++i) {
-    const Step& s = f.steps[static_cast<size_t>(f.inputs[i])];
+    const FunctionalStep& s = f.steps[static_cast<size_t>(f.inputs[i])];
     const Shape &expected = s.outputs[0].shape, &got = x[i].shape();
     bool fits = got.rank() == expected.rank();
     int64_t here = -1;
@@ -261,15 +261,15 @@ Tensors FunctionalSpec::call(const Tensors& x, Scope& scope) const {
     made[at] = {x[i].dtype() == dtype ? x[i] : with_mask(cast(x[i], dtype), mask_of(x[i]))};
   }
   for (size_t n = 0; n < steps.size(); ++n) {
-    const Step& s = steps[n];
+    const FunctionalStep& s = steps[n];
     std::vector<Tensor> arguments;
     for (ir::ValueId v : s.inputs)
       arguments.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
-    if (s.kind == Step::Kind::constant) {
+    if (s.kind == FunctionalStep::Kind::constant) {
       made[n] = {s.value};
-    } else if (s.kind == Step::Kind::op) {
+    } else if (s.kind == FunctionalStep::Kind::op) {
       made[n] = ir::apply(*s.op, arguments, at_batch(s.attributes, batch), s.where);
-    } else if (s.kind == Step::Kind::layer) {
+    } else if (s.kind == FunctionalStep::Kind::layer) {
       const Part& p = layer.parts[s.part];
       const bool training = scope.call().training;
       scope.call().training = s.training.value_or(training);

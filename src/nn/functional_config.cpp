@@ -26,7 +26,8 @@ Json values_to_json(const std::vector<ir::ValueId>& values) {
 }
 
 /// A value among those before step `before`.
-ir::ValueId value_from(const Json& json, const std::vector<Step>& before, const std::string& path) {
+ir::ValueId value_from(const Json& json, const std::vector<FunctionalStep>& before,
+                       const std::string& path) {
   ir::ValueId v;
   const bool pair = json.is_array() && json.size() == 2;
   const Json& node = pair ? json[0] : json;
@@ -42,7 +43,7 @@ ir::ValueId value_from(const Json& json, const std::vector<Step>& before, const 
   return v;
 }
 
-std::vector<ir::ValueId> values_from(const Json& list, const std::vector<Step>& before,
+std::vector<ir::ValueId> values_from(const Json& list, const std::vector<FunctionalStep>& before,
                                      const std::string& path) {
   if (!list.is_array()) throw ConfigError(path + ": expected a list");
   std::vector<ir::ValueId> values;
@@ -50,25 +51,26 @@ std::vector<ir::ValueId> values_from(const Json& list, const std::vector<Step>& 
   return values;
 }
 
-ir::Types types_of(const std::vector<Step>& steps, const std::vector<ir::ValueId>& values) {
+ir::Types types_of(const std::vector<FunctionalStep>& steps,
+                   const std::vector<ir::ValueId>& values) {
   ir::Types types;
   for (ir::ValueId v : values)
     types.push_back(steps[static_cast<size_t>(v.node)].outputs[static_cast<size_t>(v.output)]);
   return types;
 }
 
-Json step_to_json(const Step& s, const detail::LayerState& layer) {
+Json step_to_json(const FunctionalStep& s, const detail::LayerState& layer) {
   switch (s.kind) {
-    case Step::Kind::input: {
+    case FunctionalStep::Kind::input: {
       Json object{{"input", s.name}};
       object.update(type_to_json(s.outputs[0]));
       return object;
     }
-    case Step::Kind::constant: {
+    case FunctionalStep::Kind::constant: {
       const ir::Array& a = ir::contiguous_array(s.value);
       return {{"constant", literal_to_json({s.value.dtype(), s.value.shape(), a})}};
     }
-    case Step::Kind::layer: {
+    case FunctionalStep::Kind::layer: {
       Json object{{"layer", layer.parts[s.part].name}, {"inputs", values_to_json(s.inputs)}};
       if (s.training) object["training"] = *s.training;
       return object;
@@ -111,17 +113,17 @@ class Reader {
     return j;
   }
 
-  Step step(const Json& j, const std::string& path) {
-    Step s;
+  FunctionalStep step(const Json& j, const std::string& path) {
+    FunctionalStep s;
     if (j.contains("input")) {
-      s.kind = Step::Kind::input;
+      s.kind = FunctionalStep::Kind::input;
       s.name = text(j, "input", path);
       s.outputs = {type_from(j, path)};
       spec_.inputs.push_back(static_cast<int32_t>(spec_.steps.size()));
       model_.samples.push_back(s.outputs[0]);
     } else if (j.contains("constant")) {
       const ir::Literal v = literal_from(j["constant"], path + ".constant");
-      s.kind = Step::Kind::constant;
+      s.kind = FunctionalStep::Kind::constant;
       s.value = ir::computed(v.dtype, v.shape, v.array);
       s.outputs = {ir::type_of(s.value)};
     } else if (j.contains("layer")) {
@@ -139,8 +141,8 @@ class Reader {
     return v.get<std::string>();
   }
 
-  void read_layer(Step& s, const Json& j, const std::string& path) {
-    s.kind = Step::Kind::layer;
+  void read_layer(FunctionalStep& s, const Json& j, const std::string& path) {
+    s.kind = FunctionalStep::Kind::layer;
     const std::string name = text(j, "layer", path);
     std::vector<std::string> known;
     s.part = model_.parts.size();
@@ -173,7 +175,7 @@ class Reader {
     if (part.samples.empty()) part.samples = types.types;
   }
 
-  void read_op(Step& s, const Json& j, const std::string& path) {
+  void read_op(FunctionalStep& s, const Json& j, const std::string& path) {
     const std::string name = text(j, "op", path);
     s.op = ops::find(name);
     if (!s.op) throw ConfigError(path + ".op: unknown operation \"" + escaped(name) + "\"");
@@ -214,7 +216,7 @@ void FunctionalSpec::write(const detail::LayerState& layer, Json& object) const 
     layers.back()["name"] = p.name;
   }
   Json list = Json::array();
-  for (const Step& s : steps) list.push_back(step_to_json(s, layer));
+  for (const FunctionalStep& s : steps) list.push_back(step_to_json(s, layer));
   object["layers"] = std::move(layers);
   object["steps"] = std::move(list);
   object["outputs"] = values_to_json(outputs);

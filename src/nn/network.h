@@ -35,8 +35,9 @@ struct SequentialSpec final : NetworkSpec {
   void write(const detail::LayerState& layer, config::Json& object) const override;
 };
 
-/// One value or more of a functional model, made of those before it.
-struct Step {
+/// One value or more of a functional model, made of those before it. Not `Step`: so a layer is
+/// called.
+struct FunctionalStep {
   enum class Kind { input, constant, layer, op };
   Kind kind = Kind::op;
   std::vector<ir::ValueId> inputs;  // steps
@@ -53,7 +54,7 @@ struct Step {
 
 /// Layers and operations between inputs and outputs, replayed at each batch size.
 struct FunctionalSpec final : NetworkSpec {
-  std::vector<Step> steps;
+  std::vector<FunctionalStep> steps;
   std::vector<int32_t> inputs;
   std::vector<ir::ValueId> outputs;
 
@@ -63,7 +64,7 @@ struct FunctionalSpec final : NetworkSpec {
   bool takes_many() const override { return true; }
   void write(const detail::LayerState& layer, config::Json& object) const override;
 
-  const Step& step(ir::ValueId v) const { return steps[static_cast<size_t>(v.node)]; }
+  const FunctionalStep& step(ir::ValueId v) const { return steps[static_cast<size_t>(v.node)]; }
   /// The layer, input or operation that makes a value, by name.
   std::string producer(const detail::LayerState& layer, ir::ValueId v) const;
 };
