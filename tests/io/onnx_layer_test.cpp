@@ -348,6 +348,11 @@ TEST(OnnxModel, RunsByName) {
                 model.run({{"x", ones({1, 2})}, {"z", ones({1})}});
               }),
               HasSubstr("no input \"z\""));
+  // A name that is wrong is said before the one that is missing for it.
+  EXPECT_THAT(test::text_of<IndexError>([&] {
+                model.run({{"X", ones({1, 2})}});
+              }),
+              HasSubstr("no input \"X\"\n  hint: did you mean \"x\"?"));
 }
 
 }  // namespace

@@ -242,9 +242,25 @@ void check_input(const std::string& file, const formats::onnx::ValueInfo& info, 
   }
 }
 
+// Of a name that is wrong, before the input that it was meant for is missed.
+void check_names(const Program& program, const std::map<std::string, Value>& inputs) {
+  for (const auto& [name, value] : inputs) {
+    const auto& known = program.model().graph.inputs;
+    if (std::any_of(known.begin(), known.end(),
+                    [&, &n = name](const auto& info) { return info.name == n; })) {
+      continue;
+    }
+    std::vector<std::string> names;
+    for (const auto* info : program.inputs()) names.push_back(info->name);
+    throw IndexError(program.model().file + ": no input \"" + escaped(name) + "\"",
+                     did_you_mean(name, names));
+  }
+}
+
 }  // namespace
 
 Values Program::run(const std::map<std::string, Value>& inputs, const Options& options) const {
+  check_names(*this, inputs);
   Run run(*this, options);
   Run::Frame frame;
   for (const auto& info : model_.graph.inputs) {
@@ -272,15 +288,6 @@ Values Program::run(const std::map<std::string, Value>& inputs, const Options& o
     }
   }
   const ir::SizeLimit limit(run.allowed());
-  for (const auto& [name, value] : inputs) {
-    if (std::none_of(model_.graph.inputs.begin(), model_.graph.inputs.end(),
-                     [&, &n = name](const auto& info) { return info.name == n; })) {
-      std::vector<std::string> names;
-      for (const auto& info : model_.graph.inputs) names.push_back(info.name);
-      throw IndexError(model_.file + ": no input \"" + escaped(name) + "\"",
-                       did_you_mean(name, names));
-    }
-  }
   for (const Weight& w : weights_) {
     const auto at = options.weights.find(w.data->name);
     if (at == options.weights.end()) continue;
