@@ -17,6 +17,8 @@
 #include "io/onnx/conformance.h"
 #include "io/onnx/layer.h"
 #include "io/onnx/program.h"
+#include "io/onnx/samples.h"
+#include "nn/network.h"
 #include "output.h"
 #include "varve/files.h"
 #include "varve/model.h"
@@ -143,10 +145,12 @@ std::map<std::string, int64_t> named_sizes(const std::vector<std::string>& given
 // A name that no input leaves open would change nothing.
 void check_sizes(const io::onnx::Program& program, const std::map<std::string, int64_t>& named) {
   std::vector<std::string> open, batches;
+  const std::string samples = io::onnx::batch_name(program);
   for (const formats::onnx::ValueInfo* v : program.inputs()) {
+    const auto axis = static_cast<size_t>(io::onnx::batch_axis(*v, samples));
     for (size_t i = 0; i < v->type.dims.size(); ++i) {
       const std::string& name = v->type.dims[i].parameter;
-      if (!name.empty()) (i == 0 ? batches : open).push_back(name);
+      if (!name.empty()) (i == axis ? batches : open).push_back(name);
     }
   }
   for (const auto& [name, size] : named) {
@@ -161,24 +165,6 @@ void check_sizes(const io::onnx::Program& program, const std::map<std::string, i
   }
 }
 
-// The shape of a sample of an input.
-Shape sample_of(const std::string& file, const formats::onnx::ValueInfo& info,
-                const std::map<std::string, int64_t>& named) {
-  std::vector<int64_t> sizes;
-  for (size_t i = 1; i < info.type.dims.size(); ++i) {
-    const auto& dim = info.type.dims[i];
-    const auto at = named.find(dim.parameter);
-    sizes.push_back(at != named.end() ? at->second : dim.value);
-    if (sizes.back() > 0) continue;
-    throw UnsupportedError(formats::shown(file) + ": input \"" + escaped(info.name) +
-                               "\": " + info.type.to_string() + " leaves sizes of a sample open",
-                           dim.parameter.empty()
-                               ? "fix them in the program that wrote the file"
-                               : "--size " + escaped(dim.parameter) + "=N gives one");
-  }
-  return Shape(std::move(sizes));
-}
-
 int import(const ImportOptions& o) {
   check_output(o.out, {o.model}, o.force);
   const auto program =
@@ -186,17 +172,8 @@ int import(const ImportOptions& o) {
   Model model(io::onnx::make_layer(program, o.channels_last, ""));
   const std::map<std::string, int64_t> named = named_sizes(o.sizes);
   check_sizes(*program, named);
-  std::vector<Shape> samples;
-  DType dtype = f32;
-  for (const formats::onnx::ValueInfo* v : program->inputs()) {
-    std::vector<int64_t> sizes = sample_of(o.model, *v, named).dims();
-    if (o.channels_last && sizes.size() > 1) {
-      std::rotate(sizes.begin(), sizes.begin() + 1, sizes.end());
-    }
-    samples.emplace_back(std::move(sizes));
-    dtype = formats::onnx::held_as(v->type.element);
-  }
-  model.build_many(samples, dtype);
+  const ir::Types samples = io::onnx::samples_of(*program, o.channels_last, named);
+  nn::build(*model.state(), samples);
   model.save(o.out);
   say(fmt::format("{}: {} inputs, {} variables, {} parameters\n", formats::shown(o.out),
                   samples.size(), model.variables().size(), model.parameter_count()));

@@ -46,7 +46,9 @@ class Model {
   /// operations, so it differentiates, compiles, trains and is saved like any other. Floating
   /// initializers are its variables, under their names; running statistics and scales of
   /// quantization are not trained, and what ops need to know beforehand (sizes of a resize) stays a
-  /// constant. A model written for batches of one size takes others, too.
+  /// constant. A model written for batches of one size takes others, too. Samples come first in
+  /// every input and output, also where the file has the axis of that name elsewhere. Where the
+  /// file states the sizes of a sample, the layer is built.
   ///
   /// Called with training = false it computes what the file says. While it is trained, nodes that
   /// were exported for inference do what they were made for, as the layers of the same names:

@@ -128,5 +128,25 @@ TEST(OnnxImport, RefusesASizeThatTheModelDoesNotLeaveOpen) {
   EXPECT_EQ(import("features=3").code, 0);
 }
 
+// A state [1, batch, units] has its samples on the second axis.
+TEST(OnnxImport, TakesInputsWhoseBatchIsNotTheFirstAxis) {
+  const test::Folder folder;
+  formats::onnx::Model m = test::model({node("Add", {"x", "state"}, {"y"})});
+  m.graph.inputs.push_back(test::port("state", {1, -1, 2}));
+  m.graph.outputs = {test::port("y", {1, -1, 2})};
+  const std::string model = folder.file("m.onnx", formats::onnx::serialize(m));
+  const Ran ran = varve({"onnx", "import", model, "-o", folder / "m.safetensors"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(varve({"summary", folder / "m.safetensors"}).out, HasSubstr("[1, 2]"));
+  m.graph.inputs[1].type.dims[1].parameter = "streams";
+  folder.file("m.onnx", formats::onnx::serialize(m));
+  const Ran refused = varve({"onnx", "import", model, "-o", folder / "n.safetensors"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err,
+              HasSubstr("input \"state\": tensor(float32)[1, streams, 2]: the batch is "
+                        "not its first axis"));
+  EXPECT_THAT(refused.err, HasSubstr("varve onnx run"));
+}
+
 }  // namespace
 }  // namespace varve::app

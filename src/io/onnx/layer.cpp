@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "formats/base64.h"
+#include "io/onnx/samples.h"
 #include "nn/layer_state.h"
+#include "nn/network.h"
 #include "varve/onnx.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -39,29 +41,43 @@ std::vector<int64_t> without_ones(std::vector<int64_t> sizes) {
   return sizes;
 }
 
-// An input as the model takes it: channels in front, axes of size 1 where it has them.
-Tensor arranged(const ValueInfo& info, Tensor x, bool channels_last) {
+// In the layout in which samples come.
+[[noreturn]] void refuse_sample(const ValueInfo& info, std::vector<int64_t> expected,
+                                const std::vector<int64_t>& got, bool channels_last) {
+  std::vector<int64_t> turned = expected;
+  if (turned.size() > 1) std::rotate(turned.begin(), turned.begin() + 1, turned.end());
+  const bool hint = !channels_last && without_ones(got) == without_ones(turned);
+  throw ShapeError("onnx: input \"" + escaped(info.name) + "\": expected a sample of " +
+                       Shape(channels_last ? turned : expected).to_string() + ", got " +
+                       Shape(got).to_string(),
+                   hint ? "images with the channels last: varve onnx import --channels-last" : "");
+}
+
+// An input as the model takes it: the batch on its axis, channels in front of the others, axes of
+// size 1 where it has them.
+Tensor arranged(const ValueInfo& info, Tensor x, int batch_axis, bool channels_last) {
   const ValueType& type = info.type;
   if (type.kind != ValueType::Kind::tensor) {
     throw UnsupportedError("onnx: input \"" + escaped(info.name) + "\" is no tensor");
   }
   const DType wanted = formats::onnx::held_as(type.element);
   if (x.dtype() != wanted && is_floating(x.dtype()) && is_floating(wanted)) x = cast(x, wanted);
+  const std::vector<int64_t> came(x.shape().begin() + std::min(x.rank(), 1), x.shape().end());
   if (channels_last && x.rank() > 2) x = move_axis(x, -1, 1);
   if (!type.has_shape) return x;
   std::vector<int64_t> sizes;
-  for (size_t i = 1; i < type.dims.size(); ++i) sizes.push_back(type.dims[i].value);
+  for (size_t i = 0; i < type.dims.size(); ++i) {
+    if (static_cast<int>(i) != batch_axis) sizes.push_back(type.dims[i].value);
+  }
   const std::vector<int64_t> given(x.shape().begin() + std::min(x.rank(), 1), x.shape().end());
   const bool fixed = std::all_of(sizes.begin(), sizes.end(), [](int64_t d) { return d > 0; });
-  if (given == sizes || !fixed) return x;
-  // Only axes of size 1 come and go: anything else would mix up elements.
-  if (without_ones(given) != without_ones(sizes)) {
-    throw ShapeError("onnx: input \"" + escaped(info.name) + "\": expected a sample of " +
-                         Shape(sizes).to_string() + ", got " + Shape(given).to_string(),
-                     "images with the channels last: varve onnx import --channels-last");
+  if (given != sizes && fixed) {
+    // Only axes of size 1 come and go: anything else would mix up elements.
+    if (without_ones(given) != without_ones(sizes)) refuse_sample(info, sizes, came, channels_last);
+    sizes.insert(sizes.begin(), x.shape()[0]);
+    x = reshape(x, Shape(std::move(sizes)));
   }
-  sizes.insert(sizes.begin(), x.shape()[0]);
-  return reshape(x, Shape(std::move(sizes)));
+  return batch_axis > 0 && batch_axis < x.rank() ? move_axis(x, 0, batch_axis) : x;
 }
 
 // The variables of a layer by their names in the file: what Scope does, but for its check of names,
@@ -113,11 +129,13 @@ Tensors Onnx::call(const Tensors& x, Scope& s) const {
   }
   Program::Options options{.declared_batch = declared_batch(ports)};
   std::map<std::string, Value> inputs;
+  const std::string batch = batch_name(*p);
   for (size_t i = 0; i < ports.size(); ++i) {
-    const Tensor in = arranged(*ports[i], x[i], channels_last);
+    const int axis = batch_axis(*ports[i], batch);
+    const Tensor in = arranged(*ports[i], x[i], axis, channels_last);
     // Inputs that keep the size that was declared have no batch in front.
-    if (in.rank() > 0 && (options.batch == 0 || options.batch == options.declared_batch))
-      options.batch = in.shape()[0];
+    if (in.rank() > axis && (options.batch == 0 || options.batch == options.declared_batch))
+      options.batch = in.shape()[axis];
     inputs[ports[i]->name] = Value(in, ports[i]->type.element);
   }
   Weights weights(s, *this);
@@ -128,9 +146,12 @@ Tensors Onnx::call(const Tensors& x, Scope& s) const {
                     .is_frozen = [&](const TensorData& data) { return weights.is_frozen(data); }};
   if (s.training() && !s.frozen()) options.training = &training;
   std::vector<Tensor> out;
-  for (const Value& v : p->run(inputs, options)) {
+  const Values results = p->run(inputs, options);
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Value& v = results[i];
     if (v.kind != Value::Kind::tensor) throw UnsupportedError("onnx: an output is no tensor");
-    out.push_back(v.tensor);
+    const int axis = batch_axis(p->model().graph.outputs[i], batch);
+    out.push_back(axis > 0 && axis < v.tensor.rank() ? move_axis(v.tensor, axis, 0) : v.tensor);
   }
   for (const auto& [name, value] : training.statistics) weights.assign(name, value);
   return out;
@@ -209,7 +230,15 @@ std::map<std::string, Tensor> Model::run(const std::map<std::string, Tensor>& in
 }
 
 Layer Model::layer(LayerOptions options) const {
-  return io::onnx::make_layer(state_->program, options.channels_last, std::move(options.name));
+  Layer layer =
+      io::onnx::make_layer(state_->program, options.channels_last, std::move(options.name));
+  try {
+    nn::build(*layer.state(), io::onnx::samples_of(*state_->program, options.channels_last));
+  } catch (const Error&) {
+    // Sizes that the file leaves open come with the first call, which a batch that the graph
+    // fixes does not hinder either: build says what is wrong where it is asked for.
+  }
+  return layer;
 }
 
 Model load(std::string_view path) { return Model::load(path); }
