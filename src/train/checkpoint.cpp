@@ -271,7 +271,6 @@ void require_same(const io::TensorFile& file, const Json& run, const char* key, 
 }  // namespace
 
 void FitRun::require_same_run(const io::TensorFile& file, const Json& run) const {
-  file.require_kind("checkpoint");
   if (file.metadata(kModelKey) != described(model_)) {
     file.fail("the checkpoint is of another model: checkpoint " +
               escaped(file.metadata(kModelKey)) + ", fit " + escaped(described(model_)));
@@ -334,6 +333,7 @@ void FitRun::restore(const std::string& path) {
   const io::TensorFile file(path);
   try {
     // All is read before anything is changed.
+    file.require_kind("checkpoint");
     const Json run = file.json(kRunKey);
     require_same_run(file, run);
     const std::vector<NamedVariable> variables = variables_to_restore(file, run);

@@ -4,8 +4,10 @@
 #include "base/count.h"
 #include "base/error.h"
 #include "data/state.h"
+#include "formats/file.h"
 #include "train/fit_run.h"
 #include "varve/ops/shape.h"
+#include "varve/warnings.h"
 
 namespace varve {
 namespace detail {
@@ -272,7 +274,13 @@ void FitRun::run_epoch() {
 History FitRun::run() {
   const auto began = std::chrono::steady_clock::now();
   epoch_ = next_epoch_ = options_.initial_epoch;
-  if (!options_.resume.empty()) resume(options_.resume);
+  if (!options_.resume.empty()) {
+    resume(options_.resume);
+    if (epoch_ >= options_.epochs) {
+      warn("resume: " + formats::shown(options_.resume) + " is at epoch " + std::to_string(epoch_) +
+           " of " + std::to_string(options_.epochs.value) + ": nothing to train");
+    }
+  }
   call(&Callback::on_train_begin);
   while (epoch_ < options_.epochs && !stopped_) {
     run_epoch();

@@ -456,6 +456,27 @@ TEST(Train, ABrokenOffTrainingGoesOnToTheSameBits) {
             0);
 }
 
+TEST(Train, AModelIsNoCheckpointAndATrainingThatIsDoneSaysSo) {
+  const Folder folder;
+  write_line(folder, 60);
+  const std::string checkpoint = folder / "out/checkpoint.safetensors";
+  const auto train = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"train", folder / "line.toml", "--epochs", "2", "--set",
+                                         "train.callbacks=[\"checkpoint\"]"});
+    return varve(arguments);
+  };
+  expect_ok(train({}));
+  const Ran model =
+      train({"--out", folder / "other", "--resume", folder / "out/model.safetensors"});
+  EXPECT_EQ(model.code, 1);
+  EXPECT_THAT(model.err, HasSubstr("model.safetensors: expected a Varve checkpoint, the file is a "
+                                   "model\n  hint: load_weights and varve train --init-from begin "
+                                   "with its weights"));
+  const Ran done = train({"--resume", checkpoint});
+  expect_ok(done);
+  EXPECT_THAT(done.err, HasSubstr("checkpoint.safetensors is at epoch 2 of 2: nothing to train"));
+}
+
 TEST(Train, CheckReadsEverythingAndWritesNothing) {
   const Folder folder;
   write_line(folder, 60);
