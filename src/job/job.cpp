@@ -239,9 +239,9 @@ Json with_classes(const Json& model, const std::string& path, int64_t classes) {
       out[i] = with_classes(model[i], path + "[" + std::to_string(i) + "]", classes);
   } else if (model == "classes") {
     if (classes < 0) {
-      throw ConfigError(path + ": the target is a number, which has no classes",
-                        "one unit gives a number; losses for classes: cross_entropy, "
-                        "binary_cross_entropy, hinge, categorical_hinge");
+      throw ConfigError(path + ": train.loss is one for numbers, which have no classes",
+                        "losses for classes: cross_entropy, binary_cross_entropy, hinge, "
+                        "categorical_hinge; for a target that is a number, one unit gives it");
     }
     return classes;
   }

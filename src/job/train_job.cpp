@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "data/table_state.h"
 #include "formats/atomic_file.h"
+#include "formats/file.h"
 #include "job/check.h"
 #include "report/settings_text.h"
 #include "report/svg.h"
@@ -204,9 +205,21 @@ PreparedJob prepare(const Job& job) {
   return out;
 }
 
+namespace {
+
+void begin_with(const std::string& file, Model& model) {
+  const LoadReport report = model.load_weights(file, {.partial = true});
+  if (report.complete()) return;
+  throw FormatError(formats::shown(file) + ": the weights do not fit the model of the job:\n" +
+                        report.to_string(),
+                    "it must be a model of the same layers");
+}
+
+}  // namespace
+
 void train(const Job& job, const TrainSettings& settings) {
   PreparedJob p = prepare(job);
-  if (!settings.initial.empty()) p.model.load_weights(settings.initial);
+  if (!settings.initial.empty()) begin_with(settings.initial, p.model);
   settings.say(summary(p.model) + "\n");
   report::remove_results(job.directory);
   const Reached r = reach(job, p, settings);

@@ -89,7 +89,8 @@ TEST_F(Trained, JobFilesThatCannotBeMeantSo) {  // B079 to B081, B128
         Row{"format_version=9", "format_version: this Varve reads up to 1, got 9"},
         Row{"train.loss=\"msee\"", "--set train.loss: unknown type \"msee\""},
         Row{"data.target=\"z\"", "column \"z\" not found in"},
-        Row{"model.layers[0].units=\"classes\"", "the target is a number, which has no classes"},
+        Row{"model.layers[0].units=\"classes\"",
+            "train.loss is one for numbers, which have no classes"},
         Row{"model.layers[0].type=\"dens\"", "unknown layer type \"dens\""}}) {
     const Ran ran = refused({"train", in("line.toml"), "--set", set}, 1);
     EXPECT_THAT(ran.err, HasSubstr("line.toml"));

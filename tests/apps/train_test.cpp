@@ -477,6 +477,20 @@ TEST(Train, AModelIsNoCheckpointAndATrainingThatIsDoneSaysSo) {
   EXPECT_THAT(done.err, HasSubstr("checkpoint.safetensors is at epoch 2 of 2: nothing to train"));
 }
 
+TEST(Train, WeightsOfAnotherNetworkAreRefused) {
+  const Folder folder;
+  write_line(folder, 60);
+  expect_ok(varve({"train", folder / "line.toml", "--epochs", "1"}));
+  const Ran ran = varve({"train", folder / "line.toml", "--out", folder / "other", "--init-from",
+                         folder / "out/model.safetensors", "--set",
+                         "model.layers=[{type=\"dense\",units=4},{type=\"dense\",units=1}]"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("out/model.safetensors: the weights do not fit the model of the "
+                                 "job:"));
+  EXPECT_THAT(ran.err, HasSubstr("dense_2.kernel"));
+  EXPECT_THAT(ran.err, HasSubstr("hint: it must be a model of the same layers"));
+}
+
 TEST(Train, CheckReadsEverythingAndWritesNothing) {
   const Folder folder;
   write_line(folder, 60);

@@ -312,8 +312,8 @@ INSTANTIATE_TEST_SUITE_P(
                "job.toml:10:21: model.layers[1].units: expected integer >= 1, got \"many\"",
                "\"classes\": as many as the data have classes"},
         BadJob{"B081", "{ type = \"cross_entropy\", from_logits = true }", "\"mse\"",
-               "job.toml:10:21: model.layers[1].units: the target is a number, which has no "
-               "classes",
+               "job.toml:10:21: model.layers[1].units: train.loss is one for numbers, which "
+               "have no classes",
                "cross_entropy"},
         BadJob{"B081", "epochs = 2",
                "epochs = 2\ncallbacks = [{ type = \"early_stopping\", monitor = \"val_loss\" }]",
