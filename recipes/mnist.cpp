@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "report/settings_text.h"
@@ -17,6 +18,11 @@ Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings
   // it.
   model.build({28, 28, 1});
   settings.say(summary(model) + "\n");
+  const auto stop_if_told = [&](TrainState& s) {
+    if (settings.interrupted()) s.stop("interrupted");
+  };
+  options.callbacks.push_back(
+      callbacks::Hooks{.on_train_begin = stop_if_told, .on_batch_end = stop_if_told});
   const auto begin = std::chrono::steady_clock::now();
   const History history = model.fit(mnist.train, options);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
@@ -26,8 +32,11 @@ Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings
   out.figure = {.metric = "test accuracy", .value = scores["accuracy"]};
   out.seconds = took.count();
   const double kept = 1 - options.validation_split;
-  out.samples_per_second = static_cast<double>(mnist.train.size() * history.epochs()) * kept /
-                           std::max(out.seconds, 1e-9);
+  // Of an epoch that was broken off, the steps that were made.
+  const double samples = std::min(
+      static_cast<double>(mnist.train.size() * history.epochs()) * kept,
+      std::stod(history.params.at("steps")) * static_cast<double>(options.batch_size.value));
+  out.samples_per_second = samples / std::max(out.seconds, 1e-9);
   out.parameters = model.parameter_count();
   out.history = history;
   out.test = mnist.test;

@@ -17,6 +17,8 @@ struct Settings {
   std::string out;        // the folder for what it leaves behind
   std::string data = {};  // where the data are; empty: $VARVE_DATA, or data/ of the source
   std::function<void(std::string_view)> say = [](std::string_view) {};
+  /// Asked before the first step of a fit and after every one: whether training ends there.
+  std::function<bool()> interrupted = [] { return false; };
 };
 
 /// A figure and what it has to reach.

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "command.h"
 #include "console.h"
+#include "interrupt.h"
 #include "output.h"
 #include "recipes/recipe.h"
 
@@ -42,8 +43,10 @@ int run(const Options& o) {
   settings.out = o.out.empty() ? "runs/" + o.name : o.out;
   settings.data = o.data;
   settings.say = say_if_read;
+  settings.interrupted = interrupted;
   const FolderClaim claim(settings.out, "recipe " + o.name, recipes::output_files(), o.force);
-  return recipes::run(*recipe, settings) ? 0 : 1;
+  const bool passed = recipes::run(*recipe, settings);
+  return interrupted() ? kInterrupted : passed ? 0 : 1;
 }
 
 }  // namespace

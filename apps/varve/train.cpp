@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "command.h"
 #include "console.h"
+#include "interrupt.h"
 #include "job/check.h"
 #include "job/reference.h"
 #include "job/train_job.h"
@@ -65,8 +66,9 @@ int train(const Options& o) {
   job::train(job, {.say = say_if_read,
                    .resume = o.resume,
                    .resume_older = o.allow_older,
-                   .initial = o.initial});
-  return 0;
+                   .initial = o.initial,
+                   .interrupted = interrupted});
+  return interrupted() ? kInterrupted : 0;
 }
 
 }  // namespace

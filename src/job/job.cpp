@@ -330,6 +330,14 @@ std::vector<CallbackRef> Job::callbacks() const {
   return out;
 }
 
+std::string Job::checkpoint() const {
+  for (const Json& c : train.callbacks) {
+    const Json placed = in_folder(c, directory);
+    if (config::choice_type(placed, "callback") == "checkpoint") return placed["path"];
+  }
+  return {};
+}
+
 Job parse_job(std::string_view text, const std::string& path,
               const std::vector<std::string>& sets) {
   Job job;

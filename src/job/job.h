@@ -127,6 +127,8 @@ struct Job {
   [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const;
   /// The callbacks; paths of theirs are relative to the output's folder.
   std::vector<CallbackRef> callbacks() const;
+  /// The checkpoint that it keeps, or empty.
+  std::string checkpoint() const;
 };
 
 /// `sets`: "train.epochs=3", applied before anything is checked. Throws IoError, FormatError,

@@ -25,6 +25,7 @@ namespace {
 using config::Json;
 
 constexpr const char* kSamples = "samples";
+constexpr const char* kInterrupted = "interrupted";
 
 void build(const Job& job, Model& model, const Dataset& data) {
   const Batch one = data.batch(std::vector<int64_t>{0});
@@ -73,9 +74,17 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
                      .resume_older = settings.resume_older};
   // Not epochs times rows: those before a checkpoint took no time here.
   int64_t samples = 0, before = 0;
+  const auto stop_if_told = [&](TrainState& s) {
+    if (settings.interrupted()) s.stop(kInterrupted);
+  };
   options.callbacks.push_back(
-      callbacks::Hooks{.on_batch_begin = [&](TrainState& s) { before = s.samples(); },
-                       .on_batch_end = [&](TrainState& s) { samples += s.samples() - before; }});
+      callbacks::Hooks{.on_train_begin = stop_if_told,
+                       .on_batch_begin = [&](TrainState& s) { before = s.samples(); },
+                       .on_batch_end =
+                           [&](TrainState& s) {
+                             samples += s.samples() - before;
+                             stop_if_told(s);
+                           }});
   if (!job.train.class_weight.empty()) options.class_weight = job.train.class_weight;
   Reached out;
   const auto begin = std::chrono::steady_clock::now();
@@ -180,6 +189,13 @@ void say_result(const Job& job, const Reached& r, const TrainSettings& settings)
   settings.say("\n");
   for (const char* file : {"model.safetensors", "report.html", "result.json"})
     settings.say(job.directory + "/" + file + "\n");
+  if (r.history.params.at("stopped") != kInterrupted) return;
+  const std::string checkpoint = job.checkpoint();
+  settings.say(fmt::format(
+      "\ninterrupted in epoch {} of {}{}\n", r.history.epochs(), job.train.epochs.value,
+      checkpoint.empty()
+          ? ""
+          : "; the same command with --resume " + formats::shown(checkpoint) + " goes on"));
 }
 
 }  // namespace

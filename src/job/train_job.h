@@ -25,10 +25,13 @@ struct TrainSettings {
   std::string resume = {};  // a checkpoint to go on from
   bool resume_older = false;
   std::string initial = {};  // a model file whose weights are taken
+  /// Asked before the first step and after every one: whether training ends there.
+  std::function<bool()> interrupted = [] { return false; };
 };
 
 /// Trains, evaluates, and writes into the job's folder: model.safetensors, history.csv, report.html
-/// and so on (see report::write_training), result.json last. Throws besides NumericError.
+/// and so on (see report::write_training), result.json last; also where it was interrupted.
+/// Throws besides NumericError.
 void train(const Job& job, const TrainSettings& settings);
 
 /// The files that it may write, relative to the folder.

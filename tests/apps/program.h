@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -22,6 +24,8 @@ struct RunSettings {
   std::vector<std::pair<std::string, std::string>> environment = {};
   /// In the new process, just before the program starts.
   std::function<void()> prepare = {};
+  /// In this process, while the program runs.
+  std::function<void(pid_t program)> meanwhile = {};
 };
 
 inline Ran varve(const std::vector<std::string>& arguments, const RunSettings& settings = {}) {
@@ -43,10 +47,24 @@ inline Ran varve(const std::vector<std::string>& arguments, const RunSettings& s
     execv(VARVE_PROGRAM, argv.data());
     _exit(126);
   }
+  if (settings.meanwhile) settings.meanwhile(child);
   int status = 0;
   waitpid(child, &status, 0);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), test::read_text(out),
           test::read_text(err)};
+}
+
+/// For `meanwhile`: Ctrl-C, as soon as the program watches for it; in half a minute at most.
+inline void interrupt(pid_t program) {
+  constexpr uint64_t kBit = uint64_t{1} << (SIGINT - 1);
+  for (int i = 0; i < 30000; ++i) {
+    const std::string status = test::read_text("/proc/" + std::to_string(program) + "/status");
+    const size_t caught = status.find("SigCgt:");
+    if (caught != status.npos && (std::stoull(status.substr(caught + 7), nullptr, 16) & kBit))
+      break;
+    usleep(1000);
+  }
+  kill(program, SIGINT);
 }
 
 /// For `prepare`: nobody reads what the program prints.

@@ -89,6 +89,17 @@ TEST(Run, AMissedGateIsExitCodeOneWithEverythingWritten) {
               HasSubstr("samples             50"));
 }
 
+TEST(Run, InterruptedItLeavesWhatThereIs) {
+  const Folder folder;
+  write_noise(folder);
+  const Ran ran = varve({"run", "mnist_mlp", "--data", folder.path(), "--out", folder / "out"},
+                        {.meanwhile = interrupt});
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("Stopped: interrupted\n"));
+  for (const char* file : {"model.safetensors", "history.csv", "report.html", "result.json"})
+    EXPECT_FALSE(read_text(folder / "out/" + file).empty()) << file;
+}
+
 TEST(Run, MissingDataAreNamedWithSourceFormatAndChecksum) {
   const Folder folder;
   const Ran ran = varve({"run", "lenet5", "--data", folder.path(), "--out", folder / "out"});

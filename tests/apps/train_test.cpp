@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -489,6 +490,57 @@ TEST(Train, WeightsOfAnotherNetworkAreRefused) {
                                  "job:"));
   EXPECT_THAT(ran.err, HasSubstr("dense_2.kernel"));
   EXPECT_THAT(ran.err, HasSubstr("hint: it must be a model of the same layers"));
+}
+
+void wait_for(const std::string& file) {
+  for (int i = 0; i < 3000 && !std::filesystem::exists(file); ++i) usleep(10000);
+}
+
+TEST(Train, InterruptedItLeavesWhatThereIs) {
+  const Folder folder;
+  write_line(folder, 60);
+  const std::string checkpoint = folder / "out/checkpoint.safetensors";
+  const auto press = [&](pid_t program) {
+    wait_for(checkpoint);
+    kill(program, SIGINT);
+  };
+  const std::vector<std::string> train{"train", folder / "line.toml", "--set",
+                                       "train.callbacks=[\"checkpoint\"]", "--epochs"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), train.begin(), train.end());
+    return more;
+  };
+  const Ran ran = varve(with({"1000000"}), {.meanwhile = press});
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  int64_t epoch = 0;
+  const size_t said = ran.out.find("\ninterrupted in epoch ");
+  ASSERT_NE(said, std::string::npos) << ran.out;
+  EXPECT_EQ(std::sscanf(ran.out.c_str() + said, "\ninterrupted in epoch %ld of 1000000", &epoch),
+            1);
+  EXPECT_THAT(ran.out, HasSubstr("; the same command with --resume " + checkpoint + " goes on\n"));
+  EXPECT_EQ(json_of(folder / "out/result.json")["epochs"], epoch);
+  EXPECT_THAT(read_text(folder / "out/report.html"), HasSubstr("interrupted"));
+  // It goes on where it stopped, to what it would have been.
+  const std::string last = std::to_string(epoch + 1);
+  expect_ok(varve(with({last, "--resume", checkpoint, "--threads", "1"})));
+  EXPECT_EQ(json_of(folder / "out/result.json")["epochs"], epoch + 1);
+}
+
+TEST(Train, ASecondInterruptEndsItAtOnce) {
+  const Folder folder;
+  write_line(folder, 20000);  // whose evaluation takes longer than the second one
+  const auto press = [&](pid_t program) {
+    wait_for(folder / "out/checkpoint.safetensors");
+    for (int i = 0; i < 50; ++i) {
+      kill(program, SIGINT);
+      usleep(1000);
+    }
+  };
+  const Ran ran = varve({"train", folder / "line.toml", "--epochs", "1000000", "--set",
+                         "train.callbacks=[\"checkpoint\"]"},
+                        {.meanwhile = press});
+  EXPECT_EQ(ran.code, -SIGINT);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/result.json"));
 }
 
 TEST(Train, CheckReadsEverythingAndWritesNothing) {
