@@ -19,11 +19,13 @@ struct Magic {
   FileKind kind;
 };
 constexpr std::array kMagics{
-    Magic{"\x89PNG"sv, FileKind::png},      Magic{"\xff\xd8\xff"sv, FileKind::jpeg},
-    Magic{"GIF8"sv, FileKind::gif},         Magic{"II*\0"sv, FileKind::tiff},
-    Magic{"MM\0*"sv, FileKind::tiff},       Magic{"\x1f\x8b"sv, FileKind::gzip},
-    Magic{"PK\x05\x06"sv, FileKind::zip},   Magic{"\x93NUMPY"sv, FileKind::npy},
-    Magic{"\x89HDF\r\n"sv, FileKind::hdf5}, Magic{"%PDF-"sv, FileKind::pdf}};
+    Magic{"\x89PNG"sv, FileKind::png}, Magic{"\xff\xd8\xff"sv, FileKind::jpeg},
+    Magic{"GIF8"sv, FileKind::gif}, Magic{"II*\0"sv, FileKind::tiff},
+    Magic{"MM\0*"sv, FileKind::tiff}, Magic{"\x1f\x8b"sv, FileKind::gzip},
+    Magic{"PK\x05\x06"sv, FileKind::zip}, Magic{"\x93NUMPY"sv, FileKind::npy},
+    Magic{"\x89HDF\r\n"sv, FileKind::hdf5}, Magic{"%PDF-"sv, FileKind::pdf},
+    // The older form of torch.save: a magic number, as a pickle of its own.
+    Magic{"\x80\x02\x8a\x0a\x6c\xfc"sv, FileKind::torch}};
 
 unsigned byte_at(std::string_view s, size_t i) {
   return i < s.size() ? static_cast<unsigned char>(s[i]) : 256u;

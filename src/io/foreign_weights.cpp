@@ -117,8 +117,8 @@ std::vector<Rule> recurrent_rules(const std::string& type) {
 }
 
 std::vector<Rule> attention_rules() {
-  std::vector<Rule> rules = {{"output_kernel", {"out_proj_weight"}, transposed},
-                             {"output_bias", {"out_proj_bias"}, as_it_is}};
+  std::vector<Rule> rules = {{"output_kernel", {"out_proj.weight"}, transposed},
+                             {"output_bias", {"out_proj.bias"}, as_it_is}};
   constexpr const char* kParts[][2] = {
       {"query_kernel", "query_bias"}, {"key_kernel", "key_bias"}, {"value_kernel", "value_bias"}};
   for (size_t i = 0; i < 3; ++i) {
@@ -219,13 +219,14 @@ std::pair<std::string, std::string> recurrent_place(const std::string& path) {
   return {base, "_l0" + tail};
 }
 
-std::string key_of(const std::string& path, const std::string& type, const std::string& leaf) {
-  const std::string module = plain(path);
+/// "dense_1.weight": as the file is expected to call it.
+std::string expected_name(const std::string& path, const std::string& type,
+                          const std::string& leaf) {
   if (type == "lstm" || type == "gru") {
-    const auto [base, place] = recurrent_place(module);
-    return base + "_" + leaf + place;
+    const auto [base, place] = recurrent_place(path);
+    return detail::join(base, leaf + place);
   }
-  return module.empty() ? leaf : module + "_" + leaf;
+  return detail::join(path, leaf);
 }
 
 class Loader {
@@ -276,12 +277,12 @@ class Loader {
     std::vector<Tensor> parts;
     std::string names;
     for (const std::string& leaf : rule == rules.end() ? std::vector{v.name} : rule->leaves) {
-      const std::string key = key_of(path, type, leaf);
-      const auto at = by_key_.find(key);
+      const std::string expected = expected_name(path, type, leaf);
+      const auto at = by_key_.find(plain(expected));
       if (at == by_key_.end()) {
         report_.missing.push_back("model expects \"" + escaped(full) + "\" " +
                                   io::type_text(v.variable.dtype(), wanted) + ": no \"" +
-                                  escaped(key) + "\" in file");
+                                  escaped(expected) + "\" in file");
         return;
       }
       used_.insert(at->second);

@@ -1,10 +1,12 @@
 #include "varve/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "base/count.h"
 #include "base/error.h"
+#include "formats/kind.h"
 #include "io/tensor_file.h"
 #include "ir/node.h"
 #include "varve/ops/pointwise.h"
@@ -68,6 +70,26 @@ LoadReport compare(const io::TensorFile& file, const std::string& prefix,
   return report;
 }
 
+// Leaves of modules of PyTorch's, which no layer here calls so.
+bool is_of_pytorch(std::string_view name) {
+  const std::string_view leaf = name.substr(name.rfind('.') + 1);
+  return leaf == "weight" || leaf == "in_proj_weight" || leaf == "running_mean" ||
+         leaf.starts_with("weight_ih_l");
+}
+
+std::string hint_of(const io::TensorFile& file, const std::string& prefix,
+                    const std::vector<NamedVariable>& variables) {
+  const auto is_known = [&](const std::string& name) {
+    return std::any_of(variables.begin(), variables.end(),
+                       [&](const NamedVariable& v) { return prefix + v.path == name; });
+  };
+  for (const auto& entry : file.file().tensors()) {
+    if (is_of_pytorch(entry.name) && !is_known(entry.name))
+      return "load_pytorch_weights takes PyTorch's names and layouts";
+  }
+  return "{.partial = true} loads what fits";
+}
+
 }  // namespace
 
 std::string LoadReport::to_string() const {
@@ -85,7 +107,7 @@ LoadReport io::load_variables(const TensorFile& file, const std::string& prefix,
   if (options.ignore_unexpected) report.unexpected.clear();
   if (!report.complete() && !options.partial) {
     file.fail("the weights do not fit the model:\n" + report.to_string(),
-              "{.partial = true} loads what fits");
+              hint_of(file, prefix, variables));
   }
   std::vector<std::pair<Variable, Tensor>> found;
   for (const NamedVariable& v : variables) {
@@ -117,6 +139,11 @@ void save_weights(std::string_view path, const std::vector<NamedVariable>& varia
 
 LoadReport load_weights(std::string_view path, const std::vector<NamedVariable>& variables,
                         LoadOptions options) {
+  if (const auto source = formats::Source::open(std::string(path));
+      formats::kind_of(source) == formats::FileKind::torch) {
+    source.fail(formats::not_expected("a safetensors file", formats::FileKind::torch),
+                "load_pytorch_weights reads it");
+  }
   return io::load_variables(io::TensorFile(std::string(path)), "", variables, options);
 }
 

@@ -44,6 +44,7 @@ const std::vector<Head> kHeads{
     {"\x08\x08\x12\x05varve", "an ONNX model"},
     {"\x08\x0a\x3a\x80\x01"s, "an ONNX model"},
     {"\x89HDF\r\n\x1a\n", "an HDF5 file"},
+    {"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46", "a file of torch.save"},
     {"\x80\x04\x95", "a Python pickle"},
     {"%PDF-1.7", "a PDF document"},
     {"<?xml version", "XML or HTML"},

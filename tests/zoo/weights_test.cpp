@@ -120,7 +120,7 @@ TEST(PyTorchWeights, ModulesAreRenamedAndFaultsAreListed) {
   const FormatError e =
       test::error_of<FormatError>([&] { load_pytorch_weights(path, model, {.prefix = "net."}); });
   EXPECT_NE(
-      e.message().find("model expects \"first.kernel\" F32[3,2]: no \"first_weight\" in file"),
+      e.message().find("model expects \"first.kernel\" F32[3,2]: no \"first.weight\" in file"),
       std::string::npos)
       << e.message();
   load_pytorch_weights(path, model, {.prefix = "net.", .map = {{"features.0", "first"}}});
@@ -137,6 +137,35 @@ TEST(PyTorchWeights, ModulesAreRenamedAndFaultsAreListed) {
   ASSERT_EQ(report.different.size(), 1u);
   EXPECT_EQ(report.different[0],
             "\"first.kernel\": model F32[4,2], file F32[3,2] of net.features.0.weight");
+}
+
+TEST(PyTorchWeights, LoadWeightsSaysWhoReadsThem) {
+  const test::Folder folder;
+  Sequential model{nn::Dense{.units = 2, .name = "first"}};
+  model.build({3});
+  const Tensor weight = test::noise({2, 3}, 1, f32), bias = test::noise({2}, 2, f32);
+  const std::string path = written(folder, {{"first.weight", weight}, {"first.bias", bias}});
+  EXPECT_EQ(test::error_of<FormatError>([&] { model.load_weights(path); }).hint(),
+            "load_pytorch_weights takes PyTorch's names and layouts");
+  const std::string ours = written(folder, {{"second.kernel", weight}});
+  EXPECT_EQ(test::error_of<FormatError>([&] { model.load_weights(ours); }).hint(),
+            "{.partial = true} loads what fits");
+  for (const char* form : {"torch_zip.pt", "torch_legacy.pt"}) {
+    const std::string saved = std::string(VARVE_SOURCE_DIR) + "/tests/formats/golden/" + form;
+    const FormatError e = test::error_of<FormatError>([&] { model.load_weights(saved); });
+    EXPECT_EQ(e.message(), saved +
+                               ": not a safetensors file (it begins like a file of "
+                               "torch.save)");
+    EXPECT_EQ(e.hint(), "load_pytorch_weights reads it");
+    // What is cut says which file it is.
+    const std::string whole = test::read_text(saved);
+    for (size_t n = 200; n < whole.size(); n += 100) {
+      const std::string cut = folder.file("cut.pt", whole.substr(0, n));
+      const std::string said =
+          test::message_of<FormatError>([&] { load_pytorch_weights(cut, model); });
+      EXPECT_EQ(said.find(cut), 0u) << said;
+    }
+  }
 }
 
 }  // namespace
