@@ -50,6 +50,30 @@ struct DCGAN {
   Model discriminator() const;  ///< tells them from real ones
   void fields(Fields& f);
 };
+/// The same idea for images of 28 x 28, as in the tutorials: generator from a dense layer of 7 x 7
+/// maps, 771,969; discriminator of two convolutions and a dense layer, 138,689.
+struct MnistDCGAN {
+  Dim code = 100, channels = 1;
+  Real width = 1;
+  Model generator() const;      ///< [batch, code] -> images in -1..1
+  Model discriminator() const;  ///< images -> logits [batch, 1]
+  void fields(Fields& f);
+};
+/// The denoising network of diffusion models (Ho et al. 2020): {images [batch, h, w, c], steps
+/// [batch]} -> the noise in them, [batch, h, w, c]. A U-Net of residual blocks (group norm, swish,
+/// convolution, twice) that hear of the step by a dense layer of its waves; a block for each of
+/// `multipliers` times `channels` channels, half the size from one to the next; self-attention
+/// between the two blocks at the bottom. Sides of the images are multiples of 2^(levels - 1).
+/// A layer with parts, as the transformers are (zoo_text.h). Throws ShapeError. 984,257 for
+/// images of one channel.
+struct DiffusionUNet {
+  Dim channels = 32;
+  std::vector<int> multipliers = {1, 2, 4};
+  Dim groups = 8, heads = 4;
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
+  void fields(Fields& f);
+};
 /// CycleGAN (Zhu et al. 2017): generator of `blocks` residual blocks, images -> images in -1..1,
 /// 11,378,179; discriminator of 70 x 70 patches, images -> logits [batch, h, w, 1], 2,764,737.
 /// Instance norm without weights.
@@ -90,6 +114,18 @@ struct GCN {
   Dim nodes = 2708, features = 1433, hidden = 16, classes = 7;
   Real dropout = 0.5;
   operator Model() const;
+  void fields(Fields& f);
+};
+/// GCN on one graph whose normalized adjacency matrix is sparse: {features [nodes, n], values
+/// [entries], columns [entries], row_starts [nodes + 1]} (see varve::SparseMatrix) -> logits
+/// [nodes, classes]. A layer with parts, as the transformers are (zoo_text.h). bias_first: biases
+/// are added before the neighbours are, as PyTorch users write it. Throws as sparse_matmul.
+struct SparseGCN {
+  Dim hidden = 16, classes = 7;
+  Real dropout = 0.5;
+  bool bias_first = false;
+  std::string name = {};
+  Tensor call(const Tensors& x, Scope& s) const;
   void fields(Fields& f);
 };
 /// Graph attention (Velickovic et al. 2018) of eight heads, then one; the adjacency matrix has a

@@ -1,8 +1,11 @@
 // Networks of agents and of graphs.
+#include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/normalization.h"
+#include "varve/ops/segment.h"
 #include "varve/ops/shape.h"
 #include "varve/zoo_generative.h"
 #include "zoo/build.h"
@@ -66,6 +69,27 @@ void GCN::fields(Fields& f) {
   f("hidden", hidden, "Units of the hidden layer.", {.min = 1});
   f("classes", classes, "Numbers that each node gets.", {.min = 1});
   f("dropout", dropout, "Share dropped before each layer.", {.min = 0, .below = 1});
+}
+
+Tensor SparseGCN::call(const Tensors& x, Scope& s) const {
+  if (x.size() != 4)
+    throw ValueError("sparse gcn: expected {features, values, columns, row_starts}, got " +
+                     std::to_string(x.size()) + " tensors");
+  const SparseMatrix adjacency{x[1], x[2], x[3], x[0].shape()[0]};
+  const auto layer = [&](const Tensor& h, int64_t units, const std::string& part) -> Tensor {
+    const nn::Dense dense{.units = units, .use_bias = bias_first};
+    const Tensor in = dropout > 0 ? s(part + "_dropout", nn::Dropout{.rate = dropout}, h) : h;
+    const Tensor summed = sparse_matmul(adjacency, s(part, dense, in));
+    return bias_first ? summed : s(part + "_bias", nn::Bias{}, summed);
+  };
+  return layer(relu(layer(x[0], hidden, "gc1")), classes, "gc2");
+}
+void SparseGCN::fields(Fields& f) {
+  f("hidden", hidden, "Units of the hidden layer.", {.min = 1});
+  f("classes", classes, "Numbers that each node gets.", {.min = 1});
+  f("dropout", dropout, "Share dropped before each layer.", {.min = 0, .below = 1});
+  f("bias_first", bias_first, "Whether biases are added before neighbours are.");
+  f("name", name, "The layer's name.");
 }
 
 GAT::operator Model() const {

@@ -135,6 +135,39 @@ void DCGAN::fields(Fields& f) {
   f("width", width, "Factor of all numbers of channels.", {.above = 0});
 }
 
+Model MnistDCGAN::generator() const {
+  const Style style{.width = width};
+  const int64_t maps = style(128);
+  const auto up = [&](const Tensor& x, int64_t filters, bool bias, const char* name) -> Tensor {
+    return nn::Conv2DTranspose{.filters = filters,
+                               .kernel_size = 4,
+                               .strides = 2,
+                               .padding = "same",
+                               .use_bias = bias,
+                               .kernel_initializer = nn::RandomNormal{.stddev = 0.02},
+                               .name = name}(x);
+  };
+  const Tensor z = nn::Input{.shape = {code}, .name = "code"};
+  Tensor x = nn::Dense{.units = 49 * maps, .use_bias = false, .name = "fc"}(z);
+  x = nn::Reshape{.target_shape = {7, 7, maps}}(relu(style.norm(x, "fc_bn")));
+  x = relu(style.norm(up(x, style(64), false, "up1"), "up1_bn"));
+  return Model(z, tanh(up(x, channels, true, "up2")));
+}
+
+Model MnistDCGAN::discriminator() const {
+  const Style biased{.width = width, .bias = true}, style{.width = width};
+  const Tensor image = nn::Input{.shape = {28, 28, channels.value}, .name = "image"};
+  const Kernel half{.size = 4, .strides = 2, .padding = 1};
+  Tensor x = leaky_relu(biased.conv(image, style(64), half, "conv1"), 0.2);
+  x = style.norm(style.conv(x, style(128), half, "conv2"), "conv2_bn");
+  return Model(image, nn::Dense{.units = 1, .name = "fc"}(nn::Flatten{}(leaky_relu(x, 0.2))));
+}
+void MnistDCGAN::fields(Fields& f) {
+  f("code", code, "Numbers that an image is made of.", {.min = 1});
+  f("channels", channels, "Of the images.", {.min = 1});
+  f("width", width, "Factor of all numbers of channels.", {.above = 0});
+}
+
 // ---- CycleGAN ----
 
 namespace {

@@ -8,6 +8,7 @@
 #include "varve/ops/matmul.h"
 #include "varve/ops/reduction.h"
 #include "varve/ops/shape.h"
+#include "varve/zoo_generative.h"
 #include "varve/zoo_text.h"
 #include "zoo/build.h"
 
@@ -193,6 +194,8 @@ void register_layers() {
   nn::register_layer<GPT>("gpt");
   nn::register_layer<Transformer>("transformer");
   nn::register_layer<Llama>("llama");
+  nn::register_layer<DiffusionUNet>("diffusion_unet");
+  nn::register_layer<SparseGCN>("sparse_gcn");
 }
 
 // ---- ViT ----

@@ -1,11 +1,14 @@
 // Autoencoders, adversarial networks, agents and graphs: published counts, and training when small.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/errors.h"
 #include "varve/generative_losses.h"
 #include "varve/nn/network.h"
 #include "varve/ops/matmul.h"
+#include "varve/ops/random.h"
 #include "varve/ops/reduction.h"
+#include "varve/ops/segment.h"
 #include "varve/zoo_generative.h"
 #include "zoo/helpers.h"
 
@@ -20,6 +23,22 @@ using test::images;
 template <class S>
 std::function<Model()> net(S spec) {
   return [spec] { return Model(spec); };
+}
+
+/// Built for images of 28 x 28.
+Model built(zoo::DiffusionUNet spec) {
+  Model m = spec;
+  m.build_many({{28, 28, 1}, {}});
+  return m;
+}
+
+/// The sparse twin of a dense matrix, as the inputs of a network.
+Tensors sparse_inputs(const Tensor& x, const Tensor& dense) {
+  const int64_t n = dense.shape()[0];
+  const Tensor place = arange(n * n);
+  const SparseMatrix a =
+      sparse_matrix(floor_divide(place, n), place % n, reshape(dense, {-1}), n, n);
+  return {x, a.values, a.columns, a.row_starts};
 }
 
 TEST(GenerativeCounts, AreThePublishedOnes) {
@@ -38,6 +57,10 @@ TEST(GenerativeCounts, AreThePublishedOnes) {
       {"GCN Citeseer", net(zoo::GCN{.nodes = 3327, .features = 3703, .classes = 6}), 59366},
       {"GCN Pubmed", net(zoo::GCN{.nodes = 19717, .features = 500, .classes = 3}), 8067},
       {"GAT Cora", net(zoo::GAT{}), 92373},
+      // Counted by PyTorch, of the same networks.
+      {"MNIST DCGAN generator", [] { return zoo::MnistDCGAN{}.generator(); }, 771969},
+      {"MNIST DCGAN discriminator", [] { return zoo::MnistDCGAN{}.discriminator(); }, 138689},
+      {"diffusion", [] { return built(zoo::DiffusionUNet{}); }, 984257},
   });
   const Model vae = zoo::ConvVAE{};
   EXPECT_EQ(vae["encoder"].parameter_count(), 69076);
@@ -97,6 +120,59 @@ TEST(Agents, LearnValuesAndPolicies) {
   const Outputs y = both(Tensors(images({4})));
   EXPECT_EQ(y[0].shape(), (Shape{8, 2}));
   EXPECT_EQ(y[1].shape(), (Shape{8, 1}));
+}
+
+TEST(Generative, DiffusionNetworksLearnTheNoiseOfEachStep) {
+  const zoo::DiffusionUNet small{.channels = 8, .multipliers = {1, 2}, .groups = 2, .heads = 2};
+  const Tensor x = images({8, 8, 2}), steps = arange(8) * 100, noise = images({8, 8, 2}, 3);
+  Model m = small;
+  m.build_many({{8, 8, 2}, {}});
+  EXPECT_EQ(Tensor(m(Tensors{x, steps}).only()).shape(), x.shape());
+  // The step is heard.
+  EXPECT_GT(max(abs(m(Tensors{x, steps}).only() - m(Tensors{x, steps + 50}).only())).to_double(),
+            1e-3);
+  expect_overfits(m, {x, steps}, noise, "mse");
+  EXPECT_THAT(test::message_of<ShapeError>([&] {
+                m(Tensors{images({9, 8, 2}), steps});
+              }),
+              ::testing::HasSubstr("multiples of 2"));
+}
+
+TEST(Generative, SmallAdversariesMakeAndJudgeImages) {
+  const zoo::MnistDCGAN small{.code = 8, .width = 0.125};
+  EXPECT_EQ(Tensor(small.generator()(images({8}))).shape(), (Shape{8, 28, 28, 1}));
+  expect_overfits(small.generator(), images({8}), tanh(images({28, 28, 1}, 3)), "mse");
+  expect_overfits(small.discriminator(), images({28, 28, 1}), cast(arange(8) < 4, f32),
+                  "binary_cross_entropy");
+}
+
+TEST(Graphs, ASparseNetworkGivesWhatADenseOneGives) {
+  const int64_t n = 7;
+  const Tensor a = abs(random::normal(Key(5), {n, n})), x = random::normal(Key(6), {n, 5});
+  const Model dense = zoo::GCN{.nodes = n, .features = 5, .hidden = 4, .classes = 3, .dropout = 0};
+  for (bool first : {false, true}) {
+    const Layer sparse =
+        zoo::SparseGCN{.hidden = 4, .classes = 3, .dropout = 0, .bias_first = first};
+    const Tensors in = sparse_inputs(x, a);
+    EXPECT_EQ(Tensor(sparse(in).only()).shape(), (Shape{n, 3}));
+    const std::vector<Variable> from = dense.trainable(), to = sparse.trainable();
+    ASSERT_EQ(from.size(), to.size());
+    for (size_t i = 0; i < to.size(); ++i) {
+      ASSERT_EQ(from[i].shape(), to[i].shape()) << i;
+      Variable(to[i]).assign(random::normal(Key(20 + i), to[i].shape()));
+      Variable(from[i]).assign(to[i].value());
+    }
+    const auto layer = [&](const Tensor& h, size_t i) {
+      const Tensor w = to[i].value(), b = to[i + 1].value();
+      return first ? matmul(a, matmul(h, w) + b) : matmul(a, matmul(h, w)) + b;
+    };
+    const Tensor want = layer(relu(layer(x, 0)), 2), got = sparse(in).only();
+    EXPECT_LT(max(abs(got - want)).to_double(), 1e-4) << first;
+    if (!first) {
+      const Tensor whole = dense(Tensors{reshape(x, {1, n, 5}), reshape(a, {1, n, n})}).only();
+      EXPECT_LT(max(abs(got - reshape(whole, {n, 3}))).to_double(), 1e-4);
+    }
+  }
 }
 
 TEST(Graphs, NodesLearnTheirClassesFromNeighbours) {
