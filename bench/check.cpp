@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <string>
 
 #include "compiled.h"
 #include "formats/safetensors.h"
@@ -22,6 +23,12 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
   double m = 0;
   for (size_t i = 0; i < a.size(); ++i) m = std::max(m, std::abs(a[i] - b[i]));
   return m;
+}
+
+std::string text(double x) {
+  char out[32];
+  std::snprintf(out, sizeof out, "%.2g", x);
+  return out;
 }
 
 class Peer {
@@ -67,7 +74,11 @@ std::vector<std::vector<double>> like_weights(const Peer& peer, const std::strin
 
 struct Distances {
   double ours = 0, peers = 0;
+  /// Variables whose gradient is so small a difference of large terms (or 0, as that of a bias
+  /// before batch normalization) that the peer's f32 is further than kBound from its f64.
+  std::string beyond;
 };
+constexpr double kBound = 1e-4;
 
 /// Distances from the gradients in f64, as shares of a variable's largest element.
 Distances check_gradients(const Case& c, const Peer& peer, const Bench& b) {
@@ -78,16 +89,20 @@ Distances check_gradients(const Case& c, const Peer& peer, const Bench& b) {
   Distances worst;
   size_t i = 0;
   for (const Variable& v : network.trainable()) {
-    const double size = largest(exact[i]);
+    const double most = largest(exact[i]), size = most > 0 ? most : 1;
     const double ours = distance(grads[v].to_doubles(), exact[i]) / size,
                  peers = distance(theirs[i], exact[i]) / size;
-    worst.ours = std::max(worst.ours, ours);
-    worst.peers = std::max(worst.peers, peers);
-    if (!(ours <= 1e-4)) {
-      throw NumericError(
-          c.name + ": gradient of " + v.name() + " differs from the peer's by " +
-          std::to_string(ours) +
-          " of its largest element (at most 1e-4; the peer's f32: " + std::to_string(peers) + ")");
+    const double allowed = std::max(kBound, 2 * peers);
+    if (allowed > kBound) {
+      worst.beyond += (worst.beyond.empty() ? "" : ", ") + v.name();
+    } else {
+      worst.ours = std::max(worst.ours, ours);
+      worst.peers = std::max(worst.peers, peers);
+    }
+    if (!(ours <= allowed)) {
+      throw NumericError(c.name + ": gradient of " + v.name() + " differs from the peer's by " +
+                         text(ours) + " of its largest element (at most " + text(allowed) +
+                         "; the peer's f32: " + text(peers) + ")");
     }
     ++i;
   }
@@ -115,6 +130,9 @@ void check_against(const Case& c, const std::string& file) {
       "%.1e of f64 (peer %.1e)\n",
       c.name.c_str(), gradients.ours, gradients.peers, single.size(), twice.front(), twice.back(),
       off, theirs);
+  if (!gradients.beyond.empty())
+    std::printf("%-18s within twice the peer's own distance only: %s\n", "",
+                gradients.beyond.c_str());
   if (!(off <= allowed))
     throw NumericError(c.name + ": losses leave the peer's by more than twice its own rounding");
 }

@@ -120,6 +120,21 @@ def gpt(net):
                     (r"emb\.", "wte."), (r"pos$", "wpe.weight"), (r"norm\.", "ln_f."), (r"out\.", "head.")])
 
 
+def dcgan(net):
+    if len(list(net.children())) > 7:
+        return in_order("fc", "fc_bn", "up1", "up1_bn", "up2")(net)
+    return in_order("conv1", "conv2", "conv2_bn", "fc")(net)
+
+
+def diffusion(net):
+    blocks = {"d1": "down1", "d2": "down2", "m1": "middle1", "m2": "middle2", "r1": "up1", "r2": "up2"}
+    parts = {"a.0": "_1_norm", "a.2": "_1_conv", "t": "_step", "b.0": "_2_norm", "b.2": "_2_conv", "skip": "_skip"}
+    return renamed([(r"temb\.0", "time1"), (r"temb\.2", "time2"), (r"inp", "in"), (r"s([12])\.", r"half\1."),
+                    (r"u([12])\.", r"twice\1."), (r"at\.n", "attention_norm"), (r"at\.mha\.qkv\.(\w+)", r"attention.in_proj_\1"),
+                    (r"at\.mha\.o", "attention.out_proj"), (r"out\.0", "out_norm"), (r"out\.2", "out_conv"),
+                    (r"([dmr][12])\.([ab]\.\d|t|skip)", lambda m: blocks[m[1]] + parts[m[2]])])
+
+
 def fixed(**names):
     return lambda net: renamed([(r"%s\." % k, v + ".") for k, v in names.items()])
 
@@ -140,6 +155,8 @@ NAMES = {
     "ptb_lstm": fixed(emb="tokens"),
     "transformer_char": gpt,
     "vae_mnist": fixed(e1="encoder.fc1", mu="encoder.mean", lv="encoder.log_variance", d1="decoder.fc3", d2="decoder.fc4"),
+    "dcgan_mnist": dcgan,
+    "ddpm_mnist": diffusion,
     "gcn_cora": fixed(l1="gc1", l2="gc2"),
     "dqn_cartpole": in_order("dense_1", "dense_2", "values"),
 }
@@ -150,12 +167,22 @@ def values(name, tensor):
     if name.endswith("pos"):
         tensor = tensor[0]
     array = tensor.numpy()
+    if array.shape[0] == 128 * 7 * 7:  # what DCGAN's dense layer makes: channels lie last
+        array = array.reshape(128, 49, -1).swapaxes(0, 1).reshape(array.shape)
     m = re.match(r"dec\.\d\.0\.0\.weight", name)
     if m:  # U-Net: what comes from below is joined behind what comes from the side, not before
         half = array.shape[1] // 2
         array = np.concatenate([array[:, half:], array[:, :half]], 1)
     return np.array(array, order="C", copy=True)
 
+
+# What steps draw: the function of torch, its name in the file, and what draws it beforehand.
+DRAWN = {
+    "vae_mnist": {"randn_like": ("noise", lambda: torch.randn(128, 20))},
+    "dcgan_mnist": {"randn": ("noise", lambda: torch.randn(64, 100))},
+    "ddpm_mnist": {"randn_like": ("noise", lambda: torch.randn(32, 1, 28, 28)),
+                   "randint": ("steps", lambda: torch.randint(1000, (32,)))},
+}
 
 # ---------------------------------------------------------------- a case
 
@@ -166,7 +193,7 @@ class Twin:
     def __init__(self, suite, name, dtype):
         torch.manual_seed(0)
         self.bench = suite.CASES[name]()
-        self.dtype = dtype
+        self.name, self.dtype = name, dtype
         for net in self.bench.m.values():
             for module in net.modules():
                 if isinstance(module, torch.nn.Dropout):
@@ -193,8 +220,9 @@ class Twin:
         return {k: {n: v.detach().clone() for n, v in net.state_dict().items()} for k, net in self.bench.m.items()}
 
     def steps(self, noise):
-        """Losses of all steps, and the gradients of the first one as they are before clipping."""
-        seen, clip, draw = {}, torch.nn.utils.clip_grad_norm_, torch.randn_like
+        """Losses of all steps, and the gradients of the first one as they are before clipping (of GANs: as the
+        discriminator's optimizer finds them). `noise`: for each step what is drawn, by the function that draws."""
+        seen, clip = {}, torch.nn.utils.clip_grad_norm_
 
         def note():
             for key, net in self.bench.m.items():
@@ -206,15 +234,20 @@ class Twin:
             note()
             return clip(*args, **kw)
 
-        out = []
+        if "od" in self.cells:
+            self.cells["od"].cell_contents.register_step_pre_hook(lambda *_: note())
+        out, draws = [], {f: getattr(torch, f) for f in DRAWN.get(self.name, {})}
         torch.nn.utils.clip_grad_norm_ = noted_clip
         try:
-            for i in range(STEPS):
-                torch.randn_like = lambda x, i=i: noise[i].to(x.dtype)
+            for drawn in noise:
+                for f in draws:
+                    setattr(torch, f, lambda *_, t=drawn[f]: self.cast(t))
                 out.append(self.bench.train().item())
                 note()
         finally:
-            torch.nn.utils.clip_grad_norm_, torch.randn_like = clip, draw
+            torch.nn.utils.clip_grad_norm_ = clip
+            for f, original in draws.items():
+                setattr(torch, f, original)
         return np.array(out, np.float64), seen
 
 
@@ -231,18 +264,16 @@ def data_of(name, twin):
     if name == "gcn_cora":
         adj = twin.bench.m["net"].adj.to_sparse_csr()
         return dict(twin.bench.inputs, values=adj.values(), columns=adj.col_indices(), row_starts=adj.crow_indices())
-    if name == "vae_mnist":
-        return {"x": twin.bench.inputs["x"]}
     return twin.bench.inputs
 
 
 def write(suite, name, directory):
     single, double = Twin(suite, name, torch.float32), Twin(suite, name, torch.float64)
     arrays = {"data." + k: channels_last(v) for k, v in data_of(name, single).items()}
-    noise = [torch.randn(128, 20) for _ in range(STEPS)] if name == "vae_mnist" else [None] * STEPS
-    for i, n in enumerate(noise):
-        if n is not None:
-            arrays["steps.%d.noise" % i] = n.numpy()
+    noise = [{f: make() for f, (_, make) in DRAWN.get(name, {}).items()} for _ in range(STEPS)]
+    for i, drawn in enumerate(noise):
+        for f, tensor in drawn.items():
+            arrays["steps.%d.%s" % (i, DRAWN[name][f][0])] = channels_last(tensor)
     kinds = {"weights": single.weights()}
     arrays["losses"], kinds["gradients"] = single.steps(noise)
     arrays["losses_f64"], kinds["gradients_f64"] = double.steps(noise)
@@ -250,7 +281,7 @@ def write(suite, name, directory):
         for key, tensors in networks.items():
             rename = NAMES[name](single.bench.m[key])
             for n, t in tensors.items():
-                if not n.endswith("num_batches_tracked"):
+                if not n.endswith("num_batches_tracked") and n != "freq":
                     arrays["%s.%s.%s" % (kind, key, rename(n))] = values(n, t)
     save_file(arrays, os.path.join(directory, name + ".safetensors"))
 
