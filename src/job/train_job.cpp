@@ -78,7 +78,12 @@ Reached reach(const Job& job, PreparedJob& p, const TrainSettings& settings) {
     if (settings.interrupted()) s.stop(kInterrupted);
   };
   options.callbacks.push_back(
-      callbacks::Hooks{.on_train_begin = stop_if_told,
+      callbacks::Hooks{.on_train_begin =
+                           [&](TrainState& s) {
+                             // Not before: a checkpoint that cannot be read leaves them.
+                             report::remove_results(job.directory);
+                             stop_if_told(s);
+                           },
                        .on_batch_begin = [&](TrainState& s) { before = s.samples(); },
                        .on_batch_end =
                            [&](TrainState& s) {
@@ -237,7 +242,6 @@ void train(const Job& job, const TrainSettings& settings) {
   PreparedJob p = prepare(job);
   if (!settings.initial.empty()) begin_with(settings.initial, p.model);
   settings.say(summary(p.model) + "\n");
-  report::remove_results(job.directory);
   const Reached r = reach(job, p, settings);
   report::TrainedModel t{
       .title = job.name, .subtitle = "Trained by " + job.file + ".", .model = p.model};

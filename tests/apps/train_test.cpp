@@ -470,6 +470,10 @@ TEST(Train, AModelIsNoCheckpointAndATrainingThatIsDoneSaysSo) {
   const Ran model =
       train({"--out", folder / "other", "--resume", folder / "out/model.safetensors"});
   EXPECT_EQ(model.code, 1);
+  // What stood in the folder is there still.
+  EXPECT_EQ(train({"--resume", folder / "out/model.safetensors"}).code, 1);
+  for (const char* name : {"out/result.json", "out/report.html"})
+    EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
   EXPECT_THAT(model.err, HasSubstr("model.safetensors: expected a Varve checkpoint, the file is a "
                                    "model\n  hint: load_weights and varve train --init-from begin "
                                    "with its weights"));
