@@ -44,6 +44,15 @@ Optimizer descent(std::optional<double> clip_norm) {
   return optim::SGD{.learning_rate = 1e-3, .clip_norm = clip_norm};
 }
 
+std::function<Tensor(const Tensors&)> step_of(
+    std::function<ValueAndGradsOf(const Tensors&)> gradients, Optimizer optimizer) {
+  return [=](const Tensors& data) mutable {
+    const auto [value, grads] = gradients(data);
+    optimizer.update(grads);
+    return value;
+  };
+}
+
 Bench supervised(const Supervised& s) {
   Bench b;
   b.batch = b.infer_batch = s.x[0].shape()[0];
@@ -64,11 +73,7 @@ Bench supervised(const Supervised& s) {
     const auto objective = [&] { return loss(net(x, {.training = true}), all.back()); };
     return value_and_grad(objective, net.trainable())();
   };
-  b.step = [gradients = b.gradients, optimizer = s.optimizer](const Tensors& data) mutable {
-    const auto [value, grads] = gradients(data);
-    optimizer.update(grads);
-    return value;
-  };
+  b.step = step_of(b.gradients, s.optimizer);
   b.infer = [net](const Tensors& x) { return Tensor(net(x)); };
   return b;
 }

@@ -66,6 +66,10 @@ Optimizer adam_w();
 Optimizer momentum();
 Optimizer descent(std::optional<double> clip_norm = {});
 
+/// A whole training step of one optimizer: the gradients, and the update.
+std::function<Tensor(const Tensors& data)> step_of(
+    std::function<ValueAndGradsOf(const Tensors& data)> gradients, Optimizer optimizer);
+
 /// One network, one loss, one optimizer.
 struct Supervised {
   Layer network;

@@ -44,11 +44,7 @@ Bench vae(const CaseOptions& o) {
     };
     return value_and_grad(objective, net.trainable())();
   };
-  b.step = [gradients = b.gradients, optimizer = adam()](const Tensors& data) mutable {
-    const auto [value, grads] = gradients(data);
-    optimizer.update(grads);
-    return value;
-  };
+  b.step = step_of(b.gradients, adam());
   // The peer draws when it infers, too.
   b.infer = [=](const Tensors& x) {
     const Outputs code = encoder(x);
@@ -81,11 +77,7 @@ Bench dqn(const CaseOptions&) {
     };
     return value_and_grad(objective, net.trainable())();
   };
-  b.step = [gradients = b.gradients, optimizer = adam()](const Tensors& data) mutable {
-    const auto [value, grads] = gradients(data);
-    optimizer.update(grads);
-    return value;
-  };
+  b.step = step_of(b.gradients, adam());
   b.seen = {{"x", drawn(4, {1, 4})}};
   b.infer_batch = 1;
   b.infer = [=](const Tensors& x) { return argmax(net(x[0]), {.axis = 1}); };
@@ -169,11 +161,7 @@ Bench ddpm(const CaseOptions& o) {
     };
     return value_and_grad(objective, net.trainable())();
   };
-  b.step = [gradients = b.gradients, optimizer = adam()](const Tensors& data) mutable {
-    const auto [value, grads] = gradients(data);
-    optimizer.update(grads);
-    return value;
-  };
+  b.step = step_of(b.gradients, adam());
   b.seen = {b.data[0]};
   const Tensor at = full({32}, 500, i64).evaluate();
   b.infer = [=](const Tensors& x) { return net({x[0], at}).only(); };
@@ -212,11 +200,7 @@ Bench gcn(const CaseOptions& o) {
     };
     return value_and_grad(objective, net.trainable())();
   };
-  b.step = [gradients = b.gradients, optimizer = adam()](const Tensors& data) mutable {
-    const auto [value, grads] = gradients(data);
-    optimizer.update(grads);
-    return value;
-  };
+  b.step = step_of(b.gradients, adam());
   b.infer = [=](const Tensors& data) { return net(inputs(data)).only(); };
   net(inputs(Tensors{b.seen[0].value, b.seen[1].value, b.seen[2].value, b.seen[3].value}));
   return b;

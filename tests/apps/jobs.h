@@ -1,14 +1,23 @@
 // Jobs and data for them, small and made on the spot.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "apps/program.h"
 #include "formats/idx.h"
 #include "support/folder.h"
 
 namespace varve::app {
+
+inline nlohmann::json json_of(const std::string& path) {
+  return nlohmann::json::parse(test::read_text(path));
+}
+inline void expect_ok(const Ran& ran) { ASSERT_EQ(ran.code, 0) << ran.err << ran.out; }
 
 using test::Folder;
 using test::read_text;
