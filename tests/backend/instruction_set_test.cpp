@@ -1,6 +1,7 @@
 #include "backend/cpu/instruction_set.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <cstdlib>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -18,13 +19,21 @@ class InstructionSet : public testing::Test {
   InstructionSet() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
 
+/// What our kernels' dispatch would take if these were the targets.
+size_t place_of(int64_t targets) {
+  hwy::ChosenTarget chosen;
+  chosen.Update(targets);
+  return chosen.GetIndex();
+}
+
 /// Whether the cap holds for both; a machine may have less than it allows.
 bool capped(std::string_view name, dnnl::cpu_isa most) {
   unsetenv("VARVE_MAX_CPU_ISA");  // another cap would stand already
   const std::string_view had = instruction_set();
   cap_instruction_set(name);
   const std::string_view expected = had == "sse4" ? had : name;
-  return instruction_set() == expected &&
+  const int64_t targets = expected == "sse4" ? HWY_SSE4 : HWY_AVX2;
+  return instruction_set() == expected && hwy::GetChosenTarget().GetIndex() == place_of(targets) &&
          static_cast<int>(dnnl::get_effective_cpu_isa()) <= static_cast<int>(most);
 }
 

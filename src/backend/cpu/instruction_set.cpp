@@ -46,7 +46,9 @@ const char* instruction_set() {
     return !cap.empty();
   }();
   (void)capped;
+  // Asking detects the processor anew and chooses the most that it has, whatever the cap.
   const int64_t targets = hwy::SupportedTargets();
+  hwy::GetChosenTarget().Update(targets);
   if (targets & kAvx512) return "avx512";
   return targets & HWY_AVX2 ? "avx2" : "sse4";
 }
