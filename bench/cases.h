@@ -1,4 +1,5 @@
-// The benchmark's cases: the networks of the peers' suite, on synthetic data of the same sizes.
+// The benchmark's cases: those of bench/peers: the same networks, on synthetic data of the same
+// sizes.
 #pragma once
 #include <functional>
 #include <string>
@@ -29,7 +30,7 @@ struct Bench {
   /// A whole training step: losses, gradients, updates. Gives the (first) loss.
   std::function<Tensor(const Tensors& data)> step;
   std::vector<NamedTensor> seen;  ///< what inference takes
-  int64_t infer_batch = 0;
+  int64_t infer_batch = 0;        ///< samples among it, along the first axis; a graph is one
   std::function<Tensor(const Tensors& seen)> infer;
 };
 
@@ -44,7 +45,7 @@ struct Case {
   std::function<Bench(const CaseOptions& options)> make;
 };
 
-/// In the order of the peers' suite.
+/// In the order in which they are reported.
 const std::vector<Case>& cases();
 /// Throws ValueError with the nearest name.
 const Case& find_case(const std::string& name);

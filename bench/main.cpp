@@ -1,5 +1,5 @@
 // varve-bench: times a training step and inference of each case, one JSON line a case, with the
-// keys of the peers' suite; --check compares gradients and losses with those of a peer.
+// keys of bench/peers; --check compares gradients and losses with those of a peer.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,8 +19,10 @@
 #include "compiled.h"
 #include "kernel_costs.h"
 #include "ops.h"
+#include "peak.h"
 #include "ratios.h"
 #include "varve/error.h"
+#include "varve/ops/indexing.h"
 
 namespace varve::bench {
 namespace {
@@ -62,8 +64,7 @@ struct Timing {
   double process_to_first = 0;
 };
 
-/// Rounds of steps until `min_time` has passed; the median over rounds, as the peers' suite takes
-/// it.
+/// Steps until `min_time` has passed, as bench/peers take them.
 template <class F>
 Timing time_steps(F step, double min_time) {
   Timing t;
@@ -89,6 +90,7 @@ Timing time_steps(F step, double min_time) {
 struct Wishes {
   double min_time = 1.5;
   bool plan = false, profile = false;
+  bool batch1 = false;
 };
 
 /// The plan, or the time of each of its kernels, on the error stream: results stay alone on the
@@ -101,9 +103,19 @@ void explain(CompiledInfo info, const Wishes& wishes, const std::function<void()
   std::fprintf(stderr, "%s\n", info.profile().c_str());
 }
 
+/// Inference of the first sample alone; what all samples share stays as it is.
+void keep_one_sample(Bench& b) {
+  for (NamedTensor& t : b.seen) {
+    if (t.value.rank() > 0 && t.value.shape()[0] == b.infer_batch && b.infer_batch > 1)
+      t.value = slice(t.value, {Slice{0, 1}}).evaluate();
+  }
+  b.infer_batch = 1;
+}
+
 Json run(const Case& c, const std::string& mode, int threads, const Wishes& wishes) {
   const double start_mb = resident_mb();
-  const Bench b = c.make({});
+  Bench b = c.make({});
+  if (wishes.batch1) keep_one_sample(b);
   const bool train = mode == "train";
   const Tensors data = values_of(train ? b.data : b.seen);
   const auto f = compiled(train ? b.step : b.infer, data.size());
@@ -173,8 +185,13 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--min-time", wishes.min_time, "Seconds measured per case")
       ->check(CLI::PositiveNumber);
+  app.add_flag("--batch1", wishes.batch1, "Inference of one sample");
   app.add_flag("--plan", wishes.plan, "Print each case's plan on the error stream");
   app.add_flag("--profile", wishes.profile, "Print the time of each kernel on the error stream");
+  bool peak = false;
+  app.add_flag(
+      "--peak", peak,
+      "Print what the processor allows, on one thread and on all, instead of timing cases");
   std::string costs;
   app.add_option("--kernel-costs", costs,
                  "Print rows of the kernels' cost table instead of timing cases")
@@ -194,6 +211,12 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (list) {
     for (const Case& c : cases()) std::printf("%s\n", c.name.c_str());
+    return 0;
+  }
+  if (peak) {
+    set_thread_count(threads);
+    print_peak(1);
+    if (threads > 1) print_peak(threads);
     return 0;
   }
   if (!ratio.empty()) {

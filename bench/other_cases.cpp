@@ -162,9 +162,9 @@ Bench ddpm(const CaseOptions& o) {
     return value_and_grad(objective, net.trainable())();
   };
   b.step = step_of(b.gradients, adam());
-  b.seen = {b.data[0]};
   const Tensor at = full({32}, 500, i64).evaluate();
-  b.infer = [=](const Tensors& x) { return net({x[0], at}).only(); };
+  b.seen = {b.data[0], {"steps", at}};
+  b.infer = [=](const Tensors& x) { return net({x[0], x[1]}).only(); };
   net({b.data[0].value, at});  // builds it
   return b;
 }
@@ -180,7 +180,8 @@ Bench gcn(const CaseOptions& o) {
   const SparseMatrix a = sparse_matrix(rows, columns, values, kNodes, kNodes);
   const Layer net = zoo::SparseGCN{.dropout = o.deterministic ? 0 : 0.5, .bias_first = true};
   Bench b;
-  b.batch = b.infer_batch = kNodes;
+  b.batch = kNodes;
+  b.infer_batch = 1;
   b.networks = {{"net", net}};
   const Tensor x = cast(random::uniform(Key(1), {kNodes, kFeatures}) < 0.0127, f32);
   b.seen = {{"x", x.evaluate()},

@@ -37,7 +37,7 @@ HEAVY = {"filesystem", "iostream", "fstream", "sstream", "iomanip", "chrono", "r
 HOMES = [
     (re.compile(r"(oneapi/)?dnnl"), ("src/backend/cpu/", "bench/")),
     (re.compile(r"(cblas|lapacke|openblas)"), ("src/backend/",)),
-    (re.compile(r"hwy/"), ("src/backend/", "src/ops/", "tests/backend/")),
+    (re.compile(r"hwy/"), ("src/backend/", "src/ops/", "bench/", "tests/backend/")),
     (re.compile(r"(cuda|cudnn|cublas|nvrtc|nccl)"), ("src/backend/cuda/", "src/dist/")),
     (re.compile(r"protozero/"), ("src/formats/",)),
     (re.compile(r"CLI/"), ("apps/varve/", "bench/")),
