@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Writes what `varve-bench --check DIR` compares with: PyTorch's weights, data, gradients and losses.
 
-  python3 make_check.py SUITE DIR [CASE...]        # needs torch, numpy and safetensors
+  python3 make_check.py DIR [CASE...]        # needs torch, numpy and safetensors: build/peers/bin/python3 has them
 
-SUITE is the peers' suite (peer_torch.py): its own networks, losses, optimizers and training steps run here, with
-dropout 0 and noise drawn beforehand, in f32 and in f64 from the same f32 weights. One file a case: weights and
+The networks, losses, optimizers and training steps of bench/peers run here, with dropout 0 and noise drawn beforehand,
+in f32 and in f64 from the same f32 weights. One file a case: weights and
 gradients are named as Varve's layers are and keep PyTorch's layouts, which load_pytorch_weights turns; images lie
 channels last. PyTorch's LSTM has a second vector of biases, which is 0 and not trained here.
 """
-import importlib.util
 import os
 import re
 import sys
@@ -17,16 +16,10 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
+from peer_torch import CASES  # noqa: E402
+
 STEPS = 20
-
-
-def load_suite(path):
-    sys.argv = [path, "--child", "none", "--threads", "2"]  # it reads its options when it is imported
-    spec = importlib.util.spec_from_file_location("suite", path)
-    suite = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(suite)
-    return suite
-
 
 # ---------------------------------------------------------------- names
 
@@ -188,11 +181,11 @@ DRAWN = {
 
 
 class Twin:
-    """A case of the suite in one precision, from the same weights and data each time."""
+    """A case in one precision, from the same weights and data each time."""
 
-    def __init__(self, suite, name, dtype):
+    def __init__(self, name, dtype):
         torch.manual_seed(0)
-        self.bench = suite.CASES[name]()
+        self.bench = CASES[name]()
         self.name, self.dtype = name, dtype
         for net in self.bench.m.values():
             for module in net.modules():
@@ -267,8 +260,8 @@ def data_of(name, twin):
     return twin.bench.inputs
 
 
-def write(suite, name, directory):
-    single, double = Twin(suite, name, torch.float32), Twin(suite, name, torch.float64)
+def write(name, directory):
+    single, double = Twin(name, torch.float32), Twin(name, torch.float64)
     arrays = {"data." + k: channels_last(v) for k, v in data_of(name, single).items()}
     noise = [{f: make() for f, (_, make) in DRAWN.get(name, {}).items()} for _ in range(STEPS)]
     for i, drawn in enumerate(noise):
@@ -287,9 +280,11 @@ def write(suite, name, directory):
 
 
 if __name__ == "__main__":
-    path, directory, chosen = sys.argv[1], sys.argv[2], sys.argv[3:]
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    directory, chosen = sys.argv[1], sys.argv[2:]
     os.makedirs(directory, exist_ok=True)
-    suite = load_suite(path)
+    torch.set_num_threads(2)
     for case in chosen or NAMES:
-        write(suite, case, directory)
+        write(case, directory)
         print(case, flush=True)
