@@ -1,6 +1,7 @@
 # What one does with Varve; `make help` lists it. tools/ holds the scripts that this file calls.
 #   JOBS=N        compile and test with N processes (2)
 #   VARVE_DATA=D  the folder of further data sets; tests that need one are left out without it
+#   PEERS=D       a Python environment with what `make bench` compares with; it makes one without it
 JOBS ?= 2
 BUILD ?= build
 SANITIZE := build-sanitize
@@ -24,7 +25,7 @@ help:
 	@echo 'make fuzz          feeds each reader of files with mutated ones for SECONDS (1800)'
 	@echo 'make recipes       every recipe on three seeds; writes docs/recipes.md'
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
-	@echo 'make bench         the benchmarks'
+	@echo 'make bench         Varve beside PyTorch and others; writes docs/performance.md, takes hours'
 	@echo 'make kernel-costs  times kernels and writes anew the table by which plans choose them'
 	@echo 'make docs          writes anew what documents show of the code'
 	@echo 'make format        clang-format over all sources (format-check only looks)'
@@ -67,7 +68,12 @@ bare:
 	tools/bare.sh
 
 bench: build
-	$(BUILD)/varve-bench
+ifndef PEERS
+	tools/peers.sh $(BUILD)/peers
+endif
+	python3 bench/compare.py --python $(or $(PEERS),$(BUILD)/peers)/bin/python3 --varve $(BUILD)/varve-bench \
+	  --threads 2,1 --out $(BUILD)/figures/speed.json
+	python3 bench/figures.py --results $(BUILD)/figures/speed.json
 
 # For both instruction sets, so a processor with AVX-512 is needed.
 kernel-costs: build
