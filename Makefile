@@ -14,7 +14,7 @@ endif
 export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR ?= 1
 
-.PHONY: help install-dependencies configure build demo test sanitize fuzz recipes bare bench \
+.PHONY: help install-dependencies configure build demo test sanitize fuzz recipes bare bench bench-quick \
   kernel-costs format format-check check-layers check-clang style docs data-note clean
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make recipes       every recipe on three seeds; writes docs/recipes.md'
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
 	@echo 'make bench         Varve beside PyTorch and others; writes docs/performance.md, takes hours'
+	@echo 'make bench-quick   times this build beside the parent commit, in minutes'
 	@echo 'make kernel-costs  times kernels and writes anew the table by which plans choose them'
 	@echo 'make docs          writes anew what documents show of the code'
 	@echo 'make format        clang-format over all sources (format-check only looks)'
@@ -74,6 +75,9 @@ endif
 	python3 bench/compare.py --python $(or $(PEERS),$(BUILD)/peers)/bin/python3 --varve $(BUILD)/varve-bench \
 	  --threads 2,1 --out $(BUILD)/figures/speed.json
 	python3 bench/figures.py --results $(BUILD)/figures/speed.json
+
+bench-quick: build
+	python3 bench/quick.py --varve $(BUILD)/varve-bench --folder $(BUILD)/parent --jobs $(JOBS)
 
 # For both instruction sets, so a processor with AVX-512 is needed.
 kernel-costs: build
