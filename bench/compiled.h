@@ -18,28 +18,30 @@ template <size_t>
 using TensorAt = const Tensor&;
 
 template <class R, size_t... I>
-Compiled<R> compiled(std::function<R(const Tensors&)> f, std::index_sequence<I...>) {
-  auto run = jit([f](TensorAt<I>... x) { return f(Tensors{x...}); });
+Compiled<R> compiled(std::function<R(const Tensors&)> f, const JitOptions& o,
+                     std::index_sequence<I...>) {
+  auto run = jit([f](TensorAt<I>... x) { return f(Tensors{x...}); }, o);
   return {[run](const Tensors& x) { return run(x[I]...); }, run.info()};
 }
 }  // namespace detail
 
 /// Compiles f, a function of `count` tensors: 1 to 6.
 template <class R>
-Compiled<R> compiled(const std::function<R(const Tensors&)>& f, size_t count) {
+Compiled<R> compiled(const std::function<R(const Tensors&)>& f, size_t count,
+                     const JitOptions& options = {}) {
   switch (count) {
     case 1:
-      return detail::compiled(f, std::make_index_sequence<1>());
+      return detail::compiled(f, options, std::make_index_sequence<1>());
     case 2:
-      return detail::compiled(f, std::make_index_sequence<2>());
+      return detail::compiled(f, options, std::make_index_sequence<2>());
     case 3:
-      return detail::compiled(f, std::make_index_sequence<3>());
+      return detail::compiled(f, options, std::make_index_sequence<3>());
     case 4:
-      return detail::compiled(f, std::make_index_sequence<4>());
+      return detail::compiled(f, options, std::make_index_sequence<4>());
     case 5:
-      return detail::compiled(f, std::make_index_sequence<5>());
+      return detail::compiled(f, options, std::make_index_sequence<5>());
     case 6:
-      return detail::compiled(f, std::make_index_sequence<6>());
+      return detail::compiled(f, options, std::make_index_sequence<6>());
     default:
       throw ValueError("a compiled function of " + std::to_string(count) + " tensors");
   }

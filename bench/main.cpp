@@ -89,6 +89,7 @@ Timing time_steps(F step, double min_time) {
 /// What one asks of a case beside its time.
 struct Wishes {
   double min_time = 1.5;
+  Precision precision = "f32";
   bool plan = false, profile = false;
   bool batch1 = false;
 };
@@ -118,7 +119,7 @@ Json run(const Case& c, const std::string& mode, int threads, const Wishes& wish
   if (wishes.batch1) keep_one_sample(b);
   const bool train = mode == "train";
   const Tensors data = values_of(train ? b.data : b.seen);
-  const auto f = compiled(train ? b.step : b.infer, data.size());
+  const auto f = compiled(train ? b.step : b.infer, data.size(), {.precision = wishes.precision});
   Tensor first, last;
   const Timing t = time_steps(
       [&] {
@@ -129,7 +130,7 @@ Json run(const Case& c, const std::string& mode, int threads, const Wishes& wish
   explain(f.info, wishes, [&] { f.run(data); });
   Json j = {{"name", c.name},
             {"mode", mode},
-            {"variant", "varve"},
+            {"variant", wishes.precision == Precision::f32 ? "varve" : "varve_bf16"},
             {"threads", threads},
             {"median_ms", t.median * 1e3},
             {"min_ms", t.least * 1e3},
@@ -186,6 +187,9 @@ int main(int argc, char** argv) {
   app.add_option("--min-time", wishes.min_time, "Seconds measured per case")
       ->check(CLI::PositiveNumber);
   app.add_flag("--batch1", wishes.batch1, "Inference of one sample");
+  std::string precision = "f32";
+  app.add_option("--precision", precision, "f32 or bf16 (mixed)")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   app.add_flag("--plan", wishes.plan, "Print each case's plan on the error stream");
   app.add_flag("--profile", wishes.profile, "Print the time of each kernel on the error stream");
   bool peak = false;
@@ -209,6 +213,7 @@ int main(int argc, char** argv) {
                  "Time kernels beside the least that others need for the same instead")
       ->check(CLI::IsMember({"attention", "recurrent"}));
   CLI11_PARSE(app, argc, argv);
+  if (precision == "bf16") wishes.precision = "mixed_bf16";
   if (list) {
     for (const Case& c : cases()) std::printf("%s\n", c.name.c_str());
     return 0;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "varve/derivatives.h"
+#include "varve/precision.h"
 #include "varve/tensor.h"
 
 namespace varve {
@@ -78,7 +79,7 @@ struct Traced {
 using TracedFunction = std::function<Traced(std::span<const Tensor>)>;
 
 class Compiled;
-std::shared_ptr<Compiled> make_compiled();
+std::shared_ptr<Compiled> make_compiled(Precision precision);
 /// Whether a compiled function that is called now takes part in a trace or a derivative outside it.
 bool inlined();
 using TakeResults = std::function<void(const void* structure, std::span<const Tensor> results)>;
@@ -106,11 +107,16 @@ class CompiledInfo {
   std::shared_ptr<detail::Compiled> compiled_;
 };
 
+struct JitOptions {
+  Precision precision = "f32";
+};
+
 /// A compiled function: see jit.
 template <class F>
 class Jit {
  public:
-  explicit Jit(F f) : f_(std::move(f)), compiled_(detail::make_compiled()) {}
+  explicit Jit(F f, JitOptions options = {})
+      : f_(std::move(f)), compiled_(detail::make_compiled(options.precision)) {}
 
   template <class... A>
   requires(std::convertible_to<const A&, Tensor>&&...) auto operator()(
@@ -174,8 +180,8 @@ class Jit {
 /// is an error. The 16 plans last used are kept. If a guarded value (loss, gradient) is not finite,
 /// NumericError names the operation that made it, and every variable stays as it was.
 template <class F>
-Jit<F> jit(F f) {
-  return Jit<F>(std::move(f));
+Jit<F> jit(F f, JitOptions options = {}) {
+  return Jit<F>(std::move(f), options);
 }
 
 }  // namespace varve

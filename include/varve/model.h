@@ -17,6 +17,7 @@
 #include "varve/metrics.h"
 #include "varve/nn/layer.h"
 #include "varve/optim.h"
+#include "varve/precision.h"
 #include "varve/table.h"
 #include "varve/weights.h"
 
@@ -40,7 +41,8 @@ struct CompileOptions {
   std::vector<Metric> metrics = {};                 ///< of the only output
   std::map<std::string, std::vector<Metric>> output_metrics = {};
   TrainStep train_step = {};
-  bool run_eagerly = false;  ///< step by step without compiling: values may be read and printed
+  bool run_eagerly = false;     ///< step by step without compiling: values may be read and printed
+  Precision precision = "f32";  ///< "mixed_bf16": of training, evaluation and prediction
 };
 
 /// How much each class counts: {{0, 1.0}, {1, 5.0}}, or "balanced": samples / (classes * samples of

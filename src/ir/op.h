@@ -77,8 +77,13 @@ struct NotDifferentiable {
 using Derivative =
     std::variant<NotDifferentiable, Pointwise, Linear, Multilinear, Custom, FromDecomposition>;
 
-/// How the precision pass treats an op: may run in bf16, must stay in f32, or as its inputs are.
-enum class PrecisionTrait { follow, bf16_ok, f32 };
+/// How the precision pass treats an op (transform/precision.h).
+enum class PrecisionTrait {
+  follow,           ///< computes in f32; results are stored as the inputs of their shape are
+  bf16_ok,          ///< has kernels that read and write bf16
+  f32,              ///< computes in f32; results keep all digits
+  stored_as_input,  ///< computes in f32; results of the first input's shape are stored as it is
+};
 
 /// What an op is. Passes ask traits and never list ops.
 struct Traits {

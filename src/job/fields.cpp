@@ -54,6 +54,8 @@ void ImageFolderData::fields(Fields& f) {
 void TrainSection::fields(Fields& f) {
   f("class_weight", class_weight,
     "balanced: classes weigh the same, however many examples they have.");
+  f("precision", precision,
+    "\"mixed_bf16\": products and convolutions in bf16, parameters and their updates in f32.");
   f("batch_size", batch_size, "Examples in a step.", {.min = 1});
   f("epochs", epochs, "How often the training part is seen.", {.min = 1});
   f("shuffle", shuffle, "Another order in each epoch.");

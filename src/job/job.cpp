@@ -213,6 +213,7 @@ TrainSection read_train(const Json& object, bool validation) {
     throw ConfigError("train.loss: missing", did_you_mean("", losses::names()));
   out.loss = at_place("loss", "train.loss", [&] { return Loss::from_config(loss->dump()); });
   if (!out.class_weight.empty()) check_choice(out.class_weight, "train.class_weight", {"balanced"});
+  check_choice(out.precision, "train.precision", {"f32", "mixed_bf16"});
   for (const Json& metric : list_of(object, "metrics")) {
     const std::string place = "train.metrics[" + std::to_string(out.metrics.size()) + "]";
     out.metrics.push_back(

@@ -102,6 +102,7 @@ struct TrainSection {
   std::vector<Metric> metrics = {};
   std::vector<config::Json> callbacks = {};
   std::string class_weight = {};  // "" or "balanced"
+  std::string precision = "f32";  // or "mixed_bf16"
   Dim batch_size = 32, epochs = 1;
   bool shuffle = true, check_data = true;
   void fields(Fields& f);

@@ -221,7 +221,8 @@ PreparedJob prepare(const Job& job) {
   check_measures(job, out.model, out.data);
   out.model.compile({.optimizer = job.train.optimizer.fresh(),
                      .loss = job.train.loss,
-                     .metrics = job.train.metrics});
+                     .metrics = job.train.metrics,
+                     .precision = Precision::parse(job.train.precision)});
   out.model.set_metadata(kSplitKey, out.data.record.to_json());
   return out;
 }

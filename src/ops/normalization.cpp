@@ -237,7 +237,7 @@ std::span<const ir::OpDef> normalization_rows() {
        .infer = normalize_type,
        .derivative = ir::Custom{normalize_vjp, normalize_jvp},
        .decompose = normalize_parts,
-       .traits = {.residuals = 2, .precision = ir::PrecisionTrait::f32},
+       .traits = {.residuals = 2, .precision = ir::PrecisionTrait::stored_as_input},
        .flops = four_a_value},
       {.name = "batch_norm_inference",
        .doc = "(x - mean) * scale / sqrt(variance + epsilon) + offset, all of shape [channels] "
@@ -247,7 +247,7 @@ std::span<const ir::OpDef> normalization_rows() {
        .infer = inference_type,
        .derivative = ir::FromDecomposition{},
        .decompose = inference_parts,
-       .traits = {.precision = ir::PrecisionTrait::f32},
+       .traits = {.precision = ir::PrecisionTrait::stored_as_input},
        .flops = four_a_value},
   };
   return rows;

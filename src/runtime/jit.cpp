@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "backend/cpu/instruction_set.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "ir/frame.h"
@@ -80,7 +81,7 @@ void evaluate_older(std::span<const Tensor> outputs, uint64_t began) {
   if (!older.empty()) ir::evaluate(older);
 }
 
-Entry trace(const Signature& signature, const TracedFunction& f) {
+Entry trace(const Signature& signature, const TracedFunction& f, Precision precision) {
   Entry e;
   e.signature = signature;
   const uint64_t began = ir::next_serial();
@@ -127,7 +128,15 @@ Entry trace(const Signature& signature, const TracedFunction& f) {
   }
   evaluate_older(outputs, began);
   e.graph = ir::linearize(outputs, inputs);
-  ir::Graph optimized = runtime::optimize(e.graph, roles, signature.set, signature.threads);
+  if (precision != Precision::f32 && !cpu::computes_in_bf16()) {
+    static std::once_flag said;
+    std::call_once(said, [&] {
+      warn(std::string("jit: ") + precision.to_string() +
+           ": this processor has no instructions for bf16, so it is slower here than f32");
+    });
+  }
+  ir::Graph optimized =
+      runtime::optimize(e.graph, roles, signature.set, signature.threads, precision);
   e.plan = std::make_unique<runtime::Plan>(std::move(optimized), std::move(roles), signature.set,
                                            signature.threads);
   e.spare.resize(e.assigned.size());
@@ -259,6 +268,8 @@ bool held_alone(const VariableState& v, long storages) {
 
 class Compiled {
  public:
+  explicit Compiled(Precision precision) : precision_(precision) {}
+
   void run(std::span<const Tensor> arguments, const TracedFunction& f, const TakeResults& take) {
     std::lock_guard lock(mutex_);
     Entry& e = find(arguments, f);
@@ -328,7 +339,7 @@ class Compiled {
       warn("jit: traced for the " + std::to_string(traces_) +
            "th time; each new combination of argument shapes is traced and planned anew");
     }
-    entries_.push_front(trace(s, f));
+    entries_.push_front(trace(s, f, precision_));
     if (profiling_) entries_.front().plan->profile(true);
     if (entries_.size() > kPlansKept) entries_.pop_back();
     return entries_.front();
@@ -375,6 +386,7 @@ class Compiled {
     ++v.version;
   }
 
+  const Precision precision_;
   mutable std::mutex mutex_;
   std::list<Entry> entries_;  // the one used last in front
   int traces_ = 0;
@@ -386,7 +398,9 @@ class Compiled {
   std::vector<bool> overwritten_;
 };
 
-std::shared_ptr<Compiled> make_compiled() { return std::make_shared<Compiled>(); }
+std::shared_ptr<Compiled> make_compiled(Precision precision) {
+  return std::make_shared<Compiled>(precision);
+}
 
 bool inlined() { return ir::tracing() || ir::links_kept(); }
 

@@ -1,16 +1,21 @@
 #include "runtime/optimize.h"
 
+#include "backend/cpu/instruction_set.h"
 #include "ir/checked.h"
 #include "runtime/attach.h"
 #include "transform/batch.h"
 #include "transform/group.h"
+#include "transform/precision.h"
 #include "transform/simplify.h"
 
 namespace varve::runtime {
 
-ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
-                   int threads, Means means) {
+ir::Graph optimize(const ir::Graph& traced, const PlanRoles& roles, backend::KernelSet set,
+                   int threads, Precision precision, Means means) {
   using ir::checked;
+  const ir::Graph graph = precision == Precision::f32
+                              ? traced
+                              : checked(transform::mixed_bf16(traced, cpu::computes_in_bf16()));
   // Reference kernels give the same bits in any plan.
   if (set == backend::KernelSet::ref) return checked(lower(graph, set, threads, Means::whole));
   // Before lowering, while composites are whole; after it, for what decompositions have in common.

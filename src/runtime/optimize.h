@@ -4,12 +4,14 @@
 #include "ir/graph.h"
 #include "runtime/lower.h"
 #include "runtime/plan.h"
+#include "varve/precision.h"
 
 namespace varve::runtime {
 
-/// Simplifies, lowers composites that no kernel takes, groups, and runs updates of variables
-/// together. Needs: a traced graph. Keeps: inputs, outputs and their order.
+/// Mixes precisions where that is asked for, simplifies, lowers composites that no kernel takes,
+/// groups, and runs updates of variables together. Needs: a traced graph. Keeps: inputs, outputs
+/// and their order.
 ir::Graph optimize(const ir::Graph& graph, const PlanRoles& roles, backend::KernelSet set,
-                   int threads, Means means = Means::fused);
+                   int threads, Precision precision = "f32", Means means = Means::fused);
 
 }  // namespace varve::runtime

@@ -88,7 +88,8 @@ std::unique_ptr<const Plan> plan_of(const ir::Operation& node,
   constexpr int64_t kMostArena = int64_t{1} << 20, kMostArenas = int64_t{32} << 20;
   PlanRoles roles;
   roles.results = static_cast<int>(node.outputs.size());
-  ir::Graph graph = optimize(decomposition_of(node, types), roles, set, threads, Means::whole);
+  ir::Graph graph =
+      optimize(decomposition_of(node, types), roles, set, threads, Precision::f32, Means::whole);
   auto plan = std::make_unique<const Plan>(std::move(graph), std::move(roles), set, threads);
   const int64_t bytes = plan->arena_bytes();
   return bytes <= kMostArena && arena_bytes_kept() + bytes <= kMostArenas ? std::move(plan)

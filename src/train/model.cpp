@@ -24,6 +24,11 @@ void Model::compile(CompileOptions options) {
   if (options.loss.one() && !options.loss.by_output().empty()) {
     throw ValueError("compile: loss: one for all outputs and losses by output are both given");
   }
+  if (options.run_eagerly && options.precision != Precision::f32) {
+    throw ValueError(std::string("compile: ") + options.precision.to_string() +
+                         " needs compiled steps, and run_eagerly runs them uncompiled",
+                     "leave out one of the two");
+  }
   train::require_distinct_logs({{"", "", {}, 1, options.metrics}});
   for (const auto& [name, metrics] : options.output_metrics) {
     train::require_distinct_logs({{name, name + "_", {}, 1, metrics}});
@@ -160,7 +165,7 @@ Outputs Model::predict(const Tensors& x, PredictOptions options) {
             return plain(Layer(layer.lock())(plain(in), CallOptions{.training = false}).list())
                 .list();
           },
-          t.options.run_eagerly);
+          t.options);
     }
     std::vector<Tensor> outputs = t.predict(x.list());
     require_rows(outputs, x[0].shape()[0]);

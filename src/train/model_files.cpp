@@ -27,6 +27,7 @@ std::string compile_config(const Training& t) {
       }
     }
     if (o.run_eagerly) object["run_eagerly"] = true;
+    if (o.precision != Precision::f32) object["precision"] = o.precision.to_string();
     return object.dump();
   } catch (const UnsupportedError&) {
     return {};  // it must be compiled again after loading
@@ -45,6 +46,7 @@ CompileOptions read_compile_options(std::string_view json) {
   };
   o.optimizer = Optimizer::from_config(object.at("optimizer").dump());
   o.run_eagerly = object.value("run_eagerly", false);
+  o.precision = Precision::parse(object.value("precision", "f32"));
   if (object.contains("loss")) o.loss = Loss::from_config(object["loss"].dump());
   std::vector<std::pair<std::string, Loss>> by_output;
   each("losses", [&](const std::string& name, const Json& value) {

@@ -4,8 +4,10 @@
 
 namespace varve::train {
 
-Program::Program(Function f, bool eager)
-    : f_(std::move(f)), eager_(eager), compiled_(detail::make_compiled()) {}
+Program::Program(Function f, const CompileOptions& options)
+    : f_(std::move(f)),
+      eager_(options.run_eagerly),
+      compiled_(detail::make_compiled(options.precision)) {}
 
 std::vector<Tensor> Program::operator()(const std::vector<Tensor>& arguments) const {
   std::vector<Tensor> results;

@@ -249,7 +249,7 @@ Program training_step(Model& model, const Dataset& data, Meter& meter, Variables
         frame.commit();
         return {};
       },
-      t.options.run_eagerly);
+      t.options);
 }
 
 Program evaluation_step(Model& model, const Dataset& data, Meter& meter) {
@@ -259,7 +259,7 @@ Program evaluation_step(Model& model, const Dataset& data, Meter& meter) {
         forward(model, t, batch_of(x, data), meter, false);
         return {};
       },
-      t.options.run_eagerly);
+      t.options);
 }
 
 Program prediction_step(Model& model, const Dataset& data) {
@@ -267,7 +267,7 @@ Program prediction_step(Model& model, const Dataset& data) {
       [model, data](std::span<const Tensor> x) -> std::vector<Tensor> {
         return model(batch_of(x, data).inputs, CallOptions{.training = false}).list();
       },
-      training_of(model).options.run_eagerly);
+      training_of(model).options);
 }
 
 std::vector<Tensor> arguments_of(const Dataset& data, std::span<const int64_t> positions) {

@@ -20,7 +20,7 @@ class Program {
  public:
   using Function = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
   Program() = default;
-  Program(Function f, bool eager);
+  Program(Function f, const CompileOptions& options);
   std::vector<Tensor> operator()(const std::vector<Tensor>& arguments) const;
   /// Calls the function for what it does on the side (layers built, variables met); nothing that it
   /// assigns takes effect.

@@ -2,6 +2,7 @@
 
 #include <hwy/targets.h>
 
+#include <atomic>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ constexpr Row kRows[] = {{"sse4", kAvx512 | HWY_AVX2, dnnl::cpu_isa::sse41},
                          {"avx2", kAvx512, dnnl::cpu_isa::avx2},
                          {"avx512", 0, dnnl::cpu_isa::avx512_core}};
 
+std::atomic<const char*> known{nullptr};  // what instruction_set gives, once it was found out
+
 }  // namespace
 
 void cap_instruction_set(std::string_view name) {
@@ -33,6 +36,7 @@ void cap_instruction_set(std::string_view name) {
     }
     hwy::DisableTargets(row.above);
     hwy::GetChosenTarget().DeInit();  // what was chosen before is chosen anew
+    known = nullptr;
     return;
   }
   throw ConfigError("instruction set: expected sse4, avx2 or avx512, got \"" + escaped(name) +
@@ -46,11 +50,17 @@ const char* instruction_set() {
     return !cap.empty();
   }();
   (void)capped;
+  if (const char* before = known) return before;
   // Asking detects the processor anew and chooses the most that it has, whatever the cap.
   const int64_t targets = hwy::SupportedTargets();
   hwy::GetChosenTarget().Update(targets);
-  if (targets & kAvx512) return "avx512";
-  return targets & HWY_AVX2 ? "avx2" : "sse4";
+  return known = targets & kAvx512 ? "avx512" : targets & HWY_AVX2 ? "avx2" : "sse4";
+}
+
+bool computes_in_bf16() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  constexpr auto kFirst = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & kFirst) == kFirst;
 }
 
 }  // namespace varve::cpu

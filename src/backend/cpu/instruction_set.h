@@ -13,4 +13,7 @@ void cap_instruction_set(std::string_view name);
 /// environment's VARVE_MAX_CPU_ISA (ConfigError as above).
 const char* instruction_set();
 
+/// Whether oneDNN's kernels multiply in bf16 by instructions for that (AVX-512 with bf16 or AMX).
+bool computes_in_bf16();
+
 }  // namespace varve::cpu
