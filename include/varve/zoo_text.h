@@ -5,6 +5,7 @@
 //     384}; model.build({256}, i64);
 // `register_layers()` makes them known to Model::load. Counts are trainable parameters.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,17 +32,23 @@ struct GPT {
 };
 
 /// The transformer of Vaswani et al. 2017: {source, target} ids -> logits [batch, target time,
-/// target vocabulary]. shared: one table for both languages and the last layer (the vocabularies
-/// are then one), rows times sqrt(units). learned_positions above 0: that many learned ones in the
-/// place of waves. padding: an id that is not attended to in the source; -1: none. Body and 37,000
-/// shared tokens: 63,082,496; big (1024 units, 4096 hidden, 16 heads): 214,245,376.
+/// target vocabulary]. Body and 37,000 shared tokens: 63,082,496; big (1024 units, 4096 hidden, 16
+/// heads): 214,245,376. 8,000 tokens of a table a language, 3 layers, 256 units, 1024 hidden,
+/// norm_first, 32 learned positions in one table: 11,690,816.
 struct Transformer {
   Dim source_vocabulary = 37000, target_vocabulary = 37000;
+  /// One table for both languages and the last layer (the vocabularies are then one).
   bool shared = true;
   Dim layers = 6, heads = 8, units = 512, hidden = 2048;
   Real dropout = 0.1;
-  Dim learned_positions = 0;
-  int padding = -1;
+  std::optional<double> attention_dropout = {};  ///< of attention's weights; empty: dropout
+  std::optional<double> embedding_dropout = {};  ///< behind the positions; empty: dropout
+  /// Normalize before each part, not behind; encoder and decoder then end in norms of their own.
+  bool norm_first = false;
+  bool scale_embedding = true;    ///< tokens' rows times sqrt(units)
+  Dim learned_positions = 0;      ///< above 0: that many learned ones in the place of waves
+  bool shared_positions = false;  ///< one table of learned positions for both languages
+  int padding = -1;               ///< an id that is not attended to in the source; -1: none
   std::string name = {};
   Tensor call(const Tensors& x, Scope& s) const;
   void fields(Fields& f);

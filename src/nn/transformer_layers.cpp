@@ -104,7 +104,7 @@ struct Block {
     return s(of,
              MultiHeadAttention{.num_heads = layer.num_heads,
                                 .key_dim = size / layer.num_heads,
-                                .dropout = layer.dropout,
+                                .dropout = layer.attention_dropout.value_or(layer.dropout),
                                 .kernel_initializer = layer.kernel_initializer,
                                 .causal = causal},
              inputs)
@@ -126,6 +126,8 @@ void block_fields(L& l, Fields& f) {
   f("intermediate_dim", l.intermediate_dim, "Width of the inner net.", {.min = 1});
   f("num_heads", l.num_heads, "Heads of attention.", {.min = 1});
   f("dropout", l.dropout, "Share that is dropped of weights and of what is added.", kShare);
+  f("attention_dropout", l.attention_dropout,
+    "Share that is dropped of the weights; none: dropout.", kShare);
   f("activation", l.activation, "Function of the inner net.");
   f("layer_norm_epsilon", l.layer_norm_epsilon, "Added to the variance.");
   f("norm_first", l.norm_first, "Whether each part is normalized before, not behind.");

@@ -86,6 +86,41 @@ void GPT::fields(Fields& f) {
 
 // ---- Transformer ----
 
+namespace {
+
+template <class Block>
+Layer block_of(const Transformer& t) {
+  return Block{.intermediate_dim = t.hidden,
+               .num_heads = t.heads,
+               .dropout = t.dropout,
+               .attention_dropout = t.attention_dropout,
+               .norm_first = t.norm_first};
+}
+
+/// Ids of one side as the blocks take them.
+Tensor embedded(const Transformer& t, const Tensor& ids, const std::string& side,
+                int64_t vocabulary, Scope& s) {
+  require_ids(ids);
+  const double scale = std::sqrt(static_cast<double>(t.units.value));
+  // Of variance 1 when they are added to positions; a table that is the last layer's, too, begins
+  // small in any case, for logits of variance 1.
+  const double stddev = t.scale_embedding || t.shared ? 1 / scale : 1;
+  const nn::Embedding table{.input_dim = vocabulary,
+                            .output_dim = t.units,
+                            .embeddings_initializer = nn::RandomNormal{.stddev = stddev}};
+  Tensor x = s(t.shared ? "tokens" : side + "_tokens", table, ids);
+  if (t.scale_embedding) x = x * scale;
+  if (t.learned_positions > 0) {
+    const nn::PositionEmbedding positions{.sequence_length = t.learned_positions};
+    x = s(t.shared_positions ? "positions" : side + "_positions", positions, x);
+  } else {
+    x = s(side + "_positions", nn::SinusoidalPositions{}, x);
+  }
+  return dropped_in(s, side + "_dropout", x, t.embedding_dropout.value_or(t.dropout));
+}
+
+}  // namespace
+
 Tensor Transformer::call(const Tensors& x, Scope& s) const {
   if (x.size() != 2) throw ValueError("transformer: expected {source, target}");
   if (shared && source_vocabulary != target_vocabulary) {
@@ -93,40 +128,23 @@ Tensor Transformer::call(const Tensors& x, Scope& s) const {
                      std::to_string(source_vocabulary.value) + " and " +
                      std::to_string(target_vocabulary.value));
   }
-  const auto embedded = [&](const Tensor& ids, const char* side, int64_t vocabulary) -> Tensor {
-    require_ids(ids);
-    const std::string name = side;
-    const nn::Embedding table{.input_dim = vocabulary,
-                              .output_dim = units,
-                              .embeddings_initializer = nn::RandomNormal{
-                                  .stddev = 1 / std::sqrt(static_cast<double>(units.value))}};
-    Tensor e = s(shared ? "tokens" : name + "_tokens", table, ids) *
-               std::sqrt(static_cast<double>(units.value));
-    if (learned_positions > 0) {
-      e = s(name + "_positions", nn::PositionEmbedding{.sequence_length = learned_positions}, e);
-    } else {
-      e = s(name + "_positions", nn::SinusoidalPositions{}, e);
-    }
-    return dropped_in(s, name + "_dropout", e, dropout);
+  const auto ended = [&](const char* name, const Tensor& t) -> Tensor {
+    return norm_first ? s(name, nn::LayerNorm{.epsilon = 1e-5}, t) : t;
   };
   const bool masked = padding >= 0;
   const Tensor mask = masked ? x[0] != padding : Tensor();
-  Tensor memory = embedded(x[0], "source", source_vocabulary);
+  Tensor memory = embedded(*this, x[0], "source", source_vocabulary, s);
   for (int64_t i = 0; i < layers; ++i) {
-    const Layer block =
-        nn::TransformerEncoder{.intermediate_dim = hidden, .num_heads = heads, .dropout = dropout};
-    memory =
-        s("encoder" + std::to_string(i), block, masked ? Tensors{memory, mask} : Tensors(memory))
-            .only();
+    const Tensors inputs = masked ? Tensors{memory, mask} : Tensors(memory);
+    memory = s("encoder" + std::to_string(i), block_of<nn::TransformerEncoder>(*this), inputs);
   }
-  Tensor y = embedded(x[1], "target", target_vocabulary);
+  memory = ended("encoder_norm", memory);
+  Tensor y = embedded(*this, x[1], "target", target_vocabulary, s);
   for (int64_t i = 0; i < layers; ++i) {
-    const Layer block =
-        nn::TransformerDecoder{.intermediate_dim = hidden, .num_heads = heads, .dropout = dropout};
-    y = s("decoder" + std::to_string(i), block,
-          masked ? Tensors{y, memory, mask} : Tensors{y, memory})
-            .only();
+    const Tensors inputs = masked ? Tensors{y, memory, mask} : Tensors{y, memory};
+    y = s("decoder" + std::to_string(i), block_of<nn::TransformerDecoder>(*this), inputs);
   }
+  y = ended("decoder_norm", y);
   if (shared) return matmul(y, s.part_variable("tokens", "embeddings"), {.transpose_b = true});
   return s("out", nn::Dense{.units = target_vocabulary}, y);
 }
@@ -139,7 +157,14 @@ void Transformer::fields(Fields& f) {
   f("units", units, "Numbers a token.", {.min = 1});
   f("hidden", hidden, "Width of the inner nets.", {.min = 1});
   f("dropout", dropout, "Share that is dropped.", kShare);
+  f("attention_dropout", attention_dropout, "Share dropped of attention's weights; none: dropout.",
+    kShare);
+  f("embedding_dropout", embedding_dropout, "Share dropped behind the positions; none: dropout.",
+    kShare);
+  f("norm_first", norm_first, "Whether parts are normalized before, and both stacks at their end.");
+  f("scale_embedding", scale_embedding, "Whether tokens' rows are taken times sqrt(units).");
   f("learned_positions", learned_positions, "How many learned positions; 0: waves.", {.min = 0});
+  f("shared_positions", shared_positions, "One table of learned positions for both sides.");
   f("padding", padding, "An id that is not attended to; -1: none.", {.min = -1});
   f("name", name, "The layer's name.");
 }

@@ -5,6 +5,7 @@
 // A mask may also be given behind the inputs, as a bool tensor, true where something may be seen:
 // [batch, keys] (which keys there are, as PaddingMask makes it) or [batch, queries, keys].
 #pragma once
+#include <optional>
 #include <string>
 
 #include "varve/nn/layer.h"
@@ -122,6 +123,7 @@ struct RotaryEmbedding {
 struct TransformerEncoder {
   Dim intermediate_dim = 0, num_heads = 0;
   Real dropout = 0;
+  std::optional<double> attention_dropout = {};  ///< of the weights; empty: dropout
   varve::Activation activation = "relu";
   Real layer_norm_epsilon = 1e-5;
   bool norm_first = false, causal = false;
@@ -139,6 +141,7 @@ struct TransformerEncoder {
 struct TransformerDecoder {
   Dim intermediate_dim = 0, num_heads = 0;
   Real dropout = 0;
+  std::optional<double> attention_dropout = {};  ///< of the weights; empty: dropout
   varve::Activation activation = "relu";
   Real layer_norm_epsilon = 1e-5;
   bool norm_first = false;
