@@ -113,6 +113,17 @@ def gpt(net):
                     (r"emb\.", "wte."), (r"pos$", "wpe.weight"), (r"norm\.", "ln_f."), (r"out\.", "head.")])
 
 
+def seq2seq(net):
+    part = {"n1": "attention_norm", "n2": "inner_norm", "n3": "cross_attention_norm", "ff.0": "inner", "ff.2": "outer"}
+    return renamed([(r"(enc|dec)\.(\d)\.(n\d|ff\.\d)", lambda m: "%soder%s_%s" % (m[1], m[2], part[m[3]])),
+                    (r"(enc|dec)\.(\d)\.att\.qkv\.(\w+)", r"\1oder\2_attention.in_proj_\3"),
+                    (r"(enc|dec)\.(\d)\.att\.o", r"\1oder\2_attention.out_proj"),
+                    (r"(dec)\.(\d)\.xatt\.(?:q|kv)\.(\w+)", r"\1oder\2_cross_attention.in_proj_\3"),
+                    (r"(dec)\.(\d)\.xatt\.o", r"\1oder\2_cross_attention.out_proj"),
+                    (r"se\.", "source_tokens."), (r"te\.", "target_tokens."), (r"pos$", "positions.weight"),
+                    (r"en\.", "encoder_norm."), (r"dn\.", "decoder_norm.")])
+
+
 def dcgan(net):
     if len(list(net.children())) > 7:
         return in_order("fc", "fc_bn", "up1", "up1_bn", "up2")(net)
@@ -147,6 +158,7 @@ NAMES = {
     "char_lstm": fixed(emb="tokens"),
     "ptb_lstm": fixed(emb="tokens"),
     "transformer_char": gpt,
+    "transformer_seq2seq": seq2seq,
     "vae_mnist": fixed(e1="encoder.fc1", mu="encoder.mean", lv="encoder.log_variance", d1="decoder.fc3", d2="decoder.fc4"),
     "dcgan_mnist": dcgan,
     "ddpm_mnist": diffusion,
@@ -169,6 +181,10 @@ def values(name, tensor):
     return np.array(array, order="C", copy=True)
 
 
+# Where a relu stands in a network, an input of it that rounding takes across 0 has another derivative, and in six million
+# of them one is likely that near. With this seed none of the first step is within 5e-7, four times what f32 is off.
+SEEDS = {"transformer_seq2seq": 38}
+
 # What steps draw: the function of torch, its name in the file, and what draws it beforehand.
 DRAWN = {
     "vae_mnist": {"randn_like": ("noise", lambda: torch.randn(128, 20))},
@@ -184,7 +200,7 @@ class Twin:
     """A case in one precision, from the same weights and data each time."""
 
     def __init__(self, name, dtype):
-        torch.manual_seed(0)
+        torch.manual_seed(SEEDS.get(name, 0))
         self.bench = CASES[name]()
         self.name, self.dtype = name, dtype
         for net in self.bench.m.values():
@@ -254,6 +270,8 @@ def data_of(name, twin):
     if name == "dqn_cartpole":
         places = {"state": "s", "next": "s2", "reward": "r", "action": "a", "done": "done"}
         return {k: twin.cells[v].cell_contents for k, v in places.items()}
+    if name == "transformer_seq2seq":
+        return {"x0": twin.bench.inputs["x"][0], "x1": twin.bench.inputs["x"][1], "y": twin.bench.inputs["y"]}
     if name == "gcn_cora":
         adj = twin.bench.m["net"].adj.to_sparse_csr()
         return dict(twin.bench.inputs, values=adj.values(), columns=adj.col_indices(), row_starts=adj.crow_indices())
@@ -274,8 +292,11 @@ def write(name, directory):
         for key, tensors in networks.items():
             rename = NAMES[name](single.bench.m[key])
             for n, t in tensors.items():
-                if not n.endswith("num_batches_tracked") and n != "freq":
-                    arrays["%s.%s.%s" % (kind, key, rename(n))] = values(n, t)
+                if n.endswith("num_batches_tracked") or n == "freq":
+                    continue
+                to, array = "%s.%s.%s" % (kind, key, rename(n)), values(n, t)
+                # Two of one name are parts of it: attention's queries, then its keys and values.
+                arrays[to] = np.concatenate([arrays[to], array]) if to in arrays else array
     save_file(arrays, os.path.join(directory, name + ".safetensors"))
 
 

@@ -1,6 +1,7 @@
 // Networks of sequences of ids.
 #include "cases.h"
 #include "varve/model.h"
+#include "varve/ops/random.h"
 #include "varve/ops/shape.h"
 #include "varve/zoo_text.h"
 
@@ -13,6 +14,29 @@ Bench language(const Layer& network, int64_t vocabulary, const Shape& ids,
   const Tensor x = labels(vocabulary, ids);
   return supervised(
       {.network = network, .x = x, .y = roll(x, -1, 1).evaluate(), .optimizer = optimizer});
+}
+
+/// Dropout where something is added to the stream alone, as PyTorch users write their own blocks.
+Bench translation(const CaseOptions& o) {
+  constexpr int64_t kVocabulary = 8000;
+  const zoo::Transformer net{.source_vocabulary = kVocabulary,
+                             .target_vocabulary = kVocabulary,
+                             .shared = false,
+                             .layers = 3,
+                             .heads = 4,
+                             .units = 256,
+                             .hidden = 1024,
+                             .dropout = o.deterministic ? 0 : 0.1,
+                             .attention_dropout = 0,
+                             .embedding_dropout = 0,
+                             .norm_first = true,
+                             .scale_embedding = false,
+                             .learned_positions = 32,
+                             .shared_positions = true};
+  const Tensor target = random::integers(Key(3), 0, kVocabulary, {32, 32}).evaluate();
+  return supervised({.network = net,
+                     .x = Tensors{labels(kVocabulary, {32, 32}), target},
+                     .y = roll(target, -1, 1).evaluate()});
 }
 
 }  // namespace
@@ -43,6 +67,7 @@ std::vector<Case> sequence_cases() {
                             .tied = false};
          return language(net, 65, {16, 128}, adam_w());
        }},
+      {"transformer_seq2seq", translation},
   };
 }
 

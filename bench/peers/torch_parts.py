@@ -40,7 +40,7 @@ def make_opt(kind, params, lr=1e-3):
     return torch.optim.SGD(params, lr=lr)
 
 
-def supervised(net, x, y, opt="adam", loss=F.cross_entropy, clip=0.0):
+def supervised(net, x, y, opt="adam", loss=F.cross_entropy, clip=0.0, batch=None):
     m = {"net": net}
     inp = {"x": x, "y": y}
     params = list(net.parameters())
@@ -58,7 +58,7 @@ def supervised(net, x, y, opt="adam", loss=F.cross_entropy, clip=0.0):
     def infer():
         return m["net"](inp["x"])
 
-    return Bench(x.shape[0], m, train, infer, inp, opt)
+    return Bench(batch or x.shape[0], m, train, infer, inp, opt)
 
 
 def mlp(*sizes):
@@ -78,12 +78,17 @@ class Sdpa(nn.Module):
 
 
 class Mha(nn.Module):
-    def __init__(self, d, h):
+    def __init__(self, d, h, cross=False):
         super().__init__()
-        self.h, self.qkv = h, nn.Linear(d, 3 * d)
+        self.h, self.cross = h, cross
+        if cross:
+            self.q, self.kv = nn.Linear(d, d), nn.Linear(d, 2 * d)
+        else:
+            self.qkv = nn.Linear(d, 3 * d)
         self.sdpa, self.o = Sdpa(), nn.Linear(d, d)
 
-    def forward(self, x, causal=False):
+    def forward(self, x, memory=None, causal=False):
         b, t, d = x.shape
-        q, k, v = (z.view(b, -1, self.h, d // self.h).transpose(1, 2) for z in self.qkv(x).split(d, 2))
+        parts = (self.q(x), *self.kv(memory).split(d, 2)) if self.cross else self.qkv(x).split(d, 2)
+        q, k, v = (z.view(b, -1, self.h, d // self.h).transpose(1, 2) for z in parts)
         return self.o(self.sdpa(q, k, v, causal).transpose(1, 2).reshape(b, t, d))

@@ -34,27 +34,32 @@ def _():
 
 
 class TfBlock(nn.Module):
-    def __init__(self, d, h):
+    def __init__(self, d, h, activation, cross=False, drop=0.0):
         super().__init__()
         self.n1, self.att, self.n2 = nn.LayerNorm(d), Mha(d, h), nn.LayerNorm(d)
-        self.ff = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(), nn.Linear(4 * d, d))
+        if cross:
+            self.n3, self.xatt = nn.LayerNorm(d), Mha(d, h, True)
+        self.ff = nn.Sequential(nn.Linear(d, 4 * d), activation, nn.Linear(4 * d, d))
+        self.drop = nn.Dropout(drop)
 
-    def forward(self, x):
-        x = x + self.att(self.n1(x), causal=True)
-        return x + self.ff(self.n2(x))
+    def forward(self, x, memory=None, causal=False):
+        x = x + self.drop(self.att(self.n1(x), causal=causal))
+        if memory is not None:
+            x = x + self.drop(self.xatt(self.n3(x), memory))
+        return x + self.drop(self.ff(self.n2(x)))
 
 
 class Gpt(nn.Module):
     def __init__(self, vocab, d, h, layers, t):
         super().__init__()
         self.emb, self.pos = nn.Embedding(vocab, d), nn.Parameter(torch.zeros(1, t, d))
-        self.blocks = nn.ModuleList(TfBlock(d, h) for _ in range(layers))
+        self.blocks = nn.ModuleList(TfBlock(d, h, nn.GELU()) for _ in range(layers))
         self.norm, self.out = nn.LayerNorm(d), nn.Linear(d, vocab, bias=False)
 
     def forward(self, x):
         x = self.emb(x) + self.pos
         for b in self.blocks:
-            x = b(x)
+            x = b(x, causal=True)
         return self.out(self.norm(x))
 
 
@@ -62,3 +67,28 @@ class Gpt(nn.Module):
 def _():
     x = torch.randint(65, (16, 128))
     return supervised(Gpt(65, 128, 4, 4, 128), x, x.roll(-1, 1), "adamw", lm_loss)
+
+
+class Seq2Seq(nn.Module):
+    def __init__(self, vocab=8000, d=256, h=4, layers=3, t=32):
+        super().__init__()
+        self.se, self.te = nn.Embedding(vocab, d), nn.Embedding(vocab, d)
+        self.pos = nn.Parameter(torch.zeros(1, t, d))
+        self.enc = nn.ModuleList(TfBlock(d, h, nn.ReLU(), drop=0.1) for _ in range(layers))
+        self.dec = nn.ModuleList(TfBlock(d, h, nn.ReLU(), True, 0.1) for _ in range(layers))
+        self.en, self.dn, self.out = nn.LayerNorm(d), nn.LayerNorm(d), nn.Linear(d, vocab)
+
+    def forward(self, x):
+        m, y = self.se(x[0]) + self.pos, self.te(x[1]) + self.pos
+        for b in self.enc:
+            m = b(m)
+        m = self.en(m)
+        for b in self.dec:
+            y = b(y, m, causal=True)
+        return self.out(self.dn(y))
+
+
+@case("transformer_seq2seq")
+def _():
+    x = torch.randint(8000, (2, 32, 32))
+    return supervised(Seq2Seq(), x, x[1].roll(-1, 1), loss=lm_loss, batch=32)
