@@ -164,6 +164,7 @@ int run_child(const std::function<void()>& body) {
       _exit(0);
     } catch (const std::exception& e) {
       std::fprintf(stderr, "error: %s\n", e.what());
+      std::fflush(nullptr);  // what was printed before it went wrong
       _exit(1);
     }
   }
