@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "varve/losses.h"
+#include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
 
 namespace varve::bench {
@@ -53,6 +54,24 @@ std::function<Tensor(const Tensors&)> step_of(
   };
 }
 
+namespace {
+
+/// A network's type follows that of the samples it was recorded for, which its text names.
+Supervised in_type(Supervised s, DType dtype) {
+  const std::string from = '"' + std::string(name_of(s.x[0].dtype())) + '"',
+                    to = '"' + std::string(name_of(dtype)) + '"';
+  std::string text = s.network.config();
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;) {
+    text.replace(at, from.size(), to);
+  }
+  s.network = Layer::from_config(text);
+  s.x = cast(s.x[0], dtype).evaluate();
+  if (is_floating(s.y.dtype())) s.y = cast(s.y, dtype).evaluate();
+  return s;
+}
+
+}  // namespace
+
 Bench supervised(const Supervised& s) {
   Bench b;
   b.batch = b.infer_batch = s.x[0].shape()[0];
@@ -75,6 +94,9 @@ Bench supervised(const Supervised& s) {
   };
   b.step = step_of(b.gradients, s.optimizer);
   b.infer = [net](const Tensors& x) { return Tensor(net(x)); };
+  if (is_floating(s.x[0].dtype())) {
+    b.in_type = [s](DType dtype) { return supervised(in_type(s, dtype)); };
+  }
   return b;
 }
 

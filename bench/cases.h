@@ -32,6 +32,8 @@ struct Bench {
   std::vector<NamedTensor> seen;  ///< what inference takes
   int64_t infer_batch = 0;        ///< samples among it, along the first axis; a graph is one
   std::function<Tensor(const Tensors& seen)> infer;
+  /// The same case in another floating type; empty where the network takes ids.
+  std::function<Bench(DType dtype)> in_type;
 };
 
 /// How a case is made.

@@ -9,6 +9,7 @@
 #include "formats/safetensors.h"
 #include "varve/error.h"
 #include "varve/foreign_weights.h"
+#include "varve/ops/pointwise.h"
 
 namespace varve::bench {
 namespace {
@@ -47,12 +48,13 @@ class Peer {
   void load(const std::string& prefix, const Layer& network) const {
     load_pytorch_weights(path_, network, {.prefix = prefix});
   }
-  /// A step's data; what changes from step to step is stacked.
+  /// A step's data, in the case's floating type; what changes from step to step is stacked.
   Tensors data(const Bench& b, int64_t step) const {
     std::vector<Tensor> out;
     for (const NamedTensor& n : b.data) {
-      out.push_back(get(has("data." + n.name) ? "data." + n.name
-                                              : "steps." + std::to_string(step) + "." + n.name));
+      const Tensor t = get(has("data." + n.name) ? "data." + n.name
+                                                 : "steps." + std::to_string(step) + "." + n.name);
+      out.push_back(is_floating(t.dtype()) ? cast(t, n.value.dtype()).evaluate() : t);
     }
     return Tensors(std::move(out));
   }
@@ -80,6 +82,27 @@ struct Distances {
 };
 constexpr double kBound = 1e-4;
 
+/// The largest distance of the case's own gradients in f64, as a share of a variable's largest
+/// element: where it is small, both networks are the same, and rounding took an input of a relu or
+/// of a maximum across its edge.
+std::string distance_in_f64(const Peer& peer, const Bench& b) {
+  if (!b.in_type) return "";
+  const Bench twin = b.in_type(f64);
+  const auto& [name, network] = twin.networks[0];
+  peer.load("weights." + name + ".", network);
+  const auto exact = like_weights(peer, "gradients_f64." + name + ".", network);
+  const auto grads = compiled(twin.gradients, twin.data.size()).run(peer.data(twin, 0)).grads;
+  double worst = 0;
+  size_t i = 0;
+  for (const Variable& v : network.trainable()) {
+    // Those that are 0 but for rounding are left out.
+    const double most = largest(exact[i]);
+    if (most > 1e-12) worst = std::max(worst, distance(grads[v].to_doubles(), exact[i]) / most);
+    ++i;
+  }
+  return "; in f64 all gradients are within " + text(worst);
+}
+
 /// Distances from the gradients in f64, as shares of a variable's largest element.
 Distances check_gradients(const Case& c, const Peer& peer, const Bench& b) {
   const auto& [name, network] = b.networks[0];
@@ -102,7 +125,7 @@ Distances check_gradients(const Case& c, const Peer& peer, const Bench& b) {
     if (!(ours <= allowed)) {
       throw NumericError(c.name + ": gradient of " + v.name() + " differs from the peer's by " +
                          text(ours) + " of its largest element (at most " + text(allowed) +
-                         "; the peer's f32: " + text(peers) + ")");
+                         "; the peer's f32: " + text(peers) + ")" + distance_in_f64(peer, b));
     }
     ++i;
   }
