@@ -8,7 +8,9 @@
 
 #include "backend/cpu/instruction_set.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/onednn.h"
 #include "backend/kernel.h"
+#include "base/math.h"
 #include "ops/table.h"
 #include "ops/window.h"
 #include "varve/error.h"
@@ -37,7 +39,8 @@ const std::vector<Convolution> kConvolutions{
     {32, 32, 64, 128, 3},    {32, 16, 128, 256, 3},   {32, 8, 256, 512, 3},
     {32, 4, 512, 512, 3},    {4, 128, 16, 16, 3},     {4, 128, 32, 32, 3},
     {4, 64, 64, 64, 3},      {1, 56, 64, 64, 3},      {1, 28, 128, 128, 3},
-    {1, 14, 256, 256, 3},    {1, 7, 512, 512, 3},     {32, 28, 32, 32, 5},
+    {1, 14, 256, 256, 3},    {1, 7, 512, 512, 3},     {32, 17, 128, 128, 3},
+    {32, 9, 256, 256, 3},    {32, 5, 512, 512, 3},    {32, 28, 32, 32, 5},
     {32, 14, 64, 64, 5},     {32, 28, 64, 128, 1},    {32, 28, 128, 64, 1},
     {32, 14, 256, 256, 1},   {32, 56, 64, 64, 1},     {32, 7, 512, 512, 1},
     {32, 28, 64, 128, 1, 2}, {32, 48, 16, 96, 1},     {32, 24, 144, 32, 1},
@@ -51,14 +54,17 @@ std::vector<float> filled(const Layout& l) {
   return v;
 }
 
+using Prepare = backend::Offer (*)(const backend::Request&);
+backend::Offer direct(const backend::Request& r) { return backend::cpu::onednn_convolution(r); }
+backend::Offer winograd(const backend::Request& r) { return backend::cpu::any_winograd(r); }
+
 /// The least seconds of a kernel over a while, its operands being taken in turn from `sets` of
 /// them; 0 where there is no such kernel.
-double seconds_of(const char* op, const ir::Attributes& attributes, const std::vector<Layout>& in,
-                  const Layout& out, int threads, size_t sets = 1) {
+double seconds_of(Prepare prepare, const char* op, const ir::Attributes& attributes,
+                  const std::vector<Layout>& in, const Layout& out, int threads, size_t sets = 1) {
   const std::vector<Layout> outputs{out};
-  backend::Choice choice = backend::choose_kernel({ops::get(op), attributes, in, outputs, threads},
-                                                  backend::KernelSet::cpu);
-  if (!choice.kernel) return 0;
+  const backend::Offer offer = prepare({ops::get(op), attributes, in, outputs, threads});
+  if (!offer.kernel) return 0;
   std::vector<std::vector<float>> memory;
   std::vector<std::vector<void*>> inputs(sets), results(sets);
   for (size_t k = 0; k < sets; ++k) {
@@ -69,7 +75,7 @@ double seconds_of(const char* op, const ir::Attributes& attributes, const std::v
     memory.push_back(filled(out));
     results[k].push_back(memory.back().data());
   }
-  const ir::Storage scratch(choice.kernel->scratch_bytes());
+  const ir::Storage scratch(offer.kernel->scratch_bytes());
   backend::Fault fault;
   double least = 1e9;
   size_t round = 0;
@@ -77,7 +83,7 @@ double seconds_of(const char* op, const ir::Attributes& attributes, const std::v
        round < 3 + 2 * sets || Clock::now() - start < std::chrono::milliseconds(40); ++round) {
     const size_t k = round % sets;
     const auto begin = Clock::now();
-    choice.kernel->run({inputs[k].data(), results[k].data(), scratch.data(), &fault});
+    offer.kernel->run({inputs[k].data(), results[k].data(), scratch.data(), &fault});
     const double took = std::chrono::duration<double>(Clock::now() - begin).count();
     if (round >= sets) least = std::min(least, took);
   }
@@ -103,11 +109,16 @@ void print_row(const Convolution& c, Format blocks) {
   of_filter.set("size", ir::Ints{c.kernel, c.kernel});
   const double operations =
       2. * static_cast<double>(c.batch * side * side * c.in * c.out * c.kernel * c.kernel);
-  double speed[3][2][2] = {};
+  double speed[3][3][2] = {};
   // Round after round, so that what disturbs the machine for a while disturbs all alike.
   for (int round = 0; round < 4; ++round) {
-    for (size_t k : {0, 1}) {
+    for (size_t k : {0, 1, 2}) {
       const Format f = k ? blocks : Format::plain;
+      const Prepare prepare = k == 2 ? winograd : direct;
+      // Winograd's kernels compute whole tiles of 4x4 positions.
+      const auto tiled =
+          static_cast<double>(round_up(side, int64_t{4})) / static_cast<double>(side);
+      const double counted = k == 2 ? operations * tiled * tiled : operations;
       const Layout x = picture({c.batch, c.side, c.side, c.in}, f),
                    y = picture({c.batch, side, side, c.out}, f),
                    kernel = picture({c.kernel, c.kernel, c.in, c.out}, Format::plain);
@@ -115,11 +126,13 @@ void print_row(const Convolution& c, Format blocks) {
       for (int threads : {1, 2}) {
         const auto note = [&](int pass, double seconds) {
           double& best = speed[pass][k][threads - 1];
-          if (seconds > 0) best = std::max(best, operations / seconds / 1e9);
+          if (seconds > 0) best = std::max(best, counted / seconds / 1e9);
         };
-        note(0, seconds_of("convolution", window, {x, kernel}, y, threads));
-        note(1, seconds_of("convolution_input_gradient", of_input, {y, kernel}, x, threads));
-        note(2, seconds_of("convolution_filter_gradient", of_filter, {x, y}, kernel, threads));
+        note(0, seconds_of(prepare, "convolution", window, {x, kernel}, y, threads));
+        note(1,
+             seconds_of(prepare, "convolution_input_gradient", of_input, {y, kernel}, x, threads));
+        note(2, seconds_of(prepare, "convolution_filter_gradient", of_filter, {x, y}, kernel,
+                           threads));
       }
     }
   }
@@ -128,8 +141,8 @@ void print_row(const Convolution& c, Format blocks) {
               static_cast<long long>(c.in), static_cast<long long>(c.out),
               static_cast<long long>(c.kernel * c.kernel), c.stride > 1 ? "true" : "false");
   for (const auto& pass : speed) {
-    std::printf("{{%.4g, %.4g}, {%.4g, %.4g}}%s", pass[0][0], pass[0][1], pass[1][0], pass[1][1],
-                &pass == &speed[2] ? "" : ", ");
+    std::printf("{{%.4g, %.4g}, {%.4g, %.4g}, {%.4g, %.4g}}%s", pass[0][0], pass[0][1], pass[1][0],
+                pass[1][1], pass[2][0], pass[2][1], &pass == &speed[2] ? "" : ", ");
   }
   std::printf("}},\n");
   std::fflush(stdout);
@@ -155,7 +168,8 @@ void print_kernel_costs(bool convolutions) {
     for (int threads : {1, 2}) {
       const ir::Attributes type{{"dtype", f32}};
       speed[threads - 1] =
-          static_cast<double>(bytes) / seconds_of("cast", type, {from}, to, threads, sets) / 1e9;
+          static_cast<double>(bytes) /
+          seconds_of(backend::cpu::onednn_relay, "cast", type, {from}, to, threads, sets) / 1e9;
     }
     std::printf("    {\"%s\", %lld, {%.4g, %.4g}},\n", varve::cpu::instruction_set(),
                 static_cast<long long>(bytes), speed[0], speed[1]);

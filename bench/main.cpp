@@ -212,7 +212,7 @@ int main(int argc, char** argv) {
   std::string ratio;
   app.add_option("--ratio", ratio,
                  "Time kernels beside the least that others need for the same instead")
-      ->check(CLI::IsMember({"attention", "recurrent"}));
+      ->check(CLI::IsMember({"attention", "recurrent", "winograd"}));
   CLI11_PARSE(app, argc, argv);
   if (precision == "bf16") wishes.precision = "mixed_bf16";
   if (list) {

@@ -173,7 +173,8 @@ void print_ratio(const std::string& name, const std::function<void()>& one,
 void print_ratios(const std::string& what, int threads, double min_time) {
   if (what == "attention") return print_attention(threads, min_time);
   if (what == "recurrent") return print_recurrent(threads, min_time);
-  throw ValueError("ratio: expected attention or recurrent, got " + what);
+  if (what == "winograd") return print_winograd(threads, min_time);
+  throw ValueError("ratio: expected attention, recurrent or winograd, got " + what);
 }
 
 }  // namespace varve::bench

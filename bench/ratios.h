@@ -6,8 +6,10 @@
 namespace varve::bench {
 
 /// `what`: "attention", the fused kernel beside nothing but its products of matrices, heads in
-/// front, by the kernels that matmul would take; or "recurrent", LSTM and GRU beside oneDNN's
-/// primitives. One line for each of its shapes and passes, as print_ratio has it.
+/// front, by the kernels that matmul would take; "recurrent", LSTM and GRU beside oneDNN's
+/// primitives; or "winograd", 3x3 convolutions by Winograd's kernels beside the direct ones, with
+/// the distances of both from double precision (root mean squares, as parts of that of the exact
+/// results). One line for each of its shapes and passes, as print_ratio has it.
 void print_ratios(const std::string& what, int threads, double min_time);
 
 /// Runs both in turns for `min_time` seconds and prints a JSON line: {"name", "threads", "us",
@@ -16,7 +18,8 @@ void print_ratios(const std::string& what, int threads, double min_time);
 void print_ratio(const std::string& name, const std::function<void()>& one,
                  const std::function<void()>& other, int threads, double min_time);
 
-/// The part of print_ratios for "recurrent".
+/// The parts of print_ratios for "recurrent" and "winograd".
 void print_recurrent(int threads, double min_time);
+void print_winograd(int threads, double min_time);
 
 }  // namespace varve::bench

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures the speeds of kernels and writes the table by which plans choose formats.
 #   tools/kernel_costs.sh BENCH TABLE
-# Nothing else should run meanwhile: it takes about three minutes.
+# Nothing else should run meanwhile: it takes about four minutes.
 set -eu
 bench=$1 table=$2
 new=$(mktemp)

@@ -17,6 +17,7 @@
 #include "console.h"
 #include "formats/file.h"
 #include "threads.h"
+#include "varve/numerics.h"
 #include "varve/version.h"
 
 namespace varve::app {
@@ -111,6 +112,7 @@ std::vector<std::string> findings(const Processor& p, const cpu::Libraries& l, d
   if (const std::string cap = environment("VARVE_MAX_CPU_ISA"); !cap.empty()) {
     out.push_back("VARVE_MAX_CPU_ISA caps the instruction set at " + cap);
   }
+  if (!winograd_allowed()) out.push_back("VARVE_WINOGRAD=0: 3x3 convolutions run direct kernels");
   const std::string data = environment("VARVE_DATA");
   if (!data.empty() && !formats::file_exists(data)) {
     out.push_back("VARVE_DATA=" + formats::shown(data) +
@@ -137,6 +139,7 @@ int doctor(bool as_json) {
       {"OMP_PROC_BIND", set_or("OMP_PROC_BIND", "not set")},
       {"GOMP_SPINCOUNT", set_or("GOMP_SPINCOUNT", "not set")},
       {"VARVE_MAX_CPU_ISA", set_or("VARVE_MAX_CPU_ISA", "not set")},
+      {"VARVE_WINOGRAD", set_or("VARVE_WINOGRAD", "not set")},
       {"VARVE_DATA", set_or("VARVE_DATA", "not set")},
       {"oneDNN",
        fmt::format("{} (threads: {}; uses {})", l.onednn, l.onednn_threads, l.onednn_isa)},

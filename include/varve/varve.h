@@ -20,6 +20,7 @@
 #include "varve/model.h"
 #include "varve/nn/layers.h"
 #include "varve/nn/network.h"
+#include "varve/numerics.h"
 #include "varve/onnx.h"
 #include "varve/ops/activation.h"
 #include "varve/ops/attention.h"

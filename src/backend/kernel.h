@@ -124,7 +124,8 @@ struct KernelRow {
   const char* name;
   Offer (*prepare)(const Request&);
   /// For a request with plain operands, every way in which the kernel can run it, plain the first,
-  /// with predicted times; empty where it cannot. Null: it takes plain operands only.
+  /// with predicted times; empty where it cannot, or where a later row tells its ways too. Null: it
+  /// takes plain operands only.
   std::vector<transform::Candidate> (*candidates)(const Request&) = nullptr;
 
   bool is_for(const ir::OpDef& other) const {

@@ -15,6 +15,7 @@
 #include "runtime/evaluate.h"
 #include "runtime/optimize.h"
 #include "runtime/plan.h"
+#include "varve/numerics.h"
 #include "varve/warnings.h"
 
 namespace varve::detail {
@@ -28,11 +29,15 @@ struct Signature {
   std::vector<std::optional<ir::TensorType>> masks;  // that they come with
   int threads;
   backend::KernelSet set;
+  bool winograd;
 
   /// Whether these arguments may use the plan here and now. (Compared in place: a call that finds
   /// its plan allocates nothing.)
-  bool fits(std::span<const Tensor> given, int threads_now, backend::KernelSet set_now) const {
-    if (given.size() != arguments.size() || threads != threads_now || set != set_now) return false;
+  bool fits(std::span<const Tensor> given) const {
+    if (given.size() != arguments.size() || threads != thread_count() ||
+        set != runtime::execute_options().kernels || winograd != winograd_allowed()) {
+      return false;
+    }
     for (size_t i = 0; i < given.size(); ++i) {
       if (ir::type_of(given[i]) != arguments[i]) return false;
       const auto& mask = given[i].mask_cell();
@@ -322,14 +327,12 @@ class Compiled {
 
  private:
   Entry& find(std::span<const Tensor> arguments, const TracedFunction& f) {
-    const int threads = thread_count();
-    const backend::KernelSet set = runtime::execute_options().kernels;
     for (auto at = entries_.begin(); at != entries_.end(); ++at) {
-      if (!at->signature.fits(arguments, threads, set)) continue;
+      if (!at->signature.fits(arguments)) continue;
       entries_.splice(entries_.begin(), entries_, at);
       return *at;
     }
-    Signature s{{}, {}, threads, set};
+    Signature s{{}, {}, thread_count(), runtime::execute_options().kernels, winograd_allowed()};
     for (const Tensor& x : arguments) {
       s.arguments.push_back(ir::type_of(x));
       s.masks.emplace_back();

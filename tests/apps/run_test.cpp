@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // Four files by MNIST's names that nobody could learn: noise with random labels.
 void write_noise(const Folder& folder) {
@@ -135,6 +136,17 @@ TEST(Doctor, SaysWhetherTheProcessorsAreBusy) {
   if (load < processors - 0.1) {
     EXPECT_FALSE(said) << report.dump(2);
   }
+}
+
+TEST(Doctor, SaysThatWinogradIsForbidden) {
+  const auto set_to = [](const char* value) {
+    return RunSettings{.prepare = [value] { setenv("VARVE_WINOGRAD", value, 1); }};
+  };
+  EXPECT_THAT(varve({"doctor"}, set_to("0")).out, HasSubstr("note: VARVE_WINOGRAD=0"));
+  EXPECT_THAT(varve({"doctor"}, set_to("1")).out, Not(HasSubstr("note: VARVE_WINOGRAD")));
+  const Ran refused = varve({"doctor"}, set_to("perhaps"));
+  EXPECT_NE(refused.code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("VARVE_WINOGRAD: expected 0 or 1, got \"perhaps\""));
 }
 
 TEST(Threads, AreThoseAskedForOrThoseThatMayBeUsed) {

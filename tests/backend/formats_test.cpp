@@ -4,6 +4,7 @@
 #include "backend/cpu/convolution_costs.h"
 #include "backend/cpu/kernels.h"
 #include "backend/kernels_under_test.h"
+#include "backend/relaid.h"
 #include "varve/tensor.h"
 
 namespace varve {
@@ -11,33 +12,6 @@ namespace {
 
 using backend::Format;
 using backend::Layout;
-
-Layout laid(const Layout& l, Format f) { return {l.dtype, l.shape, ir::row_major(l.shape), f}; }
-
-/// Runs the kernel that takes these operands.
-std::string run(const ir::OpDef& op, const ir::Attributes& attributes,
-                const std::vector<Layout>& in, const std::vector<void*>& from,
-                const std::vector<Layout>& out, const std::vector<void*>& to) {
-  const backend::Choice choice =
-      backend::choose_kernel({op, attributes, in, out, 2}, backend::KernelSet::all);
-  if (!choice.kernel) {
-    ADD_FAILURE() << op.name << ": no kernel"
-                  << (choice.declined.empty() ? "" : ": " + choice.declined[0]);
-    return {};
-  }
-  const ir::Storage scratch(choice.kernel->scratch_bytes());
-  backend::Fault fault;
-  choice.kernel->run({from.data(), to.data(), scratch.data(), &fault});
-  EXPECT_FALSE(fault.set);
-  return choice.name;
-}
-
-std::vector<std::byte> relaid(const Layout& from, const void* elements, Format format) {
-  std::vector<std::byte> made(static_cast<size_t>(from.shape.size() * size_of(from.dtype)));
-  run(ops::get("cast"), {{"dtype", from.dtype}}, {from}, {const_cast<void*>(elements)},
-      {laid(from, format)}, {made.data()});
-  return made;
-}
 
 /// Where [batch, spatial..., channels] element `i`, counted row-major, lies among blocks.
 int64_t place_in_blocks(const Shape& s, int64_t block, int64_t i) {
@@ -81,53 +55,6 @@ TEST(Formats, ARelayTakesStridedElements) {
 
 Format machines_format() { return backend::cpu::liked_format(); }
 
-/// A candidate's kernel on relaid operands, what it writes relaid back.
-Ran run_candidate(const transform::Candidate& way, const char* op_name,
-                  std::vector<TestOperand>& inputs, const ir::Attributes& attributes) {
-  const ir::OpDef& op = ops::get(op_name);
-  ir::Types types;
-  std::vector<Layout> in;
-  std::vector<std::vector<std::byte>> memory;
-  std::vector<void*> from;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    types.push_back({inputs[i].layout.dtype, inputs[i].layout.shape});
-    in.push_back(way.inputs[i] == Format::plain ? inputs[i].layout
-                                                : laid(inputs[i].layout, way.inputs[i]));
-    if (way.inputs[i] == Format::plain) {
-      from.push_back(inputs[i].data());
-    } else {
-      memory.push_back(relaid(inputs[i].layout, inputs[i].data(), way.inputs[i]));
-      from.push_back(memory.back().data());
-    }
-  }
-  const ir::TensorType made = op.infer({op, types, attributes})[0];
-  const Layout out{made.dtype, made.shape, ir::row_major(made.shape), way.outputs[0]};
-  std::vector<std::byte> y(static_cast<size_t>(made.shape.size() * size_of(made.dtype)));
-  Ran ran{run(op, attributes, in, from, {out}, {y.data()}), {}, {{}}};
-  if (out.format != Format::plain) y = relaid(out, y.data(), Format::plain);
-  ir::dispatch(made.dtype, [&]<class T>(T) {
-    for (int64_t i = 0; i < made.shape.size(); ++i)
-      ran.outputs[0].push_back(static_cast<double>(reinterpret_cast<const T*>(y.data())[i]));
-  });
-  return ran;
-}
-
-std::vector<transform::Candidate> candidates(const char* op_name,
-                                             const std::vector<TestOperand>& inputs,
-                                             const ir::Attributes& attributes) {
-  const ir::OpDef& op = ops::get(op_name);
-  ir::Graph g;
-  ir::GraphNode node{&op, {}, attributes, {}, {}};
-  ir::Types types;
-  for (const TestOperand& t : inputs) {
-    types.push_back({t.layout.dtype, t.layout.shape});
-    node.inputs.push_back(g.add_input(types.back()));
-  }
-  node.outputs = op.infer({op, types, attributes});
-  const int32_t n = g.add(std::move(node)).node;
-  return backend::CpuTarget(backend::KernelSet::all, 2).candidates(g, n);
-}
-
 /// Every candidate of the op computes the sums; there are as many as expected (with AVX-512: the
 /// library has fewer kernels for less).
 void check_candidates(const char* op, std::vector<TestOperand> inputs,
@@ -152,6 +79,7 @@ struct Case {
 };
 
 TEST(Formats, ConvolutionsComputeTheSameInBlocks) {
+  const WinogradRule direct(false);
   if (machines_format() == Format::plain) GTEST_SKIP() << "no kernel wants blocks here";
   for (const Case& c :
        {Case{{2, 9, 7, 32}, {3, 3, 32, 16}}, Case{{3, 8, 8, 16}, {1, 1, 16, 48}},
@@ -252,13 +180,14 @@ TEST(KernelCosts, PredictMoreTimeForMoreWorkAndLessForMoreThreads) {
   const ConvolutionShape small{32, 784, 64, 64, 9}, large{64, 784, 64, 64, 9};
   for (auto pass : {ConvolutionPass::forward, ConvolutionPass::input_gradient,
                     ConvolutionPass::filter_gradient}) {
-    for (Format f : {Format::plain, Format::channels16}) {
-      EXPECT_GT(convolution_seconds(pass, large, f, 1), convolution_seconds(pass, small, f, 1));
-      EXPECT_LT(convolution_seconds(pass, large, f, 2), convolution_seconds(pass, large, f, 1));
+    for (ConvolutionWay way : {ConvolutionWay::plain, ConvolutionWay::blocks}) {
+      EXPECT_GT(convolution_seconds(pass, large, way, 1), convolution_seconds(pass, small, way, 1));
+      EXPECT_LT(convolution_seconds(pass, large, way, 2), convolution_seconds(pass, large, way, 1));
     }
   }
   EXPECT_GT(relay_seconds(1 << 26, 1), relay_seconds(1 << 20, 1));
-  EXPECT_EQ(convolution_seconds(ConvolutionPass::forward, {0, 0, 1, 1, 1}, Format::plain, 1), 0);
+  EXPECT_EQ(
+      convolution_seconds(ConvolutionPass::forward, {0, 0, 1, 1, 1}, ConvolutionWay::plain, 1), 0);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "backend/cpu/onednn.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -234,7 +235,7 @@ TEST(OneDnnConvolution, DeclinesEmptyOperands) {
   std::vector<TestOperand> in{make_operand(f32, {0, 5, 2}, 1), make_operand(f32, {3, 2, 4}, 2)};
   const Ran r = run_kernel("convolution", in, window, backend::KernelSet::all);
   EXPECT_EQ(r.kernel, "ref convolution");
-  EXPECT_EQ(r.declined[0], "onednn convolution: an operand is empty");
+  EXPECT_THAT(r.declined, ::testing::Contains("onednn convolution: an operand is empty"));
 }
 
 TEST(OneDnnPooling, AveragesForwardAndBackward) {

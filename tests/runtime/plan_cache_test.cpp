@@ -67,6 +67,21 @@ TEST(PlanCache, PlansAnewForOtherThreadsAndKernels) {
   EXPECT_EQ(f.info().plan().find("ref pointwise"), std::string::npos);
 }
 
+TEST(PlanCache, PlansAnewWhereWinogradIsAllowedOrForbidden) {
+  auto f = jit([](const Tensor& x) { return x + 1; });
+  const Tensor x = ones({3});
+  const bool before = winograd_allowed();
+  allow_winograd(true);
+  f(x);
+  allow_winograd(false);
+  f(x);
+  EXPECT_EQ(f.info().traces(), 2);
+  allow_winograd(true);
+  f(x);
+  EXPECT_EQ(f.info().traces(), 2);
+  allow_winograd(before);
+}
+
 TEST(PlanCache, DropsThePlanThatWasUsedLongestAgo) {
   auto f = jit([](const Tensor& x) { return sum(x); });
   const auto call = [&](int64_t n) {

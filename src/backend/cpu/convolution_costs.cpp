@@ -14,9 +14,9 @@ namespace {
 struct ConvolutionRow {
   std::string_view isa;
   ConvolutionShape shape;
-  /// Billions of operations a second: [pass][plain, blocks][1 thread, 2 threads]; 0 where there is
-  /// no kernel.
-  double speed[3][2][2];
+  /// Billions of operations a second: [pass][way][1 thread, 2 threads], Winograd's counted over
+  /// whole tiles; 0 where there is no kernel.
+  double speed[3][3][2];
 };
 struct RelayRow {
   std::string_view isa;
@@ -32,6 +32,10 @@ std::string_view table_isa() {
 }
 
 double square(double x) { return x * x; }
+double ratio_of(int64_t a, int64_t b) {
+  return static_cast<double>(std::max<int64_t>(a, 1)) /
+         static_cast<double>(std::max<int64_t>(b, 1));
+}
 /// In octaves; nothing counts as one.
 double ratio(int64_t a, int64_t b) {
   return std::log2(static_cast<double>(std::max<int64_t>(a, 1))) -
@@ -48,19 +52,28 @@ double distance(const ConvolutionShape& a, const ConvolutionShape& b) {
 
 }  // namespace
 
-double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ir::Format format,
+double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ConvolutionWay way,
                            int threads) {
-  const size_t at = threads > 1, blocked = format != ir::Format::plain;
+  const size_t at = threads > 1, p = static_cast<size_t>(pass);
+  const bool winograd = way == ConvolutionWay::winograd;
+  const ConvolutionWay direct = winograd ? ConvolutionWay::blocks : way;
+  const auto speed_of = [&](const ConvolutionRow& row, ConvolutionWay w) {
+    return row.speed[p][static_cast<size_t>(w)][at];
+  };
   double nearest = std::numeric_limits<double>::infinity(), speed = 0;
+  double both_nearest = nearest, gain = 0;  // of Winograd's kernel, where both were measured
   for (const ConvolutionRow& row : kConvolutions) {
-    if (row.isa != table_isa()) continue;
-    const double measured = row.speed[static_cast<size_t>(pass)][blocked][at];
-    if (measured == 0) continue;
+    if (row.isa != table_isa() || speed_of(row, direct) == 0) continue;
     const double d = distance(shape, row.shape);
-    if (d < nearest) nearest = d, speed = measured;
+    if (d < nearest) nearest = d, speed = speed_of(row, direct);
+    const double fast = speed_of(row, ConvolutionWay::winograd);
+    if (fast > 0 && d < both_nearest) both_nearest = d, gain = fast / speed_of(row, direct);
   }
   check(speed > 0, "the table has rows for every instruction set");
-  return shape.operations() / (speed * 1e9);
+  const double seconds = shape.operations() / (speed * 1e9);
+  if (!winograd) return seconds;
+  const double waste = ratio_of(shape.tiled, shape.positions);
+  return gain > 0 ? seconds / gain * waste : std::numeric_limits<double>::infinity();
 }
 
 double relay_seconds(int64_t bytes, int threads) {

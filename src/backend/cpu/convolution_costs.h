@@ -2,17 +2,19 @@
 #pragma once
 #include <cstdint>
 
-#include "ir/format.h"
-
 namespace varve::backend::cpu {
 
 enum class ConvolutionPass : uint8_t { forward, input_gradient, filter_gradient };
+/// How pictures lie, and which kernels read them: direct ones, or Winograd's on blocks of channels.
+enum class ConvolutionWay : uint8_t { plain, blocks, winograd };
 
 /// What a convolution's speed depends on; `positions`: outputs of one picture, `taps`: elements of
-/// the kernel's window.
+/// the kernel's window, `tiled`: positions of one picture in whole tiles of 4x4, which Winograd's
+/// kernels compute.
 struct ConvolutionShape {
   int64_t batch = 1, positions = 1, in = 1, out = 1, taps = 1;
   bool strided = false;
+  int64_t tiled = positions;
 
   double operations() const {
     return 2. * static_cast<double>(batch * positions) * static_cast<double>(in * out * taps);
@@ -20,8 +22,9 @@ struct ConvolutionShape {
 };
 
 /// Seconds by the speed of the nearest shape in the table that was measured for this instruction
-/// set; `format` is that of the pictures. A pure function of its arguments and the instruction set.
-double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ir::Format format,
+/// set; infinity for Winograd's way where the table has none. A pure function of its arguments and
+/// the instruction set.
+double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ConvolutionWay way,
                            int threads);
 /// Seconds to read and write that many bytes in another order.
 double relay_seconds(int64_t bytes, int threads);
