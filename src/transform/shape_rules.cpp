@@ -215,6 +215,43 @@ Result sum_repeated(Rewriting& at) {
   return at.make("multiply", {*source, count});
 }
 
+/// Which of a reduction's axes are neighbours, axes of size 1 aside: runs of reduced and kept ones
+/// in turns.
+int runs_of(const Shape& shape, const ir::Ints& axes) {
+  int runs = 0;
+  bool last = false;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == 1) continue;
+    const bool gone = std::find(axes.begin(), axes.end(), i) != axes.end();
+    if (runs == 0 || gone != last) ++runs;
+    last = gone;
+  }
+  return runs;
+}
+/// More runs than that and no kernel but the reference takes a reduction.
+constexpr int kMostRuns = 3;
+
+/// Over the axes in front first, which leaves little for the rest: the groups of group
+/// normalization.
+Result reduce_in_two(Rewriting& at) {
+  const ir::TensorType from = at.type(at.x());
+  const ir::Ints axes = at.attributes().ints("axes");
+  if (from.dtype != at.result().dtype || size_of(from.dtype) < 4 || from.shape.size() == 0 ||
+      runs_of(from.shape, axes) <= kMostRuns) {
+    return no;
+  }
+  size_t split = axes.size() - 1;  // the last run begins there
+  while (split > 0 && axes[split - 1] == axes[split] - 1) --split;
+  if (split == 0) return no;
+  const auto middle = axes.begin() + static_cast<std::ptrdiff_t>(split);
+  const char* op = at.node().op->name;
+  const ir::ValueId first =
+      at.make(op, {at.x()}, {{"axes", ir::Ints(axes.begin(), middle)}, {"keep_dims", true}});
+  const ir::ValueId rest =
+      at.make(op, {first}, {{"axes", ir::Ints(middle, axes.end())}, {"keep_dims", true}});
+  return at.reshape(rest, at.result().shape);
+}
+
 /// One reduction over the axes of both, where both keep or both drop theirs.
 Result reduce_twice(Rewriting& at) {
   auto inner = at.made_by(at.x(), at.node().op->name);
@@ -229,6 +266,7 @@ Result reduce_twice(Rewriting& at) {
   for (int64_t a : second) axes.push_back(left[static_cast<size_t>(a)]);
   std::sort(axes.begin(), axes.end());
   axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
+  if (runs_of(at.type(inner->inputs[0]).shape, axes) > kMostRuns) return no;
   return at.make(at.node().op->name, {inner->inputs[0]}, {{"axes", axes}, {"keep_dims", keep}});
 }
 
@@ -330,6 +368,9 @@ constexpr Rule kRules[] = {
     {"sum of sum -> one (in the last digit)", "sum", reduce_twice},
     {"max of max -> one", "max", reduce_twice},
     {"min of min -> one", "min", reduce_twice},
+    {"sum over axes apart -> two sums (in the last digit)", "sum", reduce_in_two},
+    {"max over axes apart -> two", "max", reduce_in_two},
+    {"min over axes apart -> two", "min", reduce_in_two},
     {"matmul of transposed matrices -> matmul with flags", "matmul", matmul_of_transposed},
     {"matmul or convolution + vector -> the same with bias", "add", add_bias},
     {"pointwise op of equally repeated inputs -> repeated result", "*", pointwise_of_broadcasts},

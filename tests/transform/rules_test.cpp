@@ -370,6 +370,24 @@ const std::vector<Example>& examples() {
        [](X x) {
          return over("min", x[0], {0, 1});
        }},
+      {"sum over axes apart -> two sums (in the last digit)",
+       {{f64, {2, 3, 4, 5}}},
+       [](X x) {
+         return over("sum", x[0], {1, 3}, true);
+       },
+       [](X x) { return over("sum", over("sum", x[0], {1}, true), {3}, true); }},
+      {"max over axes apart -> two",
+       {{f64, {2, 3, 4, 5}}},
+       [](X x) {
+         return over("max", x[0], {1, 3}, true);
+       },
+       [](X x) { return over("max", over("max", x[0], {1}, true), {3}, true); }},
+      {"min over axes apart -> two",
+       {{f64, {2, 3, 4, 5}}},
+       [](X x) {
+         return over("min", x[0], {1, 3}, true);
+       },
+       [](X x) { return over("min", over("min", x[0], {1}, true), {3}, true); }},
       {"matmul of transposed matrices -> matmul with flags",
        {{f32, {3, 2}}, {f32, {4, 3}}},
        [](X x) {
