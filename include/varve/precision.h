@@ -11,7 +11,7 @@ namespace varve {
 /// convolutions of f32 tensors read and write bf16 and add in f32, activations are stored in bf16;
 /// parameters, their updates, normalization, losses and softmax keep f32 (Micikevicius et al.,
 /// Mixed Precision Training, 2018; Kalamkar et al., A Study of BFLOAT16 for Deep Learning Training,
-/// 2019). Faster where the processor computes in bf16 (`varve doctor` tells), slower elsewhere. A
+/// 2019). For processors that compute in bf16 (`varve doctor` tells); slower elsewhere. A
 /// literal is checked while compiling; files use `parse`.
 /// Example: model.compile({.optimizer = optim::Adam{}, .loss = "mse", .precision = "mixed_bf16"});
 struct Precision {

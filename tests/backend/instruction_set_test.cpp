@@ -44,6 +44,15 @@ TEST_F(InstructionSet, CapsOurKernelsAndOneDnn) {
               "");
 }
 
+// To ask oneDNN what it has makes its choice, after which it cannot be capped.
+TEST_F(InstructionSet, OfTheEnvironmentCapsWhatIsAskedOfOneDnnFirst) {
+  const auto capped_first = [] {
+    setenv("VARVE_MAX_CPU_ISA", "avx2", 1);
+    return !computes_in_bf16() && instruction_set() != std::string_view("avx512");
+  };
+  EXPECT_EXIT(std::exit(capped_first() ? 0 : 1), testing::ExitedWithCode(0), "");
+}
+
 TEST_F(InstructionSet, AnUnknownNameIsRefused) {
   const ConfigError e = test::error_of<ConfigError>([&] { cap_instruction_set("avx9"); });
   EXPECT_STREQ(e.what(), "instruction set: expected sse4, avx2 or avx512, got \"avx9\"");

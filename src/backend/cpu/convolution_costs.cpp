@@ -32,22 +32,19 @@ std::string_view table_isa() {
 }
 
 double square(double x) { return x * x; }
-double ratio_of(int64_t a, int64_t b) {
+/// Nothing counts as one.
+double ratio(int64_t a, int64_t b) {
   return static_cast<double>(std::max<int64_t>(a, 1)) /
          static_cast<double>(std::max<int64_t>(b, 1));
 }
-/// In octaves; nothing counts as one.
-double ratio(int64_t a, int64_t b) {
-  return std::log2(static_cast<double>(std::max<int64_t>(a, 1))) -
-         std::log2(static_cast<double>(b));
-}
+double octaves(int64_t a, int64_t b) { return std::log2(ratio(a, b)); }
 
 /// Channels and taps decide which loops a kernel runs; the size of the maps and the batch only how
 /// long.
 double distance(const ConvolutionShape& a, const ConvolutionShape& b) {
-  return square(ratio(a.in, b.in)) + square(ratio(a.out, b.out)) + square(ratio(a.taps, b.taps)) +
-         square(ratio(a.positions, b.positions)) / 2 + square(ratio(a.batch, b.batch)) / 8 +
-         (a.strided != b.strided ? 4 : 0);
+  return square(octaves(a.in, b.in)) + square(octaves(a.out, b.out)) +
+         square(octaves(a.taps, b.taps)) + square(octaves(a.positions, b.positions)) / 2 +
+         square(octaves(a.batch, b.batch)) / 8 + (a.strided != b.strided ? 4 : 0);
 }
 
 }  // namespace
@@ -72,7 +69,7 @@ double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, 
   check(speed > 0, "the table has rows for every instruction set");
   const double seconds = shape.operations() / (speed * 1e9);
   if (!winograd) return seconds;
-  const double waste = ratio_of(shape.tiled, shape.positions);
+  const double waste = ratio(shape.tiled, shape.positions);
   return gain > 0 ? seconds / gain * waste : std::numeric_limits<double>::infinity();
 }
 
@@ -80,7 +77,7 @@ double relay_seconds(int64_t bytes, int threads) {
   double nearest = std::numeric_limits<double>::infinity(), speed = 0;
   for (const RelayRow& row : kRelays) {
     if (row.isa != table_isa()) continue;
-    const double d = std::abs(ratio(bytes, row.bytes));
+    const double d = std::abs(octaves(bytes, row.bytes));
     if (d < nearest) nearest = d, speed = row.gigabytes[threads > 1];
   }
   check(speed > 0, "the table has rows for every instruction set");

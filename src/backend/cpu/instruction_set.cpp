@@ -58,6 +58,7 @@ const char* instruction_set() {
 }
 
 bool computes_in_bf16() {
+  instruction_set();  // the environment's cap comes before oneDNN's choice, which is made by asking
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   constexpr auto kFirst = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
   return (isa & kFirst) == kFirst;
