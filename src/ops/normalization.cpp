@@ -89,42 +89,81 @@ Types normalize_type(const InferArguments& a) {
   return {x, moment, moment};
 }
 
-/// What the rules of one normalize node compute with.
-struct Normalized {
-  ir::Ints axes, own;
-  Tensor x, mean, variance, inverse;  // inverse: 1 / sqrt(variance + epsilon)
+/// What the rules of one normalize node compute with: x, and beside it moments and parameters that
+/// repeat along its other axes. Where parameter axes are partly reduced (the groups of group
+/// normalization, and the channels of one), they are merged in x and the moments repeated for each
+/// parameter: no loop then needs an axis for groups, and those over channels stay long.
+class Normalized {
+ public:
+  Normalized(const Tensor& x, const Tensor& mean, const Tensor& variance, const Attributes& a)
+      : axes_(ints(a.ints("axes"))), own_(ints(a.ints("parameter_axes"))), shape_(x.shape()) {
+    const auto reduced = [&](int axis) { return std::count(axes_.begin(), axes_.end(), axis) > 0; };
+    const bool consecutive =
+        !own_.empty() && own_.back() - own_.front() == static_cast<int>(own_.size()) - 1;
+    merges_ = consecutive && std::any_of(own_.begin(), own_.end(), reduced) &&
+              !std::all_of(own_.begin(), own_.end(), reduced);
+    x_ = merged(x);
+    mean_ = repeated(mean);
+    inverse_ = repeated(rsqrt(variance + a.real("epsilon")));
+  }
 
-  Normalized(const Tensor& x_, const Tensor& mean_, const Tensor& variance_, const Attributes& a)
-      : axes(a.ints("axes")),
-        own(a.ints("parameter_axes")),
-        x(x_),
-        mean(mean_),
-        variance(variance_),
-        inverse(rsqrt(variance + a.real("epsilon"))) {}
-
-  Tensor standard() const { return (x - mean) * inverse; }
+  const Tensor& x() const { return x_; }
+  const Tensor& mean() const { return mean_; }
+  Tensor standard() const { return (x_ - mean_) * inverse_; }
+  /// v in the shape of x().
+  Tensor merged(const Tensor& v) const { return merges_ ? reshape(v, merged(v.shape())) : v; }
+  /// v of the node's shape.
+  Tensor split(const Tensor& v) const { return merges_ ? reshape(v, shape_) : v; }
+  /// Of v in the shape of x(), in that of the node's moments.
   Tensor average(const Tensor& v) const {
-    return varve::mean(v, {.axes = ints(axes), .keep_dims = true});
+    return varve::mean(split(v), {.axes = axes_, .keep_dims = true});
   }
-  /// A scale or offset beside x.
+  /// A scale or offset beside x().
   Tensor beside(const Tensor& parameter) const {
-    std::vector<int64_t> dims(static_cast<size_t>(x.rank()), 1);
-    for (int64_t a : own) dims[static_cast<size_t>(a)] = x.shape()[static_cast<int>(a)];
-    return reshape(parameter, Shape(std::move(dims)));
+    std::vector<int64_t> dims(static_cast<size_t>(shape_.rank()), 1);
+    for (int a : own_) dims[static_cast<size_t>(a)] = shape_[a];
+    return reshape(parameter, merges_ ? merged(Shape(std::move(dims))) : Shape(std::move(dims)));
   }
-  /// The gradient of a scale or offset from what flows to it beside x.
+  /// The gradient of a scale or offset from what flows to it beside x().
   Tensor gathered(const Tensor& v) const {
     std::vector<int> others;
-    for (int i = 0; i < x.rank(); ++i) {
-      if (std::find(own.begin(), own.end(), i) == own.end()) others.push_back(i);
+    for (int i = 0; i < v.rank(); ++i) {
+      const bool own = merges_ ? i == own_.front() : std::count(own_.begin(), own_.end(), i) > 0;
+      if (!own) others.push_back(i);
     }
-    return others.empty() ? v : sum(v, {.axes = others});
+    const Tensor sums = others.empty() ? v : sum(v, {.axes = others});
+    return merges_ ? reshape(sums, parameter_shape(shape_, {own_.begin(), own_.end()})) : sums;
   }
   /// v without its mean and its part along the standardized x, over the deviation: the derivative
   /// of the standardized x, which is symmetric.
   Tensor projected(const Tensor& v, const Tensor& s) const {
-    return inverse * (v - average(v) - s * average(v * s));
+    return inverse_ * (v - repeated(average(v)) - s * repeated(average(v * s)));
   }
+
+ private:
+  Shape merged(const Shape& shape) const {
+    std::vector<int64_t> dims;
+    for (int i = 0; i < shape.rank(); ++i) {
+      if (i > own_.front() && i <= own_.back()) {
+        dims.back() *= shape[i];
+      } else {
+        dims.push_back(shape[i]);
+      }
+    }
+    return Shape(std::move(dims));
+  }
+  /// Moments beside x().
+  Tensor repeated(const Tensor& moment) const {
+    if (!merges_) return moment;
+    std::vector<int64_t> dims = moment.shape().dims();
+    for (int a : own_) dims[static_cast<size_t>(a)] = shape_[a];
+    return merged(broadcast_to(moment, Shape(std::move(dims))));
+  }
+
+  std::vector<int> axes_, own_;
+  Shape shape_;
+  bool merges_ = false;
+  Tensor x_, mean_, inverse_;  // inverse_: 1 / sqrt(variance + epsilon)
 };
 
 std::vector<Tensor> normalize_parts(std::span<const Tensor> x, const Attributes& a) {
@@ -133,19 +172,19 @@ std::vector<Tensor> normalize_parts(std::span<const Tensor> x, const Attributes&
   const Normalized n(x[0], m.mean, m.variance, a);
   Tensor y = n.standard();
   if (x.size() == 3) y = y * n.beside(x[1]) + n.beside(x[2]);
-  return {y, m.mean, m.variance};
+  return {n.split(y), m.mean, m.variance};
 }
 
 Slots normalize_vjp(const Local& at, std::span<const Tensor> ct) {
   const Normalized n(at.x(), at.y(1), at.y(2), at.attributes);
-  const Tensor standard = n.standard();
+  const Tensor standard = n.standard(), v = n.merged(ct[0]);
   Slots slots(at.inputs.size());
   const bool affine = at.inputs.size() == 3;
   if (at.wanted[0]) {
-    slots[0] = n.projected(affine ? ct[0] * n.beside(at.x(1)) : ct[0], standard);
+    slots[0] = n.split(n.projected(affine ? v * n.beside(at.x(1)) : v, standard));
   }
-  if (affine && at.wanted[1]) slots[1] = n.gathered(ct[0] * standard);
-  if (affine && at.wanted[2]) slots[2] = n.gathered(ct[0]);
+  if (affine && at.wanted[1]) slots[1] = n.gathered(v * standard);
+  if (affine && at.wanted[2]) slots[2] = n.gathered(v);
   return slots;
 }
 
@@ -156,13 +195,14 @@ Slots normalize_jvp(const Local& at, std::span<const Tensor> t) {
   auto add_term = [&](const Tensor& term) { out[0] = out[0].defined() ? out[0] + term : term; };
   const bool affine = at.inputs.size() == 3;
   if (t[0].defined()) {
-    const Tensor moved = n.projected(t[0], standard);
+    const Tensor v = n.merged(t[0]), moved = n.projected(v, standard);
     add_term(affine ? moved * n.beside(at.x(1)) : moved);
-    out[1] = n.average(t[0]);
-    out[2] = 2 * n.average(t[0] * (at.x() - at.y(1)));
+    out[1] = n.average(v);
+    out[2] = 2 * n.average(v * (n.x() - n.mean()));
   }
   if (affine && t[1].defined()) add_term(standard * n.beside(t[1]));
-  if (affine && t[2].defined()) add_term(broadcast_to(n.beside(t[2]), at.y().shape()));
+  if (affine && t[2].defined()) add_term(broadcast_to(n.beside(t[2]), n.x().shape()));
+  if (out[0].defined()) out[0] = n.split(out[0]);
   return out;
 }
 

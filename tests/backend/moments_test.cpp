@@ -1,6 +1,8 @@
-// Means and variances of runs and columns against sums in long double, on every instruction set.
+// Means and variances of runs and columns against sums in long double, on every instruction set,
+// and of any axes against the reference loops in f64.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "backend/cpu/simd_moments.h"
+#include "backend/kernels_under_test.h"
 #include "backend/targets.h"
 
 namespace varve::cpu {
@@ -149,6 +152,73 @@ TEST(Moments, InfinitiesAndNaNGoThrough) {
       EXPECT_EQ(squares[11], 0);
     }
   });
+}
+
+/// Turns between kept axes and reduced ones, beginning with kept ones and leaving axes of size 1
+/// aside.
+int turns_of(const Shape& shape, const ir::Ints& axes) {
+  int turns = 0;
+  bool last = false;
+  for (int i = 0; i < shape.rank(); ++i) {
+    const bool now = std::find(axes.begin(), axes.end(), i) != axes.end();
+    if (shape[i] != 1 && now != last) ++turns;
+    if (shape[i] != 1) last = now;
+  }
+  return turns;
+}
+
+/// Of the numbers that lie in order in `t`, per element of the kept axes.
+std::vector<Exact> exact_moments(TestOperand& t, const ir::Ints& axes) {
+  const Shape& shape = t.layout.shape;
+  std::vector<std::vector<float>> numbers;
+  for (int64_t i = 0; i < shape.size(); ++i) {
+    size_t to = 0, step = 1;
+    for (int64_t a = shape.rank(), rest = i; a-- > 0; rest /= shape[static_cast<int>(a)]) {
+      if (std::find(axes.begin(), axes.end(), a) != axes.end()) continue;
+      const auto size = static_cast<size_t>(shape[static_cast<int>(a)]);
+      to += static_cast<size_t>(rest) % size * step;
+      step *= size;
+    }
+    if (numbers.size() <= to) numbers.resize(to + 1);
+    numbers[to].push_back(static_cast<const float*>(t.data())[i]);
+  }
+  std::vector<Exact> all;
+  for (const auto& of_one : numbers) all.push_back(exact(of_one, 0, 1, of_one.size()));
+  return all;
+}
+
+TEST(MomentKernels, TakeAnyAxesInUpToThreeTurnsAndAgreeWithDoubles) {
+  int taken = 0;
+  for (const Shape& shape : {Shape{300, 7, 2, 19}, Shape{3, 41, 1, 1100}, Shape{2, 70000},
+                             Shape{5, 3, 4, 6, 2}, Shape{70000, 3}, Shape{1, 2000, 2, 20}}) {
+    std::vector<TestOperand> x{make_operand(f32, shape, 7)};
+    for (int chosen = 1; chosen < 1 << shape.rank(); ++chosen) {
+      ir::Ints axes;
+      for (int i = 0; i < shape.rank(); ++i) {
+        if ((chosen >> i & 1) != 0) axes.push_back(i);
+      }
+      const ir::Attributes attributes{{"axes", axes}, {"keep_dims", false}};
+      const bool fits = turns_of(shape, axes) <= 3;
+      for (const char* op : {"mean", "moments"}) {
+        const Ran fast = run_kernel(op, x, attributes, backend::KernelSet::all);
+        EXPECT_EQ(fast.kernel == "cpu " + std::string(op), fits) << shape << " chosen " << chosen;
+        if (!fits) continue;
+        ++taken;
+        const Ran one = run_kernel(op, x, attributes, backend::KernelSet::all, 1);
+        EXPECT_EQ(fast.outputs, one.outputs) << "whatever the threads";
+        const std::vector<Exact> exact = exact_moments(x[0], axes);
+        for (size_t i = 0; i < exact.size(); ++i) {
+          const auto [mean, variance] = exact[i];
+          ASSERT_NEAR(fast.outputs[0][i], mean, 0x1p-24 * std::fabs(mean) + 1e-14)
+              << op << ' ' << shape << " chosen " << chosen << " at " << i;
+          if (fast.outputs.size() == 1) continue;
+          ASSERT_NEAR(fast.outputs[1][i], variance, 2e-6 * variance + 1e-14)
+              << shape << " chosen " << chosen << " at " << i;
+        }
+      }
+    }
+  }
+  EXPECT_GT(taken, 100);
 }
 
 }  // namespace

@@ -71,74 +71,98 @@ class OfRows final : public Kernel {
   int threads_;
 };
 
-/// [rows, columns] over the rows.
+/// A tensor's axes in runs that are kept or reduced together: [outer, rows, kept, inner].
+struct Runs {
+  int64_t outer = 1, rows = 1, kept = 1, inner = 1;
+  int64_t columns() const { return kept * inner; }
+};
+
+/// Over the rows and the inner axis: columns are added up over the rows, and of their moments
+/// those of an inner axis are put together.
 class OfColumns final : public Kernel {
  public:
-  OfColumns(int64_t rows, int64_t columns, bool squares, int threads)
-      : rows_(rows),
-        columns_(columns),
-        part_(std::min(rows, round_up(ceil_div(kRun, columns), int64_t{64}))),
+  OfColumns(const Runs& runs, bool squares, int threads)
+      : runs_(runs),
+        part_(std::min(runs.rows, round_up(ceil_div(kRun, runs.columns()), int64_t{64}))),
         squares_(squares),
         threads_(threads) {}
   int64_t scratch_bytes() const override {
-    return (squares_ ? 2 : 1) * parts() * columns_ * static_cast<int64_t>(sizeof(double));
+    return (squares_ ? 2 : 1) * columns_of_parts() * static_cast<int64_t>(sizeof(double));
   }
   void run(const Arguments& a) const noexcept override {
     const auto* x = static_cast<const float*>(a.inputs[0]);
     auto* sums = reinterpret_cast<double*>(a.scratch);
-    auto* squares = squares_ ? sums + parts() * columns_ : nullptr;
-    const int64_t panels = ceil_div(columns_, kColumns);
-    const int64_t piece = part_ * std::min(columns_, kColumns);
-    parallel_for(parts() * panels, kGrain / piece, threads_, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t p = i / panels, c = i % panels * kColumns;
-        varve::cpu::column_moments(
-            {x + p * part_ * columns_, rows_of(p), columns_, c, std::min(columns_, c + kColumns)},
-            sums + p * columns_, squares_ ? squares + p * columns_ : nullptr);
-      }
-    });
+    auto* squares = squares_ ? sums + columns_of_parts() : nullptr;
+    const int64_t columns = runs_.columns(), panels = ceil_div(columns, kColumns);
+    const int64_t piece = part_ * std::min(columns, kColumns);
+    parallel_for(
+        runs_.outer * parts() * panels, std::max<int64_t>(1, kGrain / piece), threads_,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t at = i / panels, c = i % panels * kColumns;  // at: of a part
+            const int64_t p = at % parts(), row = at / parts() * runs_.rows + p * part_;
+            varve::cpu::column_moments(
+                {x + row * columns, rows_of(p), columns, c, std::min(columns, c + kColumns)},
+                sums + at * columns, squares_ ? squares + at * columns : nullptr);
+          }
+        });
     const Results results{static_cast<float*>(a.outputs[0]),
                           squares_ ? static_cast<float*>(a.outputs[1]) : nullptr};
-    parallel_for(columns_, std::max<int64_t>(64, kGrain / 8 / parts()), threads_,
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t c = begin; c < end; ++c) {
-                     Moments all;
-                     for (int64_t p = 0; p < parts(); ++p) {
-                       const int64_t at = p * columns_ + c;
-                       all = merged(all, {static_cast<double>(rows_of(p)), sums[at],
-                                          squares_ ? squares[at] : 0});
-                     }
-                     results.set(c, all);
-                   }
-                 });
+    const int64_t least = std::max<int64_t>(64, kGrain / 8 / (parts() * runs_.inner));
+    parallel_for(runs_.outer * runs_.kept, least, threads_, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) results.set(i, together(i, sums, squares));
+    });
   }
 
  private:
-  int64_t parts() const { return ceil_div(rows_, part_); }
-  int64_t rows_of(int64_t part) const { return std::min(part_, rows_ - part * part_); }
-  int64_t rows_, columns_, part_;
+  int64_t parts() const { return ceil_div(runs_.rows, part_); }
+  int64_t rows_of(int64_t part) const { return std::min(part_, runs_.rows - part * part_); }
+  int64_t columns_of_parts() const { return runs_.outer * parts() * runs_.columns(); }
+  /// What the parts have of result i.
+  Moments together(int64_t i, const double* sums, const double* squares) const {
+    Moments all;
+    for (int64_t p = 0; p < parts(); ++p) {
+      const int64_t part = i / runs_.kept * parts() + p;
+      const int64_t first = part * runs_.columns() + i % runs_.kept * runs_.inner;
+      for (int64_t at = first; at < first + runs_.inner; ++at) {
+        all = merged(all, {static_cast<double>(rows_of(p)), sums[at], squares_ ? squares[at] : 0});
+      }
+    }
+    return all;
+  }
+  Runs runs_;
+  int64_t part_;
   bool squares_;
   int threads_;
 };
 
+/// Nothing where kept and reduced axes take more turns; axes of size 1 belong to any run.
+std::optional<Runs> runs_of(const Shape& shape, const ir::Ints& axes) {
+  Runs runs;
+  int64_t* const in_order[] = {&runs.outer, &runs.rows, &runs.kept, &runs.inner};
+  size_t run = 0;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == 1) continue;
+    const size_t reduced = std::find(axes.begin(), axes.end(), i) == axes.end() ? 0 : 1;
+    if (run % 2 != reduced) ++run;
+    if (run == std::size(in_order)) return std::nullopt;
+    *in_order[run] *= shape[i];
+  }
+  return runs;
+}
+
 Offer prepare(const Request& r) {
   if (std::string why = not_packed_or_empty(r); !why.empty()) return Offer::decline(why);
   if (r.inputs[0].dtype != f32) return Offer::decline("takes f32");
-  const Shape& shape = r.inputs[0].shape;
   const ir::Ints& axes = r.attributes.ints("axes");
-  const auto reduced = static_cast<int>(axes.size());
-  if (reduced == 0) return Offer::decline("nothing to reduce");
-  // Axes are sorted: they are the last ones or the first ones where they begin or end so.
-  const bool last = axes.front() == shape.rank() - reduced;
-  if (!last && axes.back() != reduced - 1) return Offer::decline("axes in the middle");
-  int64_t before = 1;
-  for (int i = 0; i < (last ? shape.rank() - reduced : reduced); ++i) before *= shape[i];
-  const int64_t behind = shape.size() / before;
+  if (axes.empty()) return Offer::decline("nothing to reduce");
+  const auto runs = runs_of(r.inputs[0].shape, axes);
+  if (!runs) return Offer::decline("kept axes behind, between and before reduced ones");
   const bool squares = r.outputs.size() > 1;
-  if (last) return Offer(std::make_unique<OfRows>(before, behind, squares, r.threads));
-  if (behind == 1)
-    return Offer(std::make_unique<OfRows>(1, before, squares, r.threads));  // lies in one run
-  return Offer(std::make_unique<OfColumns>(before, behind, squares, r.threads));
+  if (runs->columns() == 1) {
+    return Offer(std::make_unique<OfRows>(runs->outer, runs->rows, squares, r.threads));
+  }
+  return Offer(std::make_unique<OfColumns>(*runs, squares, r.threads));
 }
 
 }  // namespace
