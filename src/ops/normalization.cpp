@@ -97,7 +97,7 @@ class Normalized {
  public:
   Normalized(const Tensor& x, const Tensor& mean, const Tensor& variance, const Attributes& a)
       : axes_(ints(a.ints("axes"))), own_(ints(a.ints("parameter_axes"))), shape_(x.shape()) {
-    const auto reduced = [&](int axis) { return std::count(axes_.begin(), axes_.end(), axis) > 0; };
+    const auto reduced = [&](int axis) { return reduces(axis); };
     const bool consecutive =
         !own_.empty() && own_.back() - own_.front() == static_cast<int>(own_.size()) - 1;
     merges_ = consecutive && std::any_of(own_.begin(), own_.end(), reduced) &&
@@ -139,8 +139,21 @@ class Normalized {
   Tensor projected(const Tensor& v, const Tensor& s) const {
     return inverse_ * (v - repeated(average(v)) - s * repeated(average(v * s)));
   }
+  /// Whether parameters have the axes that are not averaged, as in batch normalization: they then
+  /// leave every average as its factors, and gradients of parameters are sums of what is averaged.
+  bool parameters_leave_averages() const {
+    return std::none_of(own_.begin(), own_.end(), [&](int a) { return reduces(a); }) &&
+           axes_.size() + own_.size() == static_cast<size_t>(shape_.rank());
+  }
+  /// projected(v * scale, s), given gathered(v) and gathered(v * s).
+  Tensor projected(const Tensor& v, const Tensor& s, const Tensor& scale, const Tensor& sum,
+                   const Tensor& sum_along) const {
+    const double count = static_cast<double>(shape_.size()) / static_cast<double>(scale.size());
+    return inverse_ * beside(scale) * (v - beside(sum / count) - s * beside(sum_along / count));
+  }
 
  private:
+  bool reduces(int axis) const { return std::count(axes_.begin(), axes_.end(), axis) > 0; }
   Shape merged(const Shape& shape) const {
     std::vector<int64_t> dims;
     for (int i = 0; i < shape.rank(); ++i) {
@@ -180,6 +193,12 @@ Slots normalize_vjp(const Local& at, std::span<const Tensor> ct) {
   const Tensor standard = n.standard(), v = n.merged(ct[0]);
   Slots slots(at.inputs.size());
   const bool affine = at.inputs.size() == 3;
+  if (affine && n.parameters_leave_averages()) {
+    slots[1] = n.gathered(v * standard);
+    slots[2] = n.gathered(v);
+    slots[0] = n.projected(v, standard, at.x(1), slots[2], slots[1]);
+    return slots;
+  }
   if (at.wanted[0]) {
     slots[0] = n.split(n.projected(affine ? v * n.beside(at.x(1)) : v, standard));
   }
