@@ -1,5 +1,6 @@
 // Grouping: chains of pointwise ops, with the reductions that end them, become one `group` node
-// each, to be run as one tile program.
+// each, to be run as one tile program; where it costs less than to write and read, a value is
+// computed in several of them.
 //   %2 = add %0, %1;  %3 = relu %2;  %4 = sum %3     ->     %2, %2.1 = group %0, %1 {body =
 //   graph...}
 #pragma once
