@@ -40,6 +40,7 @@ HOMES = [
     (re.compile(r"hwy/"), ("src/backend/", "src/ops/", "bench/", "tests/backend/")),
     (re.compile(r"(cuda|cudnn|cublas|nvrtc|nccl)"), ("src/backend/cuda/", "src/dist/")),
     (re.compile(r"protozero/"), ("src/formats/",)),
+    (re.compile(r"xbyak/"), ("src/backend/cpu/",)),
     (re.compile(r"CLI/"), ("apps/varve/", "bench/")),
 ]
 

@@ -10,6 +10,8 @@ packages=(
   zlib1g-dev libpng-dev libjpeg-dev libprotozero-dev
   libgtest-dev libgmock-dev librapidcheck-dev
 )
+# An assembler for x86 alone.
+[ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || packages+=(libxbyak-dev)
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then

@@ -152,6 +152,8 @@ class Worker {
       case StepKind::call:
       case StepKind::expand:
         return call(step);
+      case StepKind::chain:
+        return chain(s_.chains[static_cast<size_t>(step.index)]);
       case StepKind::cast:
         return cast(step);
       case StepKind::random:
@@ -226,6 +228,20 @@ class Worker {
     a.n = slot.splat ? kVectorBytes / static_cast<size_t>(slot.element) : t_.padded;
     step.loop(a);
     if (step.in_place && !direct) copy_out(step);
+  }
+  void chain(const ChainStep& c) {
+    const void* in[kMostChainArrays];
+    void* out[kMostChainArrays];
+    for (size_t k = 0; k < c.inputs.size(); ++k) in[k] = data(c.inputs[k]);
+    for (size_t k = 0; k < c.outputs.size(); ++k) {
+      const auto slot = static_cast<size_t>(c.outputs[k].slot);
+      const bool direct = c.outputs[k].in_place && t_.n == t_.padded;
+      out[k] = slots_[slot] = direct ? output(c.outputs[k]) : home(slot);
+    }
+    c.code->run(in, out, t_.padded, t_.columns);
+    for (const Step& step : c.outputs) {
+      if (step.in_place && t_.n != t_.padded) copy_out(step);
+    }
   }
   /// To the output that a whole tile would have been written into.
   void copy_out(const Step& step) const {

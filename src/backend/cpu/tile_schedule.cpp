@@ -48,6 +48,7 @@ class Scheduler {
     for (size_t i = 0; i < count_; ++i) classify(i);
     make_reductions();
     make_steps();
+    join_chains(p_, s_);
     place_slots();
     estimate();
     return std::move(s_);
@@ -63,10 +64,17 @@ class Scheduler {
   int64_t inner() const { return s_.extents[2]; }
   bool whole_rows() const { return s_.columns == inner(); }
 
+  /// Chains need few buffers, and of what is hoisted one row.
+  bool all_in_chains() const {
+    return std::all_of(p_.instructions.begin(), p_.instructions.end(), [](const Instruction& in) {
+      return in.type == Type::f32 && (in.opcode != Opcode::call || chains(in.function));
+    });
+  }
+
   void cut_tiles() {
     int64_t widest = 4;
     for (const Instruction& in : p_.instructions) widest = std::max(widest, bytes_of(in.type));
-    capacity_ = kBufferBytes / widest;
+    capacity_ = (all_in_chains() ? 2 : 1) * kBufferBytes / widest;
     const int64_t n = std::max<int64_t>(inner(), 1);
     if (n > capacity_) {
       s_.columns = round_up(ceil_div(n, ceil_div(n, capacity_)), static_cast<int64_t>(kBlock));
@@ -388,39 +396,37 @@ class Scheduler {
   void place_by_liveness(int64_t buffer) {
     std::vector<size_t> last_use(s_.slots.size(), 0);
     for (size_t i = 0; i < s_.body.size(); ++i) {
-      const Step& step = s_.body[i];
-      last_use[static_cast<size_t>(step.slot)] = i;
-      for (int k = 0; k < step.arity; ++k) {
-        last_use[static_cast<size_t>(step.arguments[static_cast<size_t>(k)])] = i;
-      }
+      for (int32_t slot : slots_written(s_, s_.body[i])) last_use[static_cast<size_t>(slot)] = i;
+      for (int32_t slot : slots_read(s_, s_.body[i])) last_use[static_cast<size_t>(slot)] = i;
     }
     std::vector<int64_t> free;
+    const auto ends = [&](int32_t slot, size_t i) {
+      const SlotPlace& p = place(slot);
+      return !p.splat && !p.hoisted && p.offset >= 0 && last_use[static_cast<size_t>(slot)] == i;
+    };
     for (size_t i = 0; i < s_.body.size(); ++i) {
       const Step& step = s_.body[i];
-      // A call may write where it reads; a conversion may not, the widths differ.
       std::vector<int32_t> ending;
-      for (int k = 0; k < step.arity; ++k) {
-        const int32_t argument = step.arguments[static_cast<size_t>(k)];
-        const SlotPlace& slot = place(argument);
-        const bool pooled = !slot.splat && !slot.hoisted;
-        if (pooled && last_use[static_cast<size_t>(argument)] == i &&
-            std::find(ending.begin(), ending.end(), argument) == ending.end()) {
-          ending.push_back(argument);
-        }
+      for (int32_t slot : slots_read(s_, step)) {
+        const bool known = std::find(ending.begin(), ending.end(), slot) != ending.end();
+        if (ends(slot, i) && !known) ending.push_back(slot);
       }
       const auto release = [&] {
         for (int32_t slot : ending) free.push_back(place(slot).offset);
       };
-      if (step.kind == StepKind::call) release();
-      if (place(step.slot).offset < 0) {
+      // A call may write where it reads; a conversion may not, the widths differ.
+      const bool early = step.kind == StepKind::call || step.kind == StepKind::chain;
+      const std::vector<int32_t> written = slots_written(s_, step);
+      if (early) release();
+      for (int32_t slot : written) {
+        if (place(slot).offset >= 0) continue;
         if (free.empty()) free.push_back(allocate(buffer));
-        place(step.slot).offset = free.back();
+        place(slot).offset = free.back();
         free.pop_back();
       }
-      if (step.kind != StepKind::call) release();
-      const SlotPlace& own = place(step.slot);
-      if (last_use[static_cast<size_t>(step.slot)] == i && !own.splat && !own.hoisted) {
-        free.push_back(own.offset);
+      if (!early) release();
+      for (int32_t slot : written) {
+        if (ends(slot, i)) free.push_back(place(slot).offset);
       }
     }
   }
@@ -429,6 +435,16 @@ class Scheduler {
     // One f32 addition in L1 takes 0.03 ns an element; memory gives about 10 bytes a nanosecond.
     double work = 0, bytes = 0;
     for (const Step& step : s_.body) {
+      if (step.kind == StepKind::chain) {
+        // Calls of a chain take a third of what they would alone, and its arrays are read once.
+        const ChainStep& chain = s_.chains[static_cast<size_t>(step.index)];
+        work += 0.3 * chain.cost + static_cast<double>(chain.inputs.size());
+        for (const Step& out : chain.outputs) {
+          work += 1;
+          if (out.in_place) bytes += static_cast<double>(out.element);
+        }
+        continue;
+      }
       const double width = static_cast<double>(place(step.slot).element) / 4;
       if (step.kind == StepKind::call && step.slot < static_cast<int32_t>(count_)) {
         const Instruction& in = instruction(step.slot);

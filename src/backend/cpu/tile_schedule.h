@@ -5,8 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "backend/cpu/tile_chain.h"
 #include "backend/cpu/tile_loops.h"
 #include "transform/tile_program.h"
 
@@ -21,7 +23,7 @@ struct SlotPlace {
   int64_t element = 4;  // bytes
 };
 
-enum class StepKind : uint8_t { load, call, cast, random, expand, store, reduce };
+enum class StepKind : uint8_t { load, call, cast, random, expand, store, reduce, chain };
 
 struct Step {
   StepKind kind = StepKind::load;
@@ -33,13 +35,24 @@ struct Step {
   bool unit_words = false;  // random
   int32_t slot = -1;        // written, or stored, or reduced
   std::array<int32_t, 3> arguments{-1, -1, -1};
-  int32_t index = -1;         // operand, output or reduction
+  int32_t index = -1;         // operand, output, reduction or chain
   tiling::Strides strides{};  // of the operand or output, or of the random index
   int64_t element = 0;        // bytes of the operand's or output's elements
   Loop loop = nullptr;        // call, expand
   LoadLoop load = nullptr;    // load, cast
   StoreLoop store = nullptr;  // store, cast: before `load`
 };
+
+/// Several calls as one step.
+struct ChainStep {
+  std::shared_ptr<const ChainCode> code;
+  std::vector<int32_t> inputs;  // slots
+  std::vector<Step> outputs;    // the calls whose results are stored
+  int calls = 0;
+  int cost = 0;  // of the calls, as loops of their own
+};
+/// More inputs and outputs than this and calls stay apart.
+inline constexpr size_t kMostChainArrays = 48;
 
 struct Reduction {
   tiling::Reduce reduce = tiling::Reduce::sum;
@@ -74,6 +87,7 @@ struct Schedule {
 
   std::vector<SlotPlace> slots;
   std::vector<Step> prologue, body;
+  std::vector<ChainStep> chains;
   std::vector<Reduction> reductions;
   std::vector<int64_t> constants;  // 8 words of 64 bits each: repeated over a vector
   int64_t row_buffer = 0;          // a thread's buffer for what a step makes on its way
@@ -83,5 +97,14 @@ struct Schedule {
 };
 
 Schedule make_schedule(const tiling::TileProgram& program);
+
+/// Puts calls of the body on floats together in chains. Needs: slots classified, steps in order.
+/// Steps may change places with calls, but none passes another one that writes what it reads, or
+/// reads what it writes.
+void join_chains(const tiling::TileProgram& program, Schedule& schedule);
+
+/// The slots that a step reads, and those that it writes.
+std::vector<int32_t> slots_read(const Schedule& schedule, const Step& step);
+std::vector<int32_t> slots_written(const Schedule& schedule, const Step& step);
 
 }  // namespace varve::cpu

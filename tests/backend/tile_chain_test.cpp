@@ -1,0 +1,195 @@
+// Chains of calls as machine code against the loops that do one call each.
+#include "backend/cpu/tile_chain.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "backend/cpu/tile_loops.h"
+#include "base/pointwise.h"
+
+namespace varve::cpu {
+namespace {
+
+using Numbers = std::vector<float>;
+
+/// Every pair of these numbers is met by functions of two.
+Numbers special_numbers() {
+  using L = std::numeric_limits<float>;
+  return {0.f,
+          -0.f,
+          1.f,
+          -1.f,
+          0.5f,
+          2.5f,
+          -2.5f,
+          3.5f,
+          6.f,
+          L::infinity(),
+          -L::infinity(),
+          L::quiet_NaN(),
+          L::denorm_min(),
+          -L::min(),
+          L::max(),
+          8388609.f};
+}
+
+/// What the loops give for all values of a chain.
+std::vector<Numbers> by_loops(const Chain& chain, const std::vector<Numbers>& inputs, size_t n,
+                              size_t columns) {
+  std::vector<Numbers> values;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Numbers v(n);
+    for (size_t k = 0; k < n; ++k) {
+      v[k] = inputs[i][chain.inputs[i] == ChainInput::elements ? k
+                       : chain.inputs[i] == ChainInput::row    ? k % columns
+                                                               : 0];
+    }
+    values.push_back(v);
+  }
+  for (const Chain::Call& c : chain.calls) {
+    Numbers out(n);
+    LoopArguments a{};
+    for (size_t k = 0; k < 3; ++k) {
+      if (c.arguments[k] < 0) continue;
+      a.in[k] = values[static_cast<size_t>(c.arguments[k])].data();
+      a.mask[k] = ~size_t{0};
+    }
+    a.out = out.data(), a.n = n;
+    loop_table(tiling::Type::f32).loops[static_cast<int>(c.function)](a);
+    values.push_back(out);
+  }
+  return values;
+}
+
+/// The first place where two arrays differ in their bits, NaN aside; -1 where there is none.
+int64_t difference(const Numbers& a, const Numbers& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
+    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i]))
+      return static_cast<int64_t>(i);
+  }
+  return -1;
+}
+
+void expect_as_loops(const Chain& chain, const std::vector<Numbers>& inputs, size_t n,
+                     size_t columns) {
+  const auto code = compile(chain);
+  ASSERT_NE(code, nullptr);
+  std::vector<Numbers> got(chain.outputs.size(), Numbers(n, -77.f));
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (const Numbers& v : inputs) in.push_back(v.data());
+  for (Numbers& v : got) out.push_back(v.data());
+  code->run(in.data(), out.data(), n, columns);
+  const auto want = by_loops(chain, inputs, n, columns);
+  for (size_t o = 0; o < got.size(); ++o) {
+    const Numbers& w = want[static_cast<size_t>(chain.outputs[o])];
+    const int64_t at = difference(got[o], w);
+    ASSERT_EQ(at, -1) << "output " << o << " is " << got[o][static_cast<size_t>(at)]
+                      << ", expected " << w[static_cast<size_t>(at)];
+  }
+}
+
+TEST(TileChain, EveryFunctionGivesTheBitsOfItsLoop) {
+  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
+  const Numbers special = special_numbers();
+  const size_t count = special.size(), n = count * count;
+  Numbers a(n), b(n), c(n);
+  for (size_t i = 0; i < n; ++i) {
+    a[i] = special[i / count], b[i] = special[i % count], c[i] = special[(i / 3) % count];
+  }
+  int functions = 0;
+  for (int f = 0; f < kPointwiseCount; ++f) {
+    const auto function = static_cast<Pointwise>(f);
+    if (!chains(function)) continue;
+    ++functions;
+    SCOPED_TRACE(name_of(function));
+    Chain::Call call{function, {0, -1, -1}};
+    for (int k = 1; k < info(function).arity; ++k) call.arguments[static_cast<size_t>(k)] = k;
+    const Chain chain{{ChainInput::elements, ChainInput::elements, ChainInput::elements},
+                      {call, {Pointwise::negative, {3, -1, -1}}},
+                      {3, 4}};
+    expect_as_loops(chain, {a, b, c}, n, n);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GE(functions, 30);
+}
+
+TEST(TileChain, RandomChainsGiveTheBitsOfLoops) {
+  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
+  std::vector<Pointwise> functions;
+  for (int f = 0; f < kPointwiseCount; ++f) {
+    if (chains(static_cast<Pointwise>(f))) functions.push_back(static_cast<Pointwise>(f));
+  }
+  int made = 0;
+  for (uint32_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const auto pick = [&](size_t k) { return static_cast<size_t>(random()) % k; };
+    Chain chain;
+    const size_t inputs = 1 + pick(20), calls = 2 + pick(30), columns = 16 * (1 + pick(3)),
+                 n = columns * pick(5);
+    std::vector<Numbers> in;
+    for (size_t i = 0; i < inputs; ++i) {
+      chain.inputs.push_back(pick(3) == 0   ? ChainInput::row
+                             : pick(4) == 0 ? ChainInput::splat
+                                            : ChainInput::elements);
+      Numbers v(std::max<size_t>(n, 64));
+      const bool splat = chain.inputs[i] == ChainInput::splat;
+      for (float& x : v) x = (static_cast<float>(pick(2001)) - 1000) / 64;
+      if (splat) std::fill(v.begin(), v.end(), v[0]);
+      in.push_back(v);
+    }
+    for (size_t c = 0; c < calls; ++c) {
+      Chain::Call call{functions[pick(functions.size())]};
+      for (int k = 0; k < info(call.function).arity; ++k)
+        call.arguments[static_cast<size_t>(k)] = static_cast<int32_t>(pick(inputs + c));
+      chain.calls.push_back(call);
+      if (c + 1 == calls || pick(3) == 0) chain.outputs.push_back(static_cast<int32_t>(inputs + c));
+    }
+    if (compile(chain) == nullptr) continue;  // too many values at once
+    ++made;
+    expect_as_loops(chain, in, n, columns);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(made, 250);
+}
+
+TEST(TileChain, MayWriteOverItsInputs) {
+  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
+  const Chain chain{{ChainInput::elements, ChainInput::row},
+                    {{Pointwise::add, {0, 1, -1}}, {Pointwise::multiply, {2, 0, -1}}},
+                    {3}};
+  Numbers x(96), row(32);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  for (size_t i = 0; i < row.size(); ++i) row[i] = 0.5f * static_cast<float>(i);
+  const auto want = by_loops(chain, {x, row}, 96, 32);
+  const void* in[] = {x.data(), row.data()};
+  void* out[] = {x.data()};
+  compile(chain)->run(in, out, 96, 32);
+  EXPECT_EQ(difference(x, want[3]), -1);
+}
+
+TEST(TileChain, TooManyValuesAtOnceAreRefused) {
+  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
+  Chain chain{std::vector<ChainInput>(33, ChainInput::elements), {}, {}};
+  for (int32_t i = 0; i < 33; ++i) {
+    chain.calls.push_back({Pointwise::negative, {i, -1, -1}});
+    chain.outputs.push_back(33 + i);
+  }
+  EXPECT_EQ(compile(chain), nullptr);
+  chain.calls.resize(20), chain.outputs.resize(20);
+  chain.inputs.resize(20);
+  for (int32_t i = 0; i < 20; ++i) chain.outputs[static_cast<size_t>(i)] = 20 + i;
+  const auto code = compile(chain);
+  EXPECT_NE(code, nullptr);
+  EXPECT_EQ(code, compile(chain)) << "equal chains share their code";
+}
+
+}  // namespace
+}  // namespace varve::cpu
