@@ -10,6 +10,7 @@
 #include <random>
 
 #include "backend/cpu/tile_loops.h"
+#include "backend/targets.h"
 #include "base/pointwise.h"
 
 namespace varve::cpu {
@@ -95,8 +96,21 @@ void expect_as_loops(const Chain& chain, const std::vector<Numbers>& inputs, siz
   }
 }
 
-TEST(TileChain, EveryFunctionGivesTheBitsOfItsLoop) {
-  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
+/// Runs a test for each instruction set that code is made for.
+template <class F>
+void for_each_code(F test) {
+  int sets = 0;
+  for_each_target([&] {
+    if (!chains(Pointwise::add)) return;
+    ++sets;
+    test();
+  });
+#if defined(__x86_64__)
+  EXPECT_GE(sets, 1) << "a processor without AVX2";
+#endif
+}
+
+void every_function_gives_the_bits_of_its_loop() {
   const Numbers special = special_numbers();
   const size_t count = special.size(), n = count * count;
   Numbers a(n), b(n), c(n);
@@ -115,80 +129,96 @@ TEST(TileChain, EveryFunctionGivesTheBitsOfItsLoop) {
                       {call, {Pointwise::negative, {3, -1, -1}}},
                       {3, 4}};
     expect_as_loops(chain, {a, b, c}, n, n);
-    if (HasFatalFailure()) return;
+    if (testing::Test::HasFatalFailure()) return;
   }
   EXPECT_GE(functions, 30);
 }
+TEST(TileChain, EveryFunctionGivesTheBitsOfItsLoop) {
+  for_each_code(every_function_gives_the_bits_of_its_loop);
+}
 
-TEST(TileChain, RandomChainsGiveTheBitsOfLoops) {
-  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
-  std::vector<Pointwise> functions;
-  for (int f = 0; f < kPointwiseCount; ++f) {
-    if (chains(static_cast<Pointwise>(f))) functions.push_back(static_cast<Pointwise>(f));
-  }
-  int made = 0;
-  for (uint32_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE(seed);
-    std::mt19937 random(seed);
-    const auto pick = [&](size_t k) { return static_cast<size_t>(random()) % k; };
-    Chain chain;
-    const size_t inputs = 1 + pick(20), calls = 2 + pick(30), columns = 16 * (1 + pick(3)),
-                 n = columns * pick(5);
-    std::vector<Numbers> in;
-    for (size_t i = 0; i < inputs; ++i) {
-      chain.inputs.push_back(pick(3) == 0   ? ChainInput::row
+/// A chain drawn at random and its inputs.
+struct RandomChain {
+  Chain chain;
+  std::vector<Numbers> inputs;
+  size_t n = 0, columns = 0;
+};
+RandomChain random_chain(uint32_t seed, const std::vector<Pointwise>& functions) {
+  std::mt19937 random(seed);
+  const auto pick = [&](size_t k) { return static_cast<size_t>(random()) % k; };
+  RandomChain r;
+  const size_t inputs = 1 + pick(14), calls = 2 + pick(20);
+  r.columns = 16 * (1 + pick(3)), r.n = r.columns * pick(5);
+  for (size_t i = 0; i < inputs; ++i) {
+    r.chain.inputs.push_back(pick(3) == 0   ? ChainInput::row
                              : pick(4) == 0 ? ChainInput::splat
                                             : ChainInput::elements);
-      Numbers v(std::max<size_t>(n, 64));
-      const bool splat = chain.inputs[i] == ChainInput::splat;
-      for (float& x : v) x = (static_cast<float>(pick(2001)) - 1000) / 64;
-      if (splat) std::fill(v.begin(), v.end(), v[0]);
-      in.push_back(v);
-    }
-    for (size_t c = 0; c < calls; ++c) {
-      Chain::Call call{functions[pick(functions.size())]};
-      for (int k = 0; k < info(call.function).arity; ++k)
-        call.arguments[static_cast<size_t>(k)] = static_cast<int32_t>(pick(inputs + c));
-      chain.calls.push_back(call);
-      if (c + 1 == calls || pick(3) == 0) chain.outputs.push_back(static_cast<int32_t>(inputs + c));
-    }
-    if (compile(chain) == nullptr) continue;  // too many values at once
-    ++made;
-    expect_as_loops(chain, in, n, columns);
-    if (HasFatalFailure()) return;
+    Numbers v(std::max<size_t>(r.n, 64));
+    for (float& x : v) x = (static_cast<float>(pick(2001)) - 1000) / 64;
+    if (r.chain.inputs[i] == ChainInput::splat) std::fill(v.begin(), v.end(), v[0]);
+    r.inputs.push_back(v);
   }
-  EXPECT_GT(made, 250);
+  for (size_t c = 0; c < calls; ++c) {
+    Chain::Call call{functions[pick(functions.size())]};
+    for (int k = 0; k < info(call.function).arity; ++k)
+      call.arguments[static_cast<size_t>(k)] = static_cast<int32_t>(pick(inputs + c));
+    r.chain.calls.push_back(call);
+    if (c + 1 == calls || pick(4) == 0) r.chain.outputs.push_back(static_cast<int32_t>(inputs + c));
+  }
+  return r;
+}
+
+TEST(TileChain, RandomChainsGiveTheBitsOfLoops) {
+  for_each_code([] {
+    std::vector<Pointwise> functions;
+    for (int f = 0; f < kPointwiseCount; ++f) {
+      if (chains(static_cast<Pointwise>(f))) functions.push_back(static_cast<Pointwise>(f));
+    }
+    int made = 0;
+    for (uint32_t seed = 1; seed <= 300; ++seed) {
+      SCOPED_TRACE(seed);
+      const RandomChain r = random_chain(seed, functions);
+      if (compile(r.chain) == nullptr) continue;  // too many values at once
+      ++made;
+      expect_as_loops(r.chain, r.inputs, r.n, r.columns);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    EXPECT_GT(made, 150);
+  });
 }
 
 TEST(TileChain, MayWriteOverItsInputs) {
-  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
-  const Chain chain{{ChainInput::elements, ChainInput::row},
-                    {{Pointwise::add, {0, 1, -1}}, {Pointwise::multiply, {2, 0, -1}}},
-                    {3}};
-  Numbers x(96), row(32);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
-  for (size_t i = 0; i < row.size(); ++i) row[i] = 0.5f * static_cast<float>(i);
-  const auto want = by_loops(chain, {x, row}, 96, 32);
-  const void* in[] = {x.data(), row.data()};
-  void* out[] = {x.data()};
-  compile(chain)->run(in, out, 96, 32);
-  EXPECT_EQ(difference(x, want[3]), -1);
+  for_each_code([] {
+    const Chain chain{{ChainInput::elements, ChainInput::row},
+                      {{Pointwise::add, {0, 1, -1}}, {Pointwise::multiply, {2, 0, -1}}},
+                      {3}};
+    Numbers x(96), row(32);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+    for (size_t i = 0; i < row.size(); ++i) row[i] = 0.5f * static_cast<float>(i);
+    const auto want = by_loops(chain, {x, row}, 96, 32);
+    const void* in[] = {x.data(), row.data()};
+    void* out[] = {x.data()};
+    compile(chain)->run(in, out, 96, 32);
+    EXPECT_EQ(difference(x, want[3]), -1);
+  });
 }
 
-TEST(TileChain, TooManyValuesAtOnceAreRefused) {
-  if (!chains(Pointwise::add)) GTEST_SKIP() << "no code is made for this processor";
-  Chain chain{std::vector<ChainInput>(33, ChainInput::elements), {}, {}};
-  for (int32_t i = 0; i < 33; ++i) {
+/// The negatives of so many arrays, all made before the first is stored.
+Chain negatives(int32_t count) {
+  Chain chain{std::vector<ChainInput>(static_cast<size_t>(count), ChainInput::elements), {}, {}};
+  for (int32_t i = 0; i < count; ++i) {
     chain.calls.push_back({Pointwise::negative, {i, -1, -1}});
-    chain.outputs.push_back(33 + i);
+    chain.outputs.push_back(count + i);
   }
-  EXPECT_EQ(compile(chain), nullptr);
-  chain.calls.resize(20), chain.outputs.resize(20);
-  chain.inputs.resize(20);
-  for (int32_t i = 0; i < 20; ++i) chain.outputs[static_cast<size_t>(i)] = 20 + i;
-  const auto code = compile(chain);
-  EXPECT_NE(code, nullptr);
-  EXPECT_EQ(code, compile(chain)) << "equal chains share their code";
+  return chain;
+}
+TEST(TileChain, TooManyValuesAtOnceAreRefused) {
+  for_each_code([] {
+    EXPECT_EQ(compile(negatives(33)), nullptr);
+    const auto code = compile(negatives(12));
+    EXPECT_NE(code, nullptr);
+    EXPECT_EQ(code, compile(negatives(12))) << "equal chains share their code";
+  });
 }
 
 }  // namespace

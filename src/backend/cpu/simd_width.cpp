@@ -10,16 +10,21 @@
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
 
-bool has_avx512_here() { return HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL; }
+VectorSet vector_set_here() {
+  // Better ones are smaller numbers.
+  return HWY_TARGET <= HWY_AVX3   ? VectorSet::avx512
+         : HWY_TARGET <= HWY_AVX2 ? VectorSet::avx2
+                                  : VectorSet::sse4;
+}
 
 }  // namespace varve::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace varve::cpu {
-HWY_EXPORT(has_avx512_here);
+HWY_EXPORT(vector_set_here);
 
-bool has_avx512() { return HWY_DYNAMIC_DISPATCH(has_avx512_here)(); }
+VectorSet vector_set() { return HWY_DYNAMIC_DISPATCH(vector_set_here)(); }
 
 }  // namespace varve::cpu
 #endif

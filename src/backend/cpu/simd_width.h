@@ -1,9 +1,12 @@
-// What the vectors are that our own kernels use.
+// What vectors our own kernels use.
 #pragma once
+#include <cstdint>
 
 namespace varve::cpu {
 
-/// Whether kernels are chosen for AVX-512: the machine has it, and it is not switched off.
-bool has_avx512();
+enum class VectorSet : uint8_t { sse4, avx2, avx512 };
+
+/// What kernels are chosen for: the most that the machine has and that is not switched off.
+VectorSet vector_set();
 
 }  // namespace varve::cpu

@@ -19,7 +19,6 @@ namespace {
 namespace x = Xbyak;
 
 constexpr size_t kCodeBytes = 16384;
-constexpr int kRegisters = 32, kScratch = kRegisters - 1;
 
 // Predicates of vcmpps: as Highway's comparisons, false where one is NaN; the negated ones true.
 enum Predicate : uint8_t {
@@ -35,10 +34,12 @@ enum Predicate : uint8_t {
 
 class Emitter final : public ChainCode, private x::CodeGenerator {
  public:
-  explicit Emitter(const Chain& chain)
-      : CodeGenerator(kCodeBytes, x::DontSetProtectRWE), chain_(chain) {
+  /// With AVX-512 where `wide`, else with AVX2.
+  Emitter(const Chain& chain, bool wide)
+      : CodeGenerator(kCodeBytes, x::DontSetProtectRWE), chain_(chain), wide_(wide) {
     find_last_uses();
-    for (int i = kScratch; i-- > 0;) free_.push_back(i);
+    // The last registers are for what a call needs on its way.
+    for (int i = (wide ? 32 : 16) - 2; i-- > 0;) free_.push_back(i);
     registers_.assign(values(), -1);
     emit_all();
     setProtectModeRE();
@@ -74,8 +75,13 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     free_.pop_back();
     return r;
   }
-  x::Zmm of(int32_t value) const { return x::Zmm(registers_[static_cast<size_t>(value)]); }
-  x::Zmm scratch() const { return x::Zmm(kScratch); }
+  /// Registers know themselves how wide they are.
+  x::Xmm vector(int index) const {
+    return wide_ ? static_cast<x::Xmm>(x::Zmm(index)) : static_cast<x::Xmm>(x::Ymm(index));
+  }
+  x::Xmm of(int32_t value) const { return vector(registers_[static_cast<size_t>(value)]); }
+  x::Xmm scratch() const { return vector(wide_ ? 31 : 15); }
+  x::Xmm mask() const { return vector(wide_ ? 30 : 14); }
 
   // ---- code ----
 
@@ -97,7 +103,7 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
       if (!is(ChainInput::splat, i)) continue;
       registers_[i] = take();
       mov(rax, slot_of(i));
-      vmovups(x::Zmm(registers_[i]), ptr[rax]);
+      vmovups(vector(registers_[i]), ptr[rax]);
     }
     x::Label loop, end;
     const bool rows = std::find(chain_.inputs.begin(), chain_.inputs.end(), ChainInput::row) !=
@@ -115,11 +121,11 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     }
     if (rows) {
       xor_(eax, eax);
-      add(r14, 64);
+      add(r14, vector_bytes());
       cmp(r14, rcx);
       cmove(r14, rax);
     }
-    add(r15, 64);
+    add(r15, vector_bytes());
     cmp(r15, rdx);
     jb(loop, T_NEAR);
     L(end);
@@ -163,24 +169,72 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     r = -1;
   }
 
-  x::Address every(x::Label& constant) { return ptr_b[rip + constant]; }
-  void truth(const x::Zmm& to, const x::Opmask& k) { vbroadcastss(to | k | T_z, ptr[rip + one_]); }
-  void compare(const x::Zmm& to, const x::Zmm& a, const x::Zmm& b, Predicate p) {
-    vcmpps(k1, a, b, p);
-    truth(to, k1);
-  }
-  const x::Zmm zero() {
-    vpxord(scratch(), scratch(), scratch());
+  // ---- calls; `to` is none of the arguments ----
+
+  using V = const x::Xmm&;
+  int vector_bytes() const { return wide_ ? 64 : 32; }
+  x::Address every(x::Label& constant) { return ptr[rip + constant]; }
+  x::Xmm zero() {
+    if (wide_) {
+      vpxord(scratch(), scratch(), scratch());
+    } else {
+      vxorps(scratch(), scratch(), scratch());
+    }
     return scratch();
   }
+  /// Remembers where the comparison holds: in k1, or in the register for masks.
+  void where(V a, V b, Predicate p) {
+    if (wide_) {
+      vcmpps(k1, a, b, p);
+    } else {
+      vcmpps(mask(), a, b, p);
+    }
+  }
+  /// There b, elsewhere a.
+  template <class Operand>
+  void choose(V to, V a, const Operand& b) {
+    if (wide_) {
+      vblendmps(to | k1, a, b);
+    } else {
+      vblendvps(to, a, b, mask());
+    }
+  }
+  /// There `a`, elsewhere 0.
+  template <class Operand>
+  void keep(V to, const Operand& a) {
+    if (wide_) {
+      vmovaps(to | k1 | T_z, a);
+    } else {
+      vandps(to, mask(), a);
+    }
+  }
+  void truth(V to, V a, V b, Predicate p) {
+    where(a, b, p);
+    keep(to, every(one_));
+  }
   /// x86's max and min give their second operand where either is NaN.
-  void keep_nan(const x::Zmm& to, const x::Zmm& a) {
-    vcmpps(k1, a, a, kUnordered);
-    vmovaps(to | k1, a);
+  void keep_nan(V to, V a) {
+    where(a, a, kUnordered);
+    choose(to, to, a);
+  }
+  void rounded(V to, V a, uint8_t mode) {
+    if (wide_) {
+      vrndscaleps(to, a, mode);
+    } else {
+      vroundps(to, a, mode);
+    }
+  }
+  /// 1 or 0 for what a and b say together.
+  void both(Pointwise f, V to, V a, V b) {
+    using F = Pointwise;
+    truth(to, a, zero(), kNotEqual);
+    truth(scratch(), b, scratch(), kNotEqual);
+    if (f == F::logical_and) vmulps(to, to, scratch());
+    if (f == F::logical_or) vmaxps(to, to, scratch());
+    if (f == F::logical_xor) truth(to, to, scratch(), kNotEqual);
   }
 
-  /// `to` is none of the others.
-  void emit(Pointwise f, const x::Zmm& to, const x::Zmm& a, const x::Zmm& b, const x::Zmm& c) {
+  void emit(Pointwise f, V to, V a, V b, V c) {
     using F = Pointwise;
     switch (f) {
       case F::identity:
@@ -196,35 +250,35 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
       case F::square:
         return vmulps(to, a, a);
       case F::negative:
-        return vpxord(to, a, every(sign_));
+        return wide_ ? vpxord(to, a, every(sign_)) : vxorps(to, a, every(sign_));
       case F::absolute:
-        return vpandd(to, a, every(magnitude_));
+        return wide_ ? vpandd(to, a, every(magnitude_)) : vandps(to, a, every(magnitude_));
       case F::sqrt:
         return vsqrtps(to, a);
       case F::rsqrt:
         vsqrtps(to, a);
-        vbroadcastss(scratch(), ptr[rip + one_]);
+        vmovups(scratch(), every(one_));
         return vdivps(to, scratch(), to);
       case F::reciprocal:
-        vbroadcastss(scratch(), ptr[rip + one_]);
+        vmovups(scratch(), every(one_));
         return vdivps(to, scratch(), a);
       case F::floor:
-        return vrndscaleps(to, a, 9);
+        return rounded(to, a, 9);
       case F::ceil:
-        return vrndscaleps(to, a, 10);
+        return rounded(to, a, 10);
       case F::trunc:
-        return vrndscaleps(to, a, 11);
+        return rounded(to, a, 11);
       case F::round:
-        return vrndscaleps(to, a, 8);
+        return rounded(to, a, 8);
       case F::sign:
         vsubps(to, a, a);  // 0, or NaN
-        vcmpps(k1, a, zero(), kLess);
-        vbroadcastss(to | k1, ptr[rip + minus_one_]);
-        vcmpps(k1, a, scratch(), kGreater);
-        return vbroadcastss(to | k1, ptr[rip + one_]);
+        where(a, zero(), kLess);
+        choose(to, to, every(minus_one_));
+        where(a, scratch(), kGreater);
+        return choose(to, to, every(one_));
       case F::relu:
-        vcmpps(k1, a, zero(), kNotLess);
-        return vmovaps(to | k1 | T_z, a);
+        where(a, zero(), kNotLess);
+        return keep(to, a);
       case F::maximum:
         vmaxps(to, a, b);
         return keep_nan(to, a);
@@ -237,50 +291,47 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
         vminps(to, scratch(), c);
         return keep_nan(to, scratch());
       case F::equal:
-        return compare(to, a, b, kEqual);
+        return truth(to, a, b, kEqual);
       case F::not_equal:
-        return compare(to, a, b, kNotEqual);
+        return truth(to, a, b, kNotEqual);
       case F::less:
-        return compare(to, a, b, kLess);
+        return truth(to, a, b, kLess);
       case F::less_equal:
-        return compare(to, a, b, kLessEqual);
+        return truth(to, a, b, kLessEqual);
       case F::greater:
-        return compare(to, a, b, kGreater);
+        return truth(to, a, b, kGreater);
       case F::greater_equal:
-        return compare(to, a, b, kGreaterEqual);
+        return truth(to, a, b, kGreaterEqual);
       case F::is_nan:
-        return compare(to, a, a, kUnordered);
+        return truth(to, a, a, kUnordered);
       case F::logical_not:
-        return compare(to, a, zero(), kEqual);
+        return truth(to, a, zero(), kEqual);
       case F::logical_and:
       case F::logical_or:
       case F::logical_xor:
-        vcmpps(k1, a, zero(), kNotEqual);
-        vcmpps(k2, b, scratch(), kNotEqual);
-        if (f == F::logical_and) kandw(k1, k1, k2);
-        if (f == F::logical_or) korw(k1, k1, k2);
-        if (f == F::logical_xor) kxorw(k1, k1, k2);
-        return truth(to, k1);
+        return both(f, to, a, b);
       case F::select:
-        vcmpps(k1, a, zero(), kNotEqual);
-        return vblendmps(to | k1, c, b);
+        where(a, zero(), kNotEqual);
+        return choose(to, c, b);
       default:
         throw x::Error(x::ERR_BAD_PARAMETER);
     }
   }
 
+  /// A vector of each.
   void emit_constants() {
-    align(4);
+    align(64);
     for (auto [label, bits] : {std::pair{&one_, 0x3f800000u},
                                {&minus_one_, 0xbf800000u},
                                {&sign_, 0x80000000u},
                                {&magnitude_, 0x7fffffffu}}) {
       L(*label);
-      dd(bits);
+      for (int i = 0; i < 16; ++i) dd(bits);
     }
   }
 
   Chain chain_;
+  bool wide_;
   std::vector<size_t> last_use_;  // by value: the call; after the last one for outputs
   std::vector<int> registers_;    // by value, -1 where it has none
   std::vector<int> free_;
@@ -303,7 +354,7 @@ std::vector<int32_t> key_of(const Chain& chain) {
 }  // namespace
 
 bool chains(Pointwise function) {
-  if (!has_avx512()) return false;
+  if (vector_set() == VectorSet::sse4) return false;
   using F = Pointwise;
   constexpr F kFunctions[] = {
       F::identity,   F::add,        F::subtract,   F::multiply,    F::divide,        F::square,
@@ -319,12 +370,15 @@ std::shared_ptr<const ChainCode> compile(const Chain& chain) {
   static std::mutex mutex;
   static std::map<std::vector<int32_t>, std::weak_ptr<const ChainCode>> made;
   const std::lock_guard lock(mutex);
+  if (vector_set() == VectorSet::sse4) return nullptr;
+  const bool wide = vector_set() == VectorSet::avx512;
   std::vector<int32_t> key = key_of(chain);
+  key.push_back(wide);
   if (const auto known = made.find(key); known != made.end()) {
     if (auto code = known->second.lock()) return code;
   }
   try {
-    std::shared_ptr<const ChainCode> code = std::make_shared<const Emitter>(chain);
+    std::shared_ptr<const ChainCode> code = std::make_shared<const Emitter>(chain, wide);
     std::erase_if(made, [](const auto& row) { return row.second.expired(); });
     made[std::move(key)] = code;
     return code;

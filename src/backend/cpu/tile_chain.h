@@ -42,8 +42,8 @@ class ChainCode {
   Entry entry_ = nullptr;
 };
 
-/// Whether code can be made for calls of the function: on x86 with AVX-512, where that is not
-/// switched off, and of functions that take no more than a few instructions.
+/// Whether code can be made for calls of the function: on x86 with AVX2 or AVX-512, where that is
+/// not switched off, and of functions that take no more than a few instructions.
 bool chains(Pointwise function);
 
 /// Null where a chain takes more registers than there are, or the system forbids new code. Equal
