@@ -27,7 +27,7 @@ help:
 	@echo 'make bare          demo and test in a bare Debian 12 made by debootstrap (as root)'
 	@echo 'make bench         Varve beside PyTorch and others; writes docs/performance.md, takes hours'
 	@echo 'make bench-quick   times this build beside the parent commit, in minutes'
-	@echo 'make kernel-costs  times kernels and writes anew the table by which plans choose them'
+	@echo 'make kernel-costs  times kernels and writes anew the tables by which plans choose them'
 	@echo 'make docs          writes anew what documents show of the code'
 	@echo 'make format        clang-format over all sources (format-check only looks)'
 	@echo 'make check-clang   clang reads everything that g++ compiles'
@@ -81,7 +81,7 @@ bench-quick: build
 
 # For both instruction sets, so a processor with AVX-512 is needed.
 kernel-costs: build
-	tools/kernel_costs.sh $(BUILD)/varve-bench src/backend/cpu/cost_table.inc
+	tools/kernel_costs.sh $(BUILD)/varve-bench src/backend/cpu
 
 check-layers: install-dependencies
 	python3 tools/check_layers.py

@@ -48,6 +48,19 @@ const std::vector<Convolution> kConvolutions{
 
 const std::vector<int64_t> kRelayBytes{1 << 16, 1 << 19, 1 << 22, 1 << 24, 1 << 26};
 
+/// A dense layer: its own product, and those of its gradients.
+struct Dense {
+  int64_t batch, in, out;
+};
+const std::vector<Dense> kDense{
+    {64, 784, 128},   {64, 128, 10},     {128, 9216, 128},  {256, 784, 2048}, {256, 2048, 2048},
+    {256, 2048, 10},  {2048, 128, 512},  {2048, 512, 128},  {2048, 128, 128}, {2048, 128, 65},
+    {700, 650, 2600}, {700, 650, 10000}, {2048, 256, 1024}, {2048, 256, 65},  {1024, 256, 8000},
+    {1024, 256, 256}, {1024, 256, 1024}, {1024, 1024, 256}, {128, 400, 784},  {128, 784, 400},
+    {16, 1280, 100},  {8, 512, 1000},    {32, 2048, 1000},  {512, 512, 512},  {1000, 1000, 1000},
+    {100, 500, 300},  {333, 333, 333},   {90, 90, 90},      {2708, 1433, 16}, {4096, 768, 3072},
+    {1600, 400, 120}, {512, 100, 3000},  {300, 1500, 1500}, {64, 6272, 100}};
+
 std::vector<float> filled(const Layout& l) {
   std::vector<float> v(static_cast<size_t>(l.shape.size()));
   for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(i % 7) / 8;
@@ -148,14 +161,59 @@ void print_row(const Convolution& c, Format blocks) {
   std::fflush(stdout);
 }
 
+/// y[rows, columns], the operands being turned where said.
+struct Product {
+  int64_t rows, columns, depth;
+  bool turned_a, turned_b;
+};
+
+void print_row(const Product& p) {
+  const Layout a = picture(p.turned_a ? std::vector{p.depth, p.rows} : std::vector{p.rows, p.depth},
+                           Format::plain),
+               b = picture(
+                   p.turned_b ? std::vector{p.columns, p.depth} : std::vector{p.depth, p.columns},
+                   Format::plain),
+               y = picture({p.rows, p.columns}, Format::plain);
+  const ir::Attributes turns{{"transpose_a", p.turned_a}, {"transpose_b", p.turned_b}};
+  const Prepare libraries[] = {
+      [](const backend::Request& r) { return backend::cpu::onednn_matmul(r); },
+      backend::cpu::openblas_matmul};
+  const double operations = 2. * static_cast<double>(p.rows * p.columns * p.depth);
+  double speed[2][2] = {};
+  for (int round = 0; round < 4; ++round) {
+    for (size_t l : {0, 1}) {
+      for (int threads : {1, 2}) {
+        const double seconds = seconds_of(libraries[l], "matmul", turns, {a, b}, y, threads);
+        double& best = speed[l][threads - 1];
+        if (seconds > 0) best = std::max(best, operations / seconds / 1e9);
+      }
+    }
+  }
+  std::printf("    {\"%s\", %lld, %lld, %lld, %s, %s, {%.4g, %.4g}, {%.4g, %.4g}},\n",
+              varve::cpu::instruction_set(), static_cast<long long>(p.rows),
+              static_cast<long long>(p.columns), static_cast<long long>(p.depth),
+              p.turned_a ? "true" : "false", p.turned_b ? "true" : "false", speed[0][0],
+              speed[0][1], speed[1][0], speed[1][1]);
+  std::fflush(stdout);
+}
+
 }  // namespace
 
-void print_kernel_costs(bool convolutions) {
+void print_kernel_costs(std::string_view which) {
+  varve::cpu::instruction_set();  // capped before a kernel is made
+  if (which == "products") {
+    for (const Dense& d : kDense) {
+      print_row(Product{d.batch, d.out, d.in, false, false});
+      print_row(Product{d.batch, d.in, d.out, false, true});
+      print_row(Product{d.in, d.out, d.batch, true, false});
+    }
+    return;
+  }
   const Format blocks = backend::cpu::liked_format();
   if (blocks == Format::plain)
     throw UnsupportedError("kernel costs: there are no formats to choose from with " +
                            std::string(varve::cpu::instruction_set()));
-  if (convolutions) {
+  if (which == "convolutions") {
     for (const Convolution& c : kConvolutions) print_row(c, blocks);
     return;
   }

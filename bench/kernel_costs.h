@@ -1,11 +1,12 @@
-// The table of kernel speeds by which plans select formats.
+// The tables of kernel speeds by which plans select formats and libraries.
 #pragma once
+#include <string_view>
 
 namespace varve::bench {
 
-/// Times convolutions in every way, and changes of format, with one thread and with two, on this
-/// processor's instruction set, and prints the rows of src/backend/cpu/cost_table.inc,
-/// `convolutions` or relays. Takes about two minutes.
-void print_kernel_costs(bool convolutions);
+/// Times "convolutions" in every way, changes of format ("relays") or matrix "products" by both
+/// libraries, with one thread and with two, on this processor's instruction set, and prints the
+/// rows of src/backend/cpu/cost_table.inc or product_table.inc. Takes about two minutes.
+void print_kernel_costs(std::string_view which);
 
 }  // namespace varve::bench

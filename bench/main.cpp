@@ -200,7 +200,7 @@ int main(int argc, char** argv) {
   std::string costs;
   app.add_option("--kernel-costs", costs,
                  "Print rows of the kernels' cost table instead of timing cases")
-      ->check(CLI::IsMember({"convolutions", "relays"}));
+      ->check(CLI::IsMember({"convolutions", "relays", "products"}));
   app.add_option(
       "--check", check,
       "Folder of a peer's weights, data, gradients and losses: compare instead of timing");
@@ -236,7 +236,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (!costs.empty()) {
-    print_kernel_costs(costs == "convolutions");
+    print_kernel_costs(costs);
     return 0;
   }
   std::vector<std::string> chosen = split(names);

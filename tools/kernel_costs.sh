@@ -1,11 +1,11 @@
 #!/bin/sh
-# Measures the speeds of kernels and writes the table by which plans choose formats.
-#   tools/kernel_costs.sh BENCH TABLE
-# Nothing else should run meanwhile: it takes about four minutes.
+# Measures the speeds of kernels and writes the tables by which plans choose formats and libraries.
+#   tools/kernel_costs.sh BENCH FOLDER
+# Nothing else should run meanwhile: it takes about eight minutes.
 set -eu
-bench=$1 table=$2
-new=$(mktemp)
-trap 'rm -f "$new"' EXIT
+bench=$1 folder=$2
+new=$(mktemp) products=$(mktemp)
+trap 'rm -f "$new" "$products"' EXIT
 rows() {
   for isa in avx512 avx2; do VARVE_MAX_CPU_ISA=$isa "$bench" --kernel-costs "$1"; done
 }
@@ -20,6 +20,14 @@ model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
   rows relays
   echo "};"
 } > "$new"
+{
+  echo "// Measured on $model by \`make kernel-costs\`."
+  echo "// clang-format off"
+  echo "constexpr ProductRow kProducts[] = {"
+  rows products
+  echo "};"
+} > "$products"
 grep -q '"avx512"' "$new" || { echo "kernel-costs: this processor has no AVX-512" >&2; exit 1; }
-cp "$new" "$table"
-echo "wrote $table"
+cp "$new" "$folder/cost_table.inc"
+cp "$products" "$folder/product_table.inc"
+echo "wrote $folder/cost_table.inc and product_table.inc"

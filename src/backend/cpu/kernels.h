@@ -10,6 +10,8 @@ namespace varve::backend::cpu {
 
 std::vector<KernelRow> onednn_kernels();
 std::vector<KernelRow> openblas_kernels();
+/// Those that go before oneDNN's: where measurements say that they are faster.
+std::vector<KernelRow> fastest_openblas_kernels();
 std::vector<KernelRow> simd_kernels();
 std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> rows_kernels();
@@ -31,6 +33,8 @@ std::string not_packed_or_empty(const Request& r);
 /// Blocks of channels as wide as a register; plain where no kernel wants any.
 Format liked_format();
 
+/// A product by OpenBLAS, whichever is faster.
+Offer openblas_matmul(const Request& request);
 /// A tile program as a kernel.
 Offer tile_kernel(const tiling::TileProgram& program, int threads);
 /// Max pooling, of relu of its input where asked. The second output, places, may be null.

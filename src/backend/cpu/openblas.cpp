@@ -1,9 +1,10 @@
-// Matrix products by OpenBLAS: f64, which oneDNN lacks, and f32 where oneDNN declines. Only the
-// OpenMP flavour: another one brings a second pool of threads, which fights with OpenMP's for the
-// processors.
+// Matrix products by OpenBLAS: f64, which oneDNN lacks, and f32 where oneDNN declines or is slower.
+// Only the OpenMP flavour: another one brings a second pool of threads, which fights with OpenMP's
+// for the processors.
 #include <cblas.h>
 
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/matmul_costs.h"
 #include "backend/cpu/matrices.h"
 #include "backend/cpu/thread_scope.h"
 
@@ -84,6 +85,17 @@ Offer prepare(const Request& r) {
 
 }  // namespace
 
+Offer openblas_matmul(const Request& r) { return prepare(r); }
+
 std::vector<KernelRow> openblas_kernels() { return {{"matmul", "openblas matmul", prepare}}; }
+
+std::vector<KernelRow> fastest_openblas_kernels() {
+  return {{"matmul", "openblas matmul", [](const Request& r) {
+             if (r.outputs[0].dtype != f32) return Offer::decline("is first choice for f32 alone");
+             if (!openblas_is_faster(matmul_problem(r), r.threads))
+               return Offer::decline("oneDNN is as fast");
+             return prepare(r);
+           }}};
+}
 
 }  // namespace varve::backend::cpu

@@ -5,6 +5,7 @@
 #include <array>
 #include <string_view>
 
+#include "backend/cpu/convolution_costs.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "base/math.h"
@@ -70,6 +71,19 @@ int64_t pictures_in_slice(int64_t batch, int64_t bytes_each, int threads) {
   return 0;
 }
 
+/// Whether another way to run the convolution, Winograd's or on blocks of channels, is so much
+/// faster than slices of plain pictures that what it makes may go through memory and change its
+/// format.
+bool faster_apart(const Request& convolution) {
+  const std::vector<transform::Candidate> ways = convolution_candidates(convolution);
+  double least = ways[0].seconds;  // plain
+  for (const transform::Candidate& way : ways) least = std::min(least, way.seconds);
+  const int64_t read = bytes_of(convolution.inputs[0]), made = bytes_of(convolution.outputs[0]);
+  return least + relay_seconds(read, convolution.threads) +
+             2 * relay_seconds(made, convolution.threads) <
+         ways[0].seconds;
+}
+
 Offer prepare_pooled(const Request& r) {
   const ir::Graph& body = *r.attributes.get<ir::GraphRef>("body");
   const size_t inputs = body.inputs.size(), ops = body.nodes.size() - inputs;
@@ -94,6 +108,9 @@ Offer prepare_pooled(const Request& r) {
   const int64_t pictures = pictures_in_slice(batch, bytes_of(whole) / batch, r.threads);
   if (pictures == 0) return Offer::decline("the batch makes no slices that fit a cache");
   std::vector<Layout> in(r.inputs.begin(), r.inputs.end());
+  const std::vector<Layout> all{whole};
+  if (faster_apart({*convolution.op, convolution.attributes, in, all, r.threads}))
+    return Offer::decline("the convolution is faster in another format");
   in[0] = part(in[0], pictures);
   const std::vector<Layout> between{part(whole, pictures)};
   const std::vector<Layout> out{part(r.outputs[0], pictures), part(r.outputs[1], pictures)};
