@@ -227,7 +227,7 @@ void print_kernel_costs(std::string_view which) {
       const ir::Attributes type{{"dtype", f32}};
       speed[threads - 1] =
           static_cast<double>(bytes) /
-          seconds_of(backend::cpu::onednn_relay, "cast", type, {from}, to, threads, sets) / 1e9;
+          seconds_of(backend::cpu::relay, "cast", type, {from}, to, threads, sets) / 1e9;
     }
     std::printf("    {\"%s\", %lld, {%.4g, %.4g}},\n", varve::cpu::instruction_set(),
                 static_cast<long long>(bytes), speed[0], speed[1]);

@@ -59,8 +59,8 @@ Array<float> relaid(Array<float>& from, Format format) {
   Array<float> to(f32, from.layout.shape, format);
   const std::vector<Layout> in{from.layout}, out{to.layout};
   const ir::Attributes type{{"dtype", f32}};
-  Prepared(backend::cpu::onednn_relay({ops::get("cast"), type, in, out, 1}).kernel,
-           {from.elements.data()}, to.elements.data())
+  Prepared(backend::cpu::relay({ops::get("cast"), type, in, out, 1}).kernel, {from.elements.data()},
+           to.elements.data())
       .run();
   return to;
 }

@@ -24,15 +24,20 @@ TEST(Formats, ARelayPutsEveryElementInItsBlockAndBack) {
   for (Format f : {Format::channels8, Format::channels16}) {
     for (const Shape& s : {Shape{2, 5, 32}, Shape{3, 4, 5, 16}, Shape{2, 3, 2, 5, 48},
                            Shape{1, 1, 1, 16}, Shape{16, 32, 32, 64}}) {
-      SCOPED_TRACE(s.to_string() + " " + ir::name_of(f));
-      TestOperand x = make_operand(f32, s, 3);
-      const auto* plain = static_cast<const float*>(x.data());
-      const auto blocks = relaid(x.layout, plain, f);
-      const auto* got = reinterpret_cast<const float*>(blocks.data());
-      for (int64_t i = 0; i < s.size(); ++i)
-        ASSERT_EQ(got[place_in_blocks(s, ir::block_of(f), i)], plain[i]) << i;
-      const auto back = relaid(laid(x.layout, f), got, Format::plain);
-      EXPECT_EQ(std::memcmp(back.data(), plain, back.size()), 0);
+      for (DType type : {f32, bf16}) {
+        SCOPED_TRACE(s.to_string() + " " + ir::name_of(f) + " " + name_of(type));
+        TestOperand x = make_operand(type, s, 3);
+        const auto* plain = static_cast<const std::byte*>(x.data());
+        const auto blocks = relaid(x.layout, plain, f);
+        const auto size = static_cast<size_t>(size_of(type));
+        for (int64_t i = 0; i < s.size(); ++i) {
+          const auto at = static_cast<size_t>(place_in_blocks(s, ir::block_of(f), i));
+          ASSERT_EQ(std::memcmp(&blocks[at * size], plain + static_cast<size_t>(i) * size, size), 0)
+              << i;
+        }
+        const auto back = relaid(laid(x.layout, f), blocks.data(), Format::plain);
+        EXPECT_EQ(std::memcmp(back.data(), plain, back.size()), 0);
+      }
     }
   }
 }

@@ -18,6 +18,7 @@ std::vector<KernelRow> rows_kernels();
 std::vector<KernelRow> pool3d_kernels();
 std::vector<KernelRow> lane_kernels();
 std::vector<KernelRow> moment_kernels();
+std::vector<KernelRow> relay_kernels();
 std::vector<KernelRow> tile_kernels();
 std::vector<KernelRow> lapack_kernels();
 std::vector<KernelRow> sparse_kernels();
@@ -35,6 +36,8 @@ Format liked_format();
 
 /// A product by OpenBLAS, whichever is faster.
 Offer openblas_matmul(const Request& request);
+/// The change from one format to another.
+Offer relay(const Request& request);
 /// A tile program as a kernel.
 Offer tile_kernel(const tiling::TileProgram& program, int threads);
 /// Max pooling, of relu of its input where asked. The second output, places, may be null.

@@ -172,19 +172,6 @@ std::unique_ptr<Program::Objects> Program::make_objects() const {
   return objects;
 }
 
-Offer onednn_relay(const Request& r) {
-  const Layout &x = r.inputs[0], &y = r.outputs[0];
-  if (x.format == y.format) return Offer::decline("both lie alike");
-  const auto type = type_of(x.dtype);
-  if (!type || x.dtype != y.dtype) return Offer::decline("takes f32 and bf16");
-  const int threads = useful_threads(static_cast<double>(x.shape.size()), r.threads);
-  const ThreadScope scope(threads);
-  auto program = std::make_unique<Program>(threads);
-  program->add_reorder(activation_desc(x.shape, *type, x.format), program->row_major_input(r, 0),
-                       activation_desc(y.shape, *type, y.format), {Place::Kind::output, 0});
-  return Offer(std::move(program));
-}
-
 void Program::run(const Arguments& a) const noexcept {
   try {
     const ThreadScope scope(threads_);

@@ -114,7 +114,5 @@ Offer onednn_winograd(const Request& request);
 Offer any_winograd(const Request& request);
 /// The ways to run one of the three: plain, and on blocks of channels by the faster of the kernels.
 std::vector<transform::Candidate> convolution_candidates(const Request& request);
-/// The change from one format to another.
-Offer onednn_relay(const Request& request);
 
 }  // namespace varve::backend::cpu

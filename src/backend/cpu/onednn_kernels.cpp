@@ -17,7 +17,6 @@ std::vector<KernelRow> onednn_kernels() {
           {"convolution", "onednn convolution", convolution, ways},
           {"convolution_input_gradient", "onednn convolution", convolution, ways},
           {"convolution_filter_gradient", "onednn convolution", convolution, ways},
-          {"cast", "onednn relay", onednn_relay, none},
           {"average_pool", "onednn average pool", onednn_average_pool},
           {"average_pool_gradient", "onednn average pool", onednn_average_pool}};
 }
