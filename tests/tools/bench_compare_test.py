@@ -38,7 +38,7 @@ PYTHON = """\
     runs = note(o["--variant"], a)
     if "compile" in o["--variant"]:
         sys.exit("no compiler")
-    ms = {"eager": 9.0, "onnxruntime": 7.5}.get(o["--variant"], 7.0) - runs / 4
+    ms = {"eager": 20.0, "onnxruntime": 7.5}.get(o["--variant"], 7.0) - runs / 4
     print(json.dumps(dict(variant=o["--variant"], median_ms=ms,
                           peak_rss_mb={"eager": 300.0}.get(o["--variant"], 330.0), import_rss_mb=200.0)))
 """
@@ -72,28 +72,29 @@ class Compare(unittest.TestCase):
         with open(self.out) as f:
             return json.load(f)["rows"]
 
-    def test_every_variant_runs_once_and_the_fastest_in_turns_with_varve(self):
+    def test_every_variant_runs_the_near_ones_twice_and_the_fastest_in_turns_with_varve(self):
         done, calls = self.run_tool("--cases", "lenet5", "--modes", "train")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(calls, ["eager", "compile", "channels_last", "compile_channels_last"] + ["channels_last", "varve"] * 3)
+        self.assertEqual(calls, ["eager", "compile", "channels_last", "compile_channels_last", "channels_last"] +
+                         ["channels_last", "varve"] * 3)
         self.assertIn("beside torch 2.0, onnxruntime 1.0; left out: tensorflow, openvino", done.stdout)
         self.assertIn("lenet5 train: compile left out: no compiler", done.stdout)
         (row,) = self.rows()
-        self.assertEqual((row["peer"], row["peer_ms"], row["ms"], row["ratio"]), ("channels_last", 6.0, 2.0, 3.0))
-        self.assertEqual((row["ratio_min"], row["ratio_max"], row["batch"]), (3.0, 3.25, 64))
+        self.assertEqual((row["peer"], row["peer_ms"], row["ms"], row["ratio"]), ("channels_last", 5.75, 2.0, 2.875))
+        self.assertEqual((row["ratio_min"], row["ratio_max"], row["batch"]), (2.875, 3.125, 64))
         self.assertEqual((row["memory_mb"], row["leanest"], row["leanest_mb"], row["memory_ratio"]), (46.0, "eager", 100.0, 0.46))
-        self.assertIn("train, 2 threads: 1 cases, geometric mean 3.00, below 1: none", done.stdout)
+        self.assertIn("train, 2 threads: 1 cases, geometric mean 2.88, below 1: none", done.stdout)
 
     def test_peers_that_were_close_take_turns_too(self):
         done, calls = self.run_tool("--cases", "lenet5", "--modes", "infer")
-        self.assertEqual(calls[5:], ["channels_last", "onnxruntime", "varve"] * 3)
+        self.assertEqual(calls[5:], ["channels_last", "onnxruntime"] + ["channels_last", "onnxruntime", "varve"] * 3)
         (row,) = self.rows()
-        self.assertEqual((row["peer"], row["ratio"], row["ratio_max"]), ("channels_last", 3.0, 3.25))
+        self.assertEqual((row["peer"], row["ratio"], row["ratio_max"]), ("channels_last", 2.875, 3.125))
 
     def test_what_qualified_is_known_the_next_time(self):
         self.run_tool("--cases", "gcn_cora", "--modes", "infer")
         done, calls = self.run_tool("--cases", "gcn_cora", "--modes", "infer", "--bar", "5")
-        self.assertEqual(calls, ["eager", "compile", "onnxruntime"] + ["onnxruntime", "varve"] * 6)
+        self.assertEqual(calls, ["eager", "compile", "onnxruntime", "onnxruntime"] + ["onnxruntime", "varve"] * 6)
         self.assertIn("below 5: gcn_cora 2.", done.stdout)
 
     def test_a_case_without_a_result_fails_and_the_others_still_run(self):
