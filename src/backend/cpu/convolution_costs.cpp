@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "backend/cpu/cost_distance.h"
 #include "backend/cpu/instruction_set.h"
 #include "base/error.h"
 
@@ -30,14 +31,6 @@ std::string_view table_isa() {
   const std::string_view isa = varve::cpu::instruction_set();
   return isa == "avx512" ? isa : "avx2";
 }
-
-double square(double x) { return x * x; }
-/// Nothing counts as one.
-double ratio(int64_t a, int64_t b) {
-  return static_cast<double>(std::max<int64_t>(a, 1)) /
-         static_cast<double>(std::max<int64_t>(b, 1));
-}
-double octaves(int64_t a, int64_t b) { return std::log2(ratio(a, b)); }
 
 /// Channels and taps decide which loops a kernel runs; the size of the maps and the batch only how
 /// long.

@@ -1,10 +1,9 @@
 #include "backend/cpu/matmul_costs.h"
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string_view>
 
+#include "backend/cpu/cost_distance.h"
 #include "backend/cpu/instruction_set.h"
 
 namespace varve::backend::cpu {
@@ -24,10 +23,6 @@ constexpr double kClearly = 1.06;
 // Half as large or twice, and as much again: farther rows say nothing.
 constexpr double kFarthest = 3;
 
-double square(double x) { return x * x; }
-double octaves(int64_t a, int64_t b) {
-  return std::log2(static_cast<double>(a) / static_cast<double>(b));
-}
 /// Whole vectors or not decides which loops a kernel runs.
 double unlike(int64_t a, int64_t b) { return (a % 16 == 0) == (b % 16 == 0) ? 0 : 1; }
 

@@ -472,4 +472,20 @@ class Scheduler {
 
 Schedule make_schedule(const tiling::TileProgram& program) { return Scheduler(program).run(); }
 
+std::vector<int32_t> slots_read(const Schedule& schedule, const Step& step) {
+  if (step.kind == StepKind::chain) return schedule.chains[static_cast<size_t>(step.index)].inputs;
+  if (step.kind == StepKind::store || step.kind == StepKind::reduce) return {step.slot};
+  return {step.arguments.begin(), step.arguments.begin() + step.arity};
+}
+
+std::vector<int32_t> slots_written(const Schedule& schedule, const Step& step) {
+  if (step.kind == StepKind::store || step.kind == StepKind::reduce) return {};
+  if (step.kind != StepKind::chain) return {step.slot};
+  std::vector<int32_t> slots;
+  for (const Step& out : schedule.chains[static_cast<size_t>(step.index)].outputs) {
+    slots.push_back(out.slot);
+  }
+  return slots;
+}
+
 }  // namespace varve::cpu

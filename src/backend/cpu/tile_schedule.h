@@ -48,8 +48,7 @@ struct ChainStep {
   std::shared_ptr<const ChainCode> code;
   std::vector<int32_t> inputs;  // slots
   std::vector<Step> outputs;    // the calls whose results are stored
-  int calls = 0;
-  int cost = 0;  // of the calls, as loops of their own
+  int cost = 0;                 // of the calls, as loops of their own
 };
 /// More inputs and outputs than this and calls stay apart.
 inline constexpr size_t kMostChainArrays = 48;
