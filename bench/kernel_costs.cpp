@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/instruction_set.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
@@ -126,7 +127,7 @@ void print_row(const Convolution& c, Format blocks) {
   // Round after round, so that what disturbs the machine for a while disturbs all alike.
   for (int round = 0; round < 4; ++round) {
     for (size_t k : {0, 1, 2}) {
-      const Format f = k ? blocks : Format::plain;
+      const Format f = k == 1 ? blocks : Format::plain;
       const Prepare prepare = k == 2 ? winograd : direct;
       // Winograd's kernels compute whole tiles of 4x4 positions.
       const auto tiled =
@@ -135,7 +136,7 @@ void print_row(const Convolution& c, Format blocks) {
       const Layout x = picture({c.batch, c.side, c.side, c.in}, f),
                    y = picture({c.batch, side, side, c.out}, f),
                    kernel = picture({c.kernel, c.kernel, c.in, c.out}, Format::plain);
-      if (k && (y.format != f || (x.format != f && c.in != 1))) continue;
+      if (k == 1 && (y.format != f || (x.format != f && c.in != 1))) continue;
       for (int threads : {1, 2}) {
         const auto note = [&](int pass, double seconds) {
           double& best = speed[pass][k][threads - 1];

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "backend/kernel.h"
@@ -15,7 +16,6 @@
 namespace varve::bench {
 namespace {
 
-using backend::Format;
 using backend::Layout;
 
 struct Pictures {
@@ -51,19 +51,9 @@ template <class T>
 struct Array {
   Layout layout;
   std::vector<T> elements;
-  Array(DType type, Shape s, Format f = Format::plain)
-      : layout{type, s, ir::row_major(s), f}, elements(static_cast<size_t>(s.size())) {}
+  Array(DType type, Shape s)
+      : layout(backend::packed({type, s})), elements(static_cast<size_t>(s.size())) {}
 };
-
-Array<float> relaid(Array<float>& from, Format format) {
-  Array<float> to(f32, from.layout.shape, format);
-  const std::vector<Layout> in{from.layout}, out{to.layout};
-  const ir::Attributes type{{"dtype", f32}};
-  Prepared(backend::cpu::relay({ops::get("cast"), type, in, out, 1}).kernel, {from.elements.data()},
-           to.elements.data())
-      .run();
-  return to;
-}
 
 /// Root of the mean square of the difference, as a part of that of what is exact.
 double distance(const Array<float>& found, const Array<double>& exact) {
@@ -83,17 +73,14 @@ struct Pass {
   ir::Ints size;
 };
 
-void print_pass(const std::string& name, const Pass& p, const Shape& filter, int threads,
-                double min_time) {
+void print_pass(const std::string& name, const Pass& p, int threads, double min_time) {
   ir::Attributes a{{"strides", ir::Ints{1, 1}},
                    {"dilation", ir::Ints{1, 1}},
                    {"padding_low", ir::Ints{1, 1}},
                    {"padding_high", ir::Ints{1, 1}},
                    {"groups", int64_t{1}}};
   if (!p.size.empty()) a.set("size", p.size);
-  const Format blocks = backend::cpu::liked_format();
-  const auto format = [&](const Shape& s) { return s == filter ? Format::plain : blocks; };
-  Array<float> left(f32, p.left), right(f32, p.right), made(f32, p.made, format(p.made));
+  Array<float> left(f32, p.left), right(f32, p.right), made(f32, p.made);
   Array<double> exact_left(f64, p.left), exact_right(f64, p.right), exact(f64, p.made);
   uint64_t state = 1;
   const auto fill = [&](Array<float>& x, Array<double>& copy) {
@@ -104,12 +91,10 @@ void print_pass(const std::string& name, const Pass& p, const Shape& filter, int
     }
   };
   fill(left, exact_left), fill(right, exact_right);
-  Array<float> x = format(p.left) == Format::plain ? left : relaid(left, blocks),
-               k = format(p.right) == Format::plain ? right : relaid(right, blocks);
   const auto& op = ops::get(p.op);
-  const std::vector<Layout> in{x.layout, k.layout}, out{made.layout};
+  const std::vector<Layout> in{left.layout, right.layout}, out{made.layout};
   const backend::Request request{op, a, in, out, threads};
-  const std::vector<void*> operands{x.elements.data(), k.elements.data()};
+  const std::vector<void*> operands{left.elements.data(), right.elements.data()};
   Prepared winograd(backend::cpu::any_winograd(request).kernel, operands, made.elements.data());
   Prepared direct(backend::cpu::onednn_convolution(request).kernel, operands, made.elements.data());
   if (!winograd || !direct) return;
@@ -124,7 +109,7 @@ void print_pass(const std::string& name, const Pass& p, const Shape& filter, int
       .run();
   const auto error = [&](Prepared& kernel) {
     kernel.run();
-    return distance(format(p.made) == Format::plain ? made : relaid(made, Format::plain), exact);
+    return distance(made, exact);
   };
   const double of_winograd = error(winograd), of_direct = error(direct);
   std::printf("{\"name\": \"%s\", \"error\": %.2g, \"other_error\": %.2g}\n", name.c_str(),
@@ -142,7 +127,7 @@ void print_winograd(int threads, double min_time) {
          {Pass{"convolution", "forward", x, k, y, {}},
           Pass{"convolution_input_gradient", "gradient of the input", y, k, x, {c.side, c.side}},
           Pass{"convolution_filter_gradient", "gradient of the filter", x, y, k, {3, 3}}}) {
-      print_pass(x.to_string() + " to " + std::to_string(c.out) + ", " + p.name, p, k, threads,
+      print_pass(x.to_string() + " to " + std::to_string(c.out) + ", " + p.name, p, threads,
                  min_time);
     }
   }

@@ -46,7 +46,7 @@ double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, 
                            int threads) {
   const size_t at = threads > 1, p = static_cast<size_t>(pass);
   const bool winograd = way == ConvolutionWay::winograd;
-  const ConvolutionWay direct = winograd ? ConvolutionWay::blocks : way;
+  const ConvolutionWay direct = winograd ? ConvolutionWay::plain : way;
   const auto speed_of = [&](const ConvolutionRow& row, ConvolutionWay w) {
     return row.speed[p][static_cast<size_t>(w)][at];
   };

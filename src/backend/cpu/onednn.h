@@ -105,14 +105,8 @@ Offer onednn_average_pool(const Request& request);
 /// what they write.
 Offer onednn_matmul(const Request& request, Pointwise activation = Pointwise::identity);
 Offer onednn_convolution(const Request& request, Pointwise activation = Pointwise::identity);
-/// 3x3 convolutions and their gradients by Winograd's minimal filtering (varve/numerics.h), where
-/// that is allowed and predicted to be faster. They take blocks of 16 channels only, so that
-/// nothing but plans runs them; no activation, for the library's relu loses NaN; and no pooling in
-/// slices, which is decided on before (runtime/attach.h).
-Offer onednn_winograd(const Request& request);
-/// The same wherever there is such a kernel.
-Offer any_winograd(const Request& request);
-/// The ways to run one of the three: plain, and on blocks of channels by the faster of the kernels.
-std::vector<transform::Candidate> convolution_candidates(const Request& request);
+/// Whether there is a kernel for f32 operands of convolution or of a gradient of it as they lie;
+/// makes none.
+bool onednn_has_convolution(const Request& request);
 
 }  // namespace varve::backend::cpu

@@ -1,19 +1,14 @@
 // The rows of oneDNN's kernels.
+#include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 
 namespace varve::backend::cpu {
 
 std::vector<KernelRow> onednn_kernels() {
-  using Candidates = std::vector<transform::Candidate>;
   constexpr auto convolution = [](const Request& r) { return onednn_convolution(r); };
   constexpr auto ways = convolution_candidates;
-  // The row behind it tells the ways of both.
-  constexpr auto none = [](const Request&) { return Candidates(); };
   return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r); }},
-          {"convolution", "onednn winograd", onednn_winograd, none},
-          {"convolution_input_gradient", "onednn winograd", onednn_winograd, none},
-          {"convolution_filter_gradient", "onednn winograd", onednn_winograd, none},
           {"convolution", "onednn convolution", convolution, ways},
           {"convolution_input_gradient", "onednn convolution", convolution, ways},
           {"convolution_filter_gradient", "onednn convolution", convolution, ways},

@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-#include "backend/cpu/convolution_costs.h"
+#include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "base/math.h"
@@ -71,9 +71,8 @@ int64_t pictures_in_slice(int64_t batch, int64_t bytes_each, int threads) {
   return 0;
 }
 
-/// Whether another way to run the convolution, Winograd's or on blocks of channels, is so much
-/// faster than slices of plain pictures that what it makes may go through memory and change its
-/// format.
+/// Whether the convolution is so much faster on blocks of channels than in slices of plain pictures
+/// that what it makes may go through memory and change its format.
 bool faster_apart(const Request& convolution) {
   const std::vector<transform::Candidate> ways = convolution_candidates(convolution);
   double least = ways[0].seconds;  // plain
@@ -115,9 +114,11 @@ Offer prepare_pooled(const Request& r) {
   const std::vector<Layout> between{part(whole, pictures)};
   const std::vector<Layout> out{part(r.outputs[0], pictures), part(r.outputs[1], pictures)};
   const bool relu = activation == Pointwise::relu;  // which pooling applies to what it reads
-  Offer first =
-      onednn_convolution({*convolution.op, convolution.attributes, in, between, r.threads},
-                         relu ? Pointwise::identity : activation);
+  const Pointwise attached = relu ? Pointwise::identity : activation;
+  const Request slice{*convolution.op, convolution.attributes, in, between, r.threads};
+  Offer first = attached == Pointwise::identity && not_by_winograd(slice).empty()
+                    ? any_winograd(slice)
+                    : onednn_convolution(slice, attached);
   if (!first.kernel) return first;
   Offer second = max_pool_kernel({*pool.op, pool.attributes, between, out, r.threads}, relu);
   if (!second.kernel) return second;
@@ -129,7 +130,7 @@ Offer prepare_pooled(const Request& r) {
 }  // namespace
 
 std::vector<KernelRow> pooled_convolution_kernels() {
-  return {{"group", "onednn + max pool, in slices", prepare_pooled}};
+  return {{"group", "convolution + max pool, in slices", prepare_pooled}};
 }
 
 }  // namespace varve::backend::cpu

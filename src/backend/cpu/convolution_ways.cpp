@@ -1,0 +1,82 @@
+#include "backend/cpu/convolution_ways.h"
+
+#include <algorithm>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/onednn.h"
+#include "base/math.h"
+
+namespace varve::backend::cpu {
+namespace {
+
+ConvolutionShape shape_of(const Request& r) {
+  const auto [x, kernel, y] = roles_of(r);
+  const ops::Window w = window_of(r);
+  ConvolutionShape shape{};
+  shape.batch = x.shape[0];
+  shape.positions = y.shape.size() / std::max<int64_t>(y.shape[0] * y.shape[-1], 1);
+  shape.taps = kernel.shape.size() / std::max<int64_t>(kernel.shape[-1] * kernel.shape[-2], 1);
+  shape.in = x.shape[-1], shape.out = y.shape[-1];
+  const Layout& covered = pass_of(r) == ConvolutionPass::input_gradient ? x : y;
+  shape.tiled = 1;
+  for (int axis = 1; axis + 1 < covered.shape.rank(); ++axis)
+    shape.tiled *= round_up(covered.shape[axis], int64_t{4});
+  shape.strided = *std::max_element(w.strides.begin(), w.strides.end()) > 1;
+  return shape;
+}
+
+}  // namespace
+
+Roles roles_of(const Request& r) {
+  const std::string_view op = r.op.name;
+  if (op == "convolution") return {r.inputs[0], r.inputs[1], r.outputs[0]};
+  if (op == "convolution_input_gradient") return {r.outputs[0], r.inputs[1], r.inputs[0]};
+  return {r.inputs[0], r.outputs[0], r.inputs[1]};
+}
+
+ConvolutionPass pass_of(const Request& r) {
+  const std::string_view op = r.op.name;
+  if (op == "convolution") return ConvolutionPass::forward;
+  return op == "convolution_input_gradient" ? ConvolutionPass::input_gradient
+                                            : ConvolutionPass::filter_gradient;
+}
+
+ops::Window window_of(const Request& r) {
+  const auto& k = roles_of(r).kernel.shape.dims();
+  return ops::window_of(r.attributes, ir::Ints(k.begin(), k.end() - 2));
+}
+
+double predicted_seconds(const Request& r, ConvolutionWay way) {
+  return convolution_seconds(pass_of(r), shape_of(r), way, r.threads);
+}
+
+std::vector<transform::Candidate> convolution_candidates(const Request& r) {
+  const auto [x, kernel, y] = roles_of(r);
+  const std::vector<Format> plain_inputs(r.inputs.size(), Format::plain);
+  const ConvolutionWay plain =
+      not_by_winograd(r).empty() ? ConvolutionWay::winograd : ConvolutionWay::plain;
+  std::vector<transform::Candidate> all{
+      {plain_inputs, {Format::plain}, predicted_seconds(r, plain)}};
+  const ops::Window w = window_of(r);
+  const Format blocks = liked_format();
+  const auto lies = [&](const Layout& l) { return l.shape[-1] == 1 ? Format::plain : blocks; };
+  const bool dilated = *std::max_element(w.dilation.begin(), w.dilation.end()) > 1;
+  if (blocks == Format::plain || x.dtype != f32 || dilated || w.strides.size() > 3 ||
+      r.attributes.integer("groups") != 1 || !ir::fits(lies(x), x.shape) ||
+      !ir::fits(lies(y), y.shape)) {
+    return all;
+  }
+  std::vector<Layout> in(r.inputs.begin(), r.inputs.end()), out{r.outputs[0]};
+  in[0].format = lies(in[0]);
+  if (pass_of(r) == ConvolutionPass::filter_gradient)
+    in[1].format = lies(in[1]);
+  else
+    out[0].format = lies(out[0]);
+  if (!onednn_has_convolution({r.op, r.attributes, in, out, r.threads})) return all;
+  transform::Candidate way{{}, {out[0].format}, predicted_seconds(r, ConvolutionWay::blocks)};
+  for (const Layout& l : in) way.inputs.push_back(l.format);
+  all.push_back(std::move(way));
+  return all;
+}
+
+}  // namespace varve::backend::cpu

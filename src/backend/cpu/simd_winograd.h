@@ -1,0 +1,40 @@
+// 3x3 convolutions of plain f32 pictures, and their gradients, by Winograd's minimal filtering.
+#pragma once
+#include <cstdint>
+
+namespace varve::cpu {
+
+/// Pictures [batch, rows, columns, in] and [batch, made_rows, made_columns, out], row-major, whose
+/// output r, c is that of the kernel [3, 3, in, out] on input rows r - above, r - above + 1, ...
+/// and columns c - left, ... Single steps; zeros where there is no input.
+struct WinogradShape {
+  int64_t batch, rows, columns, in, made_rows, made_columns, out, above, left;
+
+  /// The convolution of a gradient of the outputs with the turned kernel: that of the inputs.
+  WinogradShape turned() const {
+    return {batch, made_rows, made_columns, out, rows, columns, in, 2 - above, 2 - left};
+  }
+};
+
+struct WinogradForward {
+  const float *x, *kernel;
+  const float* bias;  // [out], or null
+  float* y;
+  float* scratch;  // winograd_forward_floats(), at 64 bytes
+  bool turned;     // the kernel is [3, 3, out, in], to be read backwards along both axes
+};
+int64_t winograd_forward_floats(const WinogradShape& s, int threads);
+/// The result does not depend on the number of threads.
+void winograd_forward(const WinogradShape& s, const WinogradForward& f, int threads) noexcept;
+
+struct WinogradFilterGradient {
+  const float *x, *gradient;  // of the outputs
+  float* kernel;              // its gradient
+  float* scratch;             // winograd_filter_gradient_floats(), at 64 bytes
+};
+int64_t winograd_filter_gradient_floats(const WinogradShape& s, int threads);
+/// The result does not depend on the number of threads.
+void winograd_filter_gradient(const WinogradShape& s, const WinogradFilterGradient& g,
+                              int threads) noexcept;
+
+}  // namespace varve::cpu

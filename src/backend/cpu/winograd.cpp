@@ -1,0 +1,125 @@
+// 3x3 convolutions and their gradients by Winograd's minimal filtering: plain f32 pictures.
+#include <algorithm>
+
+#include "backend/cpu/convolution_ways.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/simd_winograd.h"
+#include "backend/cpu/thread_scope.h"
+#include "varve/numerics.h"
+
+namespace varve::backend::cpu {
+namespace {
+
+using varve::cpu::WinogradShape;
+
+/// Of the gradient of a kernel: 36 numbers for each pair of channels, several times.
+constexpr int64_t kMostScratch = int64_t{256} << 20;
+
+int64_t bytes_of(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
+
+/// Why a request is none for these kernels; empty where it is one.
+std::string unfit(const Request& r) {
+  const auto [x, kernel, y] = roles_of(r);
+  if (x.dtype != f32 || y.dtype != f32 || kernel.dtype != f32) return "takes f32";
+  const auto& k = kernel.shape.dims();
+  const ops::Window w = window_of(r);
+  const auto all = [](const ir::Ints& values, int64_t value) {
+    return std::count(values.begin(), values.end(), value) ==
+           static_cast<std::ptrdiff_t>(values.size());
+  };
+  if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all(w.strides, 1) || !all(w.dilation, 1) ||
+      r.attributes.integer("groups") != 1) {
+    return "takes 3x3 kernels, strides and dilation of 1, one group";
+  }
+  return not_packed_or_empty(r);
+}
+
+WinogradShape shape_of(const Request& r) {
+  const auto [x, kernel, y] = roles_of(r);
+  const ops::Window w = window_of(r);
+  return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1],
+          y.shape[2], y.shape[3], w.low[0],   w.low[1]};
+}
+
+const float* in(const Arguments& a, size_t i) { return static_cast<const float*>(a.inputs[i]); }
+float* out(const Arguments& a) { return static_cast<float*>(a.outputs[0]); }
+float* scratch(const Arguments& a) { return reinterpret_cast<float*>(a.scratch); }
+
+/// A convolution, or that of a gradient with the turned kernel.
+class Forward final : public Kernel {
+ public:
+  Forward(const WinogradShape& shape, bool bias, bool turned, int threads)
+      : s_(shape), bias_(bias), turned_(turned), threads_(threads) {}
+  int64_t scratch_bytes() const override {
+    return bytes_of(varve::cpu::winograd_forward_floats(s_, threads_));
+  }
+  void run(const Arguments& a) const noexcept override {
+    varve::cpu::winograd_forward(
+        s_, {in(a, 0), in(a, 1), bias_ ? in(a, 2) : nullptr, out(a), scratch(a), turned_},
+        threads_);
+  }
+
+ private:
+  WinogradShape s_;
+  bool bias_, turned_;
+  int threads_;
+};
+
+class FilterGradient final : public Kernel {
+ public:
+  FilterGradient(const WinogradShape& shape, int threads) : s_(shape), threads_(threads) {}
+  int64_t scratch_bytes() const override {
+    return bytes_of(varve::cpu::winograd_filter_gradient_floats(s_, threads_));
+  }
+  void run(const Arguments& a) const noexcept override {
+    varve::cpu::winograd_filter_gradient(s_, {in(a, 0), in(a, 1), out(a), scratch(a)}, threads_);
+  }
+
+ private:
+  WinogradShape s_;
+  int threads_;
+};
+
+}  // namespace
+
+Offer any_winograd(const Request& r) {
+  if (std::string why = unfit(r); !why.empty()) return Offer::decline(why);
+  const WinogradShape s = shape_of(r);
+  const double operations = 2. / 4 * 9 * static_cast<double>(s.batch * s.made_rows) *
+                            static_cast<double>(s.made_columns * s.in) * static_cast<double>(s.out);
+  const int threads = useful_threads(operations, r.threads);
+  const ConvolutionPass pass = pass_of(r);
+  std::unique_ptr<Kernel> made;
+  if (pass == ConvolutionPass::filter_gradient) {
+    made = std::make_unique<FilterGradient>(s, threads);
+  } else {
+    const bool turned = pass == ConvolutionPass::input_gradient;
+    made =
+        std::make_unique<Forward>(turned ? s.turned() : s, r.inputs.size() == 3, turned, threads);
+  }
+  if (const int64_t bytes = made->scratch_bytes(); bytes > kMostScratch)
+    return Offer::decline("would take " + std::to_string(bytes >> 20) + " MiB of scratch");
+  return Offer(std::move(made));
+}
+
+std::string not_by_winograd(const Request& r) {
+  if (!winograd_allowed()) return "VARVE_WINOGRAD=0 or allow_winograd(false) forbids it";
+  if (std::string why = unfit(r); !why.empty()) return why;
+  return predicted_seconds(r, ConvolutionWay::winograd) <
+                 predicted_seconds(r, ConvolutionWay::plain)
+             ? ""
+             : "a direct kernel is predicted to be faster";
+}
+
+Offer winograd(const Request& r) {
+  if (std::string why = not_by_winograd(r); !why.empty()) return Offer::decline(why);
+  return any_winograd(r);
+}
+
+std::vector<KernelRow> winograd_kernels() {
+  return {{"convolution", "winograd", winograd},
+          {"convolution_input_gradient", "winograd", winograd},
+          {"convolution_filter_gradient", "winograd", winograd}};
+}
+
+}  // namespace varve::backend::cpu
