@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/math.h"
+#include "runtime/order.h"
 #include "runtime/prepare.h"
 
 namespace varve::runtime {
@@ -13,7 +14,7 @@ void PlanBuilder::build(const transform::Target& target) {
   values_.resize(n);
   selected_ = transform::select(plan_.graph_, target);
   mark_commits();
-  order_nodes();
+  order_ = frugal_order(plan_.graph_, commits_);
   claim_outputs();
   bind_inputs();
   for (int32_t node : order_) {
@@ -48,13 +49,16 @@ void PlanBuilder::mark_commits() {
     commits_[i] = false;
     for (ir::ValueId v : g.nodes[i].inputs) commits_[static_cast<size_t>(v.node)] = false;
   }
-}
-
-void PlanBuilder::order_nodes() {
-  for (bool commit : {false, true}) {
-    for (size_t i = 0; i < plan_.graph_.nodes.size(); ++i) {
-      if (commits_[i] == commit && !plan_.graph_.nodes[i].op->traits.structural)
-        order_.push_back(static_cast<int32_t>(i));
+  // Nor need the rest wait but where it makes what is assigned, or reads that.
+  std::vector<bool> assigns(g.nodes.size(), false);
+  for (int i = results; i < results + assigned; ++i)
+    assigns[static_cast<size_t>(g.outputs[static_cast<size_t>(i)].node)] = true;
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    const auto& inputs = g.nodes[i].inputs;
+    if (!assigns[i] && std::none_of(inputs.begin(), inputs.end(), [&](ir::ValueId v) {
+          return commits_[static_cast<size_t>(v.node)];
+        })) {
+      commits_[i] = false;
     }
   }
 }

@@ -31,7 +31,6 @@ class PlanBuilder {
   };
 
   void mark_commits();
-  void order_nodes();
   void bind_inputs();
   void schedule(int32_t node);
   bool schedule_view(int32_t node);
@@ -62,7 +61,7 @@ class PlanBuilder {
   Plan& plan_;
   backend::KernelSet set_;
   int threads_;
-  std::vector<bool> commits_;  // node: only leads to assignments
+  std::vector<bool> commits_;  // node: runs after the guards, with what only leads to assignments
   std::vector<int32_t> order_;
   std::vector<int> uses_;  // reads still to come, by node
   std::vector<std::vector<Held>> values_;
