@@ -45,7 +45,10 @@ const std::vector<Convolution> kConvolutions{
     {32, 14, 64, 64, 5},     {32, 28, 64, 128, 1},    {32, 28, 128, 64, 1},
     {32, 14, 256, 256, 1},   {32, 56, 64, 64, 1},     {32, 7, 512, 512, 1},
     {32, 28, 64, 128, 1, 2}, {32, 48, 16, 96, 1},     {32, 24, 144, 32, 1},
-    {128, 14, 16, 32, 3, 2}, {1, 28, 16, 32, 3}};
+    {128, 14, 16, 32, 3, 2}, {1, 28, 16, 32, 3},      {16, 48, 32, 16, 1},
+    {16, 12, 32, 192, 1},    {16, 12, 192, 32, 1},    {16, 6, 96, 576, 1},
+    {16, 6, 576, 96, 1},     {16, 3, 160, 960, 1},    {16, 3, 960, 160, 1},
+    {16, 3, 320, 1280, 1},   {1, 14, 256, 256, 1}};
 
 const std::vector<int64_t> kRelayBytes{1 << 16, 1 << 19, 1 << 22, 1 << 24, 1 << 26};
 
@@ -70,7 +73,6 @@ std::vector<float> filled(const Layout& l) {
 
 using Prepare = backend::Offer (*)(const backend::Request&);
 backend::Offer direct(const backend::Request& r) { return backend::cpu::onednn_convolution(r); }
-backend::Offer winograd(const backend::Request& r) { return backend::cpu::any_winograd(r); }
 
 /// The least seconds of a kernel over a while, its operands being taken in turn from `sets` of
 /// them; 0 where there is no such kernel.
@@ -104,6 +106,22 @@ double seconds_of(Prepare prepare, const char* op, const ir::Attributes& attribu
   return least;
 }
 
+/// The seconds of a convolution as a product of matrices: those of the direct kernel by what a
+/// product gains where operands lie in no cache, as they mostly do in a network. Direct kernels
+/// read them by columns, which tells there and not here. 0 where it is no product.
+double seconds_of_product(const char* op, const ir::Attributes& attributes,
+                          const std::vector<Layout>& in, const Layout& out, int threads) {
+  int64_t bytes = 4 * out.shape.size();
+  for (const Layout& l : in) bytes += 4 * l.shape.size();
+  const auto sets = static_cast<size_t>(std::max<int64_t>(1, (64 << 20) / bytes));
+  const auto far = [&](Prepare prepare) {
+    return seconds_of(prepare, op, attributes, in, out, threads, sets);
+  };
+  const double product = far(backend::cpu::any_pixel_product);
+  if (product == 0) return 0;
+  return seconds_of(direct, op, attributes, in, out, threads) * product / far(direct);
+}
+
 Layout picture(std::vector<int64_t> dims, Format format) {
   Layout l{f32, Shape(std::move(dims)), {}, Format::plain};
   l.strides = ir::row_major(l.shape);
@@ -123,12 +141,12 @@ void print_row(const Convolution& c, Format blocks) {
   of_filter.set("size", ir::Ints{c.kernel, c.kernel});
   const double operations =
       2. * static_cast<double>(c.batch * side * side * c.in * c.out * c.kernel * c.kernel);
-  double speed[3][3][2] = {};
+  double speed[3][4][2] = {};
   // Round after round, so that what disturbs the machine for a while disturbs all alike.
   for (int round = 0; round < 4; ++round) {
-    for (size_t k : {0, 1, 2}) {
+    for (size_t k : {0, 1, 2, 3}) {
       const Format f = k == 1 ? blocks : Format::plain;
-      const Prepare prepare = k == 2 ? winograd : direct;
+      const Prepare prepare = k == 2 ? backend::cpu::any_winograd : direct;
       // Winograd's kernels compute whole tiles of 4x4 positions.
       const auto tiled =
           static_cast<double>(round_up(side, int64_t{4})) / static_cast<double>(side);
@@ -142,11 +160,14 @@ void print_row(const Convolution& c, Format blocks) {
           double& best = speed[pass][k][threads - 1];
           if (seconds > 0) best = std::max(best, counted / seconds / 1e9);
         };
-        note(0, seconds_of(prepare, "convolution", window, {x, kernel}, y, threads));
-        note(1,
-             seconds_of(prepare, "convolution_input_gradient", of_input, {y, kernel}, x, threads));
-        note(2, seconds_of(prepare, "convolution_filter_gradient", of_filter, {x, y}, kernel,
-                           threads));
+        const auto seconds = [&](const char* op, const ir::Attributes& a,
+                                 const std::vector<Layout>& in, const Layout& out) {
+          if (k < 3) return seconds_of(prepare, op, a, in, out, threads);
+          return seconds_of_product(op, a, in, out, threads);
+        };
+        note(0, seconds("convolution", window, {x, kernel}, y));
+        note(1, seconds("convolution_input_gradient", of_input, {y, kernel}, x));
+        note(2, seconds("convolution_filter_gradient", of_filter, {x, y}, kernel));
       }
     }
   }
@@ -155,8 +176,10 @@ void print_row(const Convolution& c, Format blocks) {
               static_cast<long long>(c.in), static_cast<long long>(c.out),
               static_cast<long long>(c.kernel * c.kernel), c.stride > 1 ? "true" : "false");
   for (const auto& pass : speed) {
-    std::printf("{{%.4g, %.4g}, {%.4g, %.4g}, {%.4g, %.4g}}%s", pass[0][0], pass[0][1], pass[1][0],
-                pass[1][1], pass[2][0], pass[2][1], &pass == &speed[2] ? "" : ", ");
+    std::printf("{");
+    for (const auto& way : pass)
+      std::printf("{%.4g, %.4g}%s", way[0], way[1], &way == &pass[3] ? "}" : ", ");
+    std::printf("%s", &pass == &speed[2] ? "" : ", ");
   }
   std::printf("}},\n");
   std::fflush(stdout);

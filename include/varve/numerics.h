@@ -10,11 +10,11 @@ namespace varve {
 /// spreads over a tile of 4x4 outputs, infinities become NaN, and sums of zeros beside other
 /// numbers are rounding errors, not zeros. They may unless the environment says VARVE_WINOGRAD=0 or
 /// `allow_winograd(false)` was called. Throws ConfigError where VARVE_WINOGRAD is neither 0 nor 1,
-/// as every compiled call and every such convolution does then.
+/// as every call, compiled or not, does then.
 /// Example: VARVE_WINOGRAD=0 varve train job.toml
 bool winograd_allowed();
-/// From now on, for all callers, whatever the environment says. Compiled functions keep a plan for
-/// either rule.
+/// From now on, for all callers, compiled or not, whatever the environment says. Compiled functions
+/// keep a plan for either rule.
 void allow_winograd(bool allowed);
 
 }  // namespace varve

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <utility>
 
 namespace varve::runtime {
 namespace {
@@ -75,15 +77,11 @@ class Order {
   bool frees_more_than_it_makes(int32_t i) {
     const ir::GraphNode& node = graph_.nodes[static_cast<size_t>(i)];
     int64_t gain = 0;
-    std::vector<ValueId> seen;
+    std::set<std::pair<int32_t, int32_t>> seen;
     for (ValueId v : node.inputs) {
       const ValueId own = owner(v);
-      if (!is_step(own.node) || last(own) != i ||
-          std::find(seen.begin(), seen.end(), own) != seen.end()) {
-        continue;
-      }
-      seen.push_back(own);
-      gain += bytes(own);
+      if (is_step(own.node) && last(own) == i && seen.emplace(own.node, own.output).second)
+        gain += bytes(own);
     }
     for (int32_t o = 0; o < static_cast<int32_t>(node.outputs.size()); ++o)
       gain -= bytes(ValueId{i, o});

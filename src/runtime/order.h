@@ -11,7 +11,8 @@ namespace varve::runtime {
 /// node) behind all others. As in the graph, but a node that is the last to read more bytes than it
 /// makes runs as soon as it can: the gradient of a kernel when that of the activations has just
 /// been made and still lies in a cache, instead of at the end, until which a trace would keep all
-/// activations and all their gradients.
+/// activations and all their gradients. What reads a late node must be late. Of two nodes that fail
+/// it may be the other one that is reported.
 std::vector<int32_t> frugal_order(const ir::Graph& graph, const std::vector<bool>& late);
 
 }  // namespace varve::runtime

@@ -8,6 +8,7 @@
 
 #include "base/mix.h"
 #include "runtime/optimize.h"
+#include "varve/numerics.h"
 
 namespace varve::runtime {
 namespace {
@@ -29,13 +30,16 @@ struct Remembered {
   std::vector<Layout> inputs;
   backend::KernelSet set = backend::KernelSet::all;
   int threads = 0;
+  bool winograd = true;  // whether it was allowed
   std::shared_ptr<PreparedNode> prepared;
   bool met_again = false;
 
   bool fits(const ir::Operation& node, std::span<const ir::TensorType> types,
             std::span<const ir::Array> arrays, backend::KernelSet from, int count) const {
-    if (op != node.op || set != from || threads != count || inputs.size() != types.size())
+    if (op != node.op || set != from || threads != count || winograd != winograd_allowed() ||
+        inputs.size() != types.size()) {
       return false;
+    }
     for (size_t i = 0; i < types.size(); ++i) {
       if (inputs[i].dtype != types[i].dtype || inputs[i].shape != types[i].shape ||
           inputs[i].strides != arrays[i].strides) {
@@ -129,7 +133,8 @@ std::shared_ptr<const PreparedNode> prepared_node(const ir::Operation& node,
   }
   std::vector<Layout> in = layouts();
   auto made = prepare_anew(node, in, set, threads);
-  table[place] = {node.op, node.attributes, std::move(in), set, threads, made, false};
+  table[place] = {node.op, node.attributes,    std::move(in), set,
+                  threads, winograd_allowed(), made,          false};
   return made;
 }
 

@@ -82,6 +82,33 @@ TEST(PlanCache, PlansAnewWhereWinogradIsAllowedOrForbidden) {
   allow_winograd(before);
 }
 
+TEST(PlanCache, KernelsOfSingleOpsAreMadeAnewWhereWinogradIsForbidden) {
+  const Tensor x = random::normal(Key(1), {8, 32, 32, 64}),
+               k = random::normal(Key(2), {3, 3, 64, 64});
+  const auto made = [&] { return conv2d(x, k, {.padding = "same"}).evaluate(); };
+  const bool before = winograd_allowed();
+  allow_winograd(true);
+  const Tensor by_winograd = made();
+  EXPECT_EQ(max(abs(made() - by_winograd)).item<float>(), 0);
+  allow_winograd(false);
+  const float off = max(abs(made() - by_winograd)).item<float>();
+  allow_winograd(before);
+  EXPECT_GT(off, 0);
+  EXPECT_LT(off, 1e-2);
+}
+
+TEST(PlanCache, PicturesThatLieChannelsFirstArePackedForWinograd) {
+  const Tensor k = random::normal(Key(2), {64, 64, 3, 3});
+  auto f = jit([&](const Tensor& x) {
+    return conv2d(x, k, {.padding = "same", .data_format = "channels_first"});
+  });
+  const bool before = winograd_allowed();
+  allow_winograd(true);
+  f(random::normal(Key(1), {8, 64, 32, 32}));
+  allow_winograd(before);
+  EXPECT_NE(f.info().plan().find(" winograd: "), std::string::npos) << f.info().plan();
+}
+
 TEST(PlanCache, DropsThePlanThatWasUsedLongestAgo) {
   auto f = jit([](const Tensor& x) { return sum(x); });
   const auto call = [&](int64_t n) {

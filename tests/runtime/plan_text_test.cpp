@@ -35,9 +35,9 @@ TEST(PlanText, TellsKernelsNodesAndPlaces) {
                 "plan: 5 kernels, arena 192 bytes",
                 "   0        ref matmul: %2 = matmul %0, %1 {transpose_a = false, transpose_b = "
                 "false} : f32[2, 4] -> arena+0",
-                "   1        ref pointwise: %3 = exp %2 : f32[2, 4] -> arena+64",
-                "   2 commit ref mean: %5 = mean %2 {axes = [0, 1], keep_dims = false} : f32[] -> "
+                "   1        ref mean: %5 = mean %2 {axes = [0, 1], keep_dims = false} : f32[] -> "
                 "arena+128",
+                "   2        ref pointwise: %3 = exp %2 : f32[2, 4] -> arena+64",
                 "   3 commit ref pointwise: %7 = add %1, %6 : f32[3, 4] -> output 1",
                 "   4 commit copy -> output 0",
             }));

@@ -17,7 +17,7 @@ struct ConvolutionRow {
   ConvolutionShape shape;
   /// Billions of operations a second: [pass][way][1 thread, 2 threads], Winograd's counted over
   /// whole tiles; 0 where there is no kernel.
-  double speed[3][3][2];
+  double speed[3][4][2];
 };
 struct RelayRow {
   std::string_view isa;
@@ -45,24 +45,24 @@ double distance(const ConvolutionShape& a, const ConvolutionShape& b) {
 double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ConvolutionWay way,
                            int threads) {
   const size_t at = threads > 1, p = static_cast<size_t>(pass);
-  const bool winograd = way == ConvolutionWay::winograd;
-  const ConvolutionWay direct = winograd ? ConvolutionWay::plain : way;
+  const bool by_another = way == ConvolutionWay::winograd || way == ConvolutionWay::product;
+  const ConvolutionWay direct = by_another ? ConvolutionWay::plain : way;
   const auto speed_of = [&](const ConvolutionRow& row, ConvolutionWay w) {
     return row.speed[p][static_cast<size_t>(w)][at];
   };
   double nearest = std::numeric_limits<double>::infinity(), speed = 0;
-  double both_nearest = nearest, gain = 0;  // of Winograd's kernel, where both were measured
+  double both_nearest = nearest, gain = 0;  // over the direct kernel, where both were measured
   for (const ConvolutionRow& row : kConvolutions) {
     if (row.isa != table_isa() || speed_of(row, direct) == 0) continue;
     const double d = distance(shape, row.shape);
     if (d < nearest) nearest = d, speed = speed_of(row, direct);
-    const double fast = speed_of(row, ConvolutionWay::winograd);
+    const double fast = speed_of(row, way);
     if (fast > 0 && d < both_nearest) both_nearest = d, gain = fast / speed_of(row, direct);
   }
   check(speed > 0, "the table has rows for every instruction set");
   const double seconds = shape.operations() / (speed * 1e9);
-  if (!winograd) return seconds;
-  const double waste = ratio(shape.tiled, shape.positions);
+  if (!by_another) return seconds;
+  const double waste = way == ConvolutionWay::winograd ? ratio(shape.tiled, shape.positions) : 1;
   return gain > 0 ? seconds / gain * waste : std::numeric_limits<double>::infinity();
 }
 

@@ -5,8 +5,9 @@
 namespace varve::backend::cpu {
 
 enum class ConvolutionPass : uint8_t { forward, input_gradient, filter_gradient };
-/// How pictures lie, and which kernels read them: direct ones, or Winograd's on blocks of channels.
-enum class ConvolutionWay : uint8_t { plain, blocks, winograd };
+/// How pictures lie, and which kernels read them: direct ones on plain pictures and on blocks of
+/// channels; on plain ones also Winograd's, and products of matrices.
+enum class ConvolutionWay : uint8_t { plain, blocks, winograd, product };
 
 /// What a convolution's speed depends on; `positions`: outputs of one picture, `taps`: elements of
 /// the kernel's window, `tiled`: positions of one picture in whole tiles of 4x4, which Winograd's
@@ -22,8 +23,8 @@ struct ConvolutionShape {
 };
 
 /// Seconds by the speed of the nearest shape in the table that was measured for this instruction
-/// set; infinity for Winograd's way where the table has none. A pure function of its arguments and
-/// the instruction set.
+/// set; infinity for Winograd's way and for products where the table has none. A pure function of
+/// its arguments and the instruction set.
 double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ConvolutionWay way,
                            int threads);
 /// Seconds to read and write that many bytes in another order.

@@ -5,6 +5,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "base/math.h"
+#include "varve/numerics.h"
 
 namespace varve::backend::cpu {
 namespace {
@@ -50,13 +51,47 @@ double predicted_seconds(const Request& r, ConvolutionWay way) {
   return convolution_seconds(pass_of(r), shape_of(r), way, r.threads);
 }
 
+std::string not_plain_f32(const Request& r) {
+  for (std::span<const Layout> side : {r.inputs, r.outputs}) {
+    for (const Layout& l : side) {
+      if (l.dtype != f32) return "takes f32";
+      if (l.format != Format::plain) return "takes plain pictures";
+      if (l.shape.size() == 0) return "takes no empty operands";
+    }
+  }
+  return {};
+}
+
+ConvolutionWay fastest_plain_way(const Request& r) {
+  const auto faster = [&](ConvolutionWay way) {
+    return predicted_seconds(r, way) < predicted_seconds(r, ConvolutionWay::plain);
+  };
+  // No kernel is both 3x3 and 1x1.
+  if (unfit_for_winograd(r).empty()) {
+    return winograd_allowed() && faster(ConvolutionWay::winograd) ? ConvolutionWay::winograd
+                                                                  : ConvolutionWay::plain;
+  }
+  return unfit_for_pixel_product(r).empty() && faster(ConvolutionWay::product)
+             ? ConvolutionWay::product
+             : ConvolutionWay::plain;
+}
+
+Offer fastest_plain_convolution(const Request& r) {
+  switch (fastest_plain_way(r)) {
+    case ConvolutionWay::winograd:
+      return any_winograd(r);
+    case ConvolutionWay::product:
+      return any_pixel_product(r);
+    default:
+      return onednn_convolution(r);
+  }
+}
+
 std::vector<transform::Candidate> convolution_candidates(const Request& r) {
   const auto [x, kernel, y] = roles_of(r);
   const std::vector<Format> plain_inputs(r.inputs.size(), Format::plain);
-  const ConvolutionWay plain =
-      not_by_winograd(r).empty() ? ConvolutionWay::winograd : ConvolutionWay::plain;
   std::vector<transform::Candidate> all{
-      {plain_inputs, {Format::plain}, predicted_seconds(r, plain)}};
+      {plain_inputs, {Format::plain}, predicted_seconds(r, fastest_plain_way(r))}};
   const ops::Window w = window_of(r);
   const Format blocks = liked_format();
   const auto lies = [&](const Layout& l) { return l.shape[-1] == 1 ? Format::plain : blocks; };

@@ -22,12 +22,21 @@ double predicted_seconds(const Request& request, ConvolutionWay way);
 /// predicted to be the fastest.
 std::vector<transform::Candidate> convolution_candidates(const Request& request);
 
-/// 3x3 convolutions and their gradients by Winograd's minimal filtering (varve/numerics.h) where
-/// that is allowed and predicted to be faster than a direct kernel on the same operands.
-Offer winograd(const Request& request);
-/// The same wherever there is such a kernel.
+/// The way of packed plain pictures that is possible, allowed and predicted to be the fastest.
+ConvolutionWay fastest_plain_way(const Request& request);
+/// The kernel of that way.
+Offer fastest_plain_convolution(const Request& request);
+
+/// Why operands are no plain f32 pictures, or empty ones; packed or not. Empty where they are.
+std::string not_plain_f32(const Request& request);
+
+/// 3x3 convolutions and their gradients by Winograd's minimal filtering (varve/numerics.h), and why
+/// one cannot be run so, its operands packed; empty where it can.
 Offer any_winograd(const Request& request);
-/// Why Winograd's kernel is not to be run; empty where it is.
-std::string not_by_winograd(const Request& request);
+std::string unfit_for_winograd(const Request& request);
+
+/// The same of 1x1 convolutions as products of matrices whose rows are the pixels.
+Offer any_pixel_product(const Request& request);
+std::string unfit_for_pixel_product(const Request& request);
 
 }  // namespace varve::backend::cpu

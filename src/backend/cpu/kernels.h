@@ -13,6 +13,7 @@ std::vector<KernelRow> openblas_kernels();
 /// Those that go before oneDNN's: where measurements say that they are faster.
 std::vector<KernelRow> fastest_openblas_kernels();
 std::vector<KernelRow> winograd_kernels();
+std::vector<KernelRow> pixel_product_kernels();
 std::vector<KernelRow> simd_kernels();
 std::vector<KernelRow> movement_kernels();
 std::vector<KernelRow> rows_kernels();

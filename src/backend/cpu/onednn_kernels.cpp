@@ -6,7 +6,12 @@
 namespace varve::backend::cpu {
 
 std::vector<KernelRow> onednn_kernels() {
-  constexpr auto convolution = [](const Request& r) { return onednn_convolution(r); };
+  constexpr auto convolution = [](const Request& r) {
+    // It takes strided operands, too; once they are packed, another kernel may run.
+    if (!not_packed(r).empty() && fastest_plain_way(r) != ConvolutionWay::plain)
+      return Offer::decline("another kernel of packed operands is predicted to be faster");
+    return onednn_convolution(r);
+  };
   constexpr auto ways = convolution_candidates;
   return {{"matmul", "onednn matmul", [](const Request& r) { return onednn_matmul(r); }},
           {"convolution", "onednn convolution", convolution, ways},

@@ -116,9 +116,10 @@ Offer prepare_pooled(const Request& r) {
   const bool relu = activation == Pointwise::relu;  // which pooling applies to what it reads
   const Pointwise attached = relu ? Pointwise::identity : activation;
   const Request slice{*convolution.op, convolution.attributes, in, between, r.threads};
-  Offer first = attached == Pointwise::identity && not_by_winograd(slice).empty()
-                    ? any_winograd(slice)
-                    : onednn_convolution(slice, attached);
+  if (attached != Pointwise::identity && fastest_plain_way(slice) != ConvolutionWay::plain)
+    return Offer::decline("the convolution is predicted to be faster by itself");
+  Offer first = attached == Pointwise::identity ? fastest_plain_convolution(slice)
+                                                : onednn_convolution(slice, attached);
   if (!first.kernel) return first;
   Offer second = max_pool_kernel({*pool.op, pool.attributes, between, out, r.threads}, relu);
   if (!second.kernel) return second;

@@ -50,7 +50,7 @@ template <int V, int R>
 HWY_INLINE void tile_product(const Rows& a, int64_t depth, const float* panel, VF (&sums)[R][V]) {
   const F32 d;
   VF kept[R][V];  // never leaves the function, so that it stays in registers
-#pragma GCC unroll 12
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) kept[r][v] = hn::Zero(d);
@@ -61,14 +61,14 @@ HWY_INLINE void tile_product(const Rows& a, int64_t depth, const float* panel, V
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) b[v] = hn::Load(d, panel + static_cast<size_t>(v) * kLanes);
     panel += static_cast<size_t>(V) * kLanes;
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const VF x = hn::Set(d, column[r * a.step]);
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) kept[r][v] = hn::MulAdd(x, b[v], kept[r][v]);
     }
   }
-#pragma GCC unroll 12
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sums[r][v] = kept[r][v];
@@ -84,7 +84,7 @@ HWY_INLINE void rows_of_panel(Rows a, int64_t rows, int64_t depth, const float* 
     for (; row + R <= rows; row += R, a.p += R * a.step) {
       VF sums[R][V];
       tile_product<V, R>(a, depth, panel, sums);
-#pragma GCC unroll 12
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) finish(row + r, sums[r]);
     }
   };

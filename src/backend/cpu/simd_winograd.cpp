@@ -26,8 +26,8 @@ constexpr int64_t kWidth = kLanes;
 constexpr int64_t kApart = 16;
 // Floats that the transformed tiles of one worker may take.
 constexpr int64_t kCached = 160 * 1024;
-// Channels of a piece of the kernel.
-constexpr int64_t kDepth = 64;
+// Channels of a piece of the kernel, and pieces that are enough for all workers.
+constexpr int64_t kDepth = 64, kEnough = 4;
 // Sums that workers make for themselves before they are added.
 constexpr int64_t kShares = 8;
 
@@ -237,8 +237,8 @@ struct ForwardPlan {
   int64_t workers;
 
   ForwardPlan(const WinogradShape& s, int threads) : tiles(s) {
-    by_columns = tiles.count < s.out;
     panels = ceil_div(s.out, kPanel);
+    by_columns = tiles.count < s.out && panels >= kEnough;
     const int64_t width = std::min(padded(s.out), kPanel);
     block = by_columns ? tiles.count : even_block_of(padded(s.in) + width, tiles.count, threads);
     input_step = block * padded(s.in) + kApart;
@@ -383,6 +383,7 @@ struct GradientPlan {
   Tiles tiles;
   bool by_columns;  // workers share the kernel's gradient, not the tiles
   int64_t block;    // tiles that are transformed together
+  int64_t depth;    // channels of a piece of it
   int64_t shares;   // sums over a part of the tiles each
   int64_t input_step, output_step, sum_step;
 
@@ -392,13 +393,15 @@ struct GradientPlan {
     shares = std::min(kShares, ceil_div(tiles.count, block));
     by_columns = shares * s.in * out > tiles.count * (in + out);
     if (by_columns) block = tiles.count;
+    depth = kDepth;
+    while (ceil_div(s.in, depth) * ceil_div(s.out, kPanel) < kEnough && depth > kWidth) depth /= 2;
     input_step = block * in + kApart;
     output_step = block * out + kApart;
     sum_step =
-        by_columns ? std::min(kDepth, s.in) * std::min(out, kPanel) + kApart : s.in * out + kApart;
+        by_columns ? std::min(depth, s.in) * std::min(out, kPanel) + kApart : s.in * out + kApart;
   }
   int64_t jobs(const WinogradShape& s) const {
-    return by_columns ? ceil_div(s.in, kDepth) * ceil_div(s.out, kPanel) : shares;
+    return by_columns ? ceil_div(s.in, depth) * ceil_div(s.out, kPanel) : shares;
   }
   int64_t tiles_floats() const { return kSquare * (input_step + output_step); }
   int64_t sum_floats() const { return kSquare * sum_step; }
@@ -489,7 +492,7 @@ void filter_gradient(const WinogradShape& s, const WinogradFilterGradient& g, in
   constexpr int64_t kTilesAtOnce = 8;
   each_job(ceil_div(p.tiles.count, kTilesAtOnce), threads, [&](int64_t, int64_t job) {
     const int64_t first = job * kTilesAtOnce, count = std::min(kTilesAtOnce, p.tiles.count - first);
-    transform_inputs(x, s, p.tiles, first, count, p.tiles.count, first, kDepth, zeros, inputs,
+    transform_inputs(x, s, p.tiles, first, count, p.tiles.count, first, p.depth, zeros, inputs,
                      p.input_step);
     transform_gradients(y, p.tiles, first, count, p.tiles.count, first, zeros, gradients,
                         p.output_step);
@@ -497,10 +500,10 @@ void filter_gradient(const WinogradShape& s, const WinogradFilterGradient& g, in
   const int64_t panels = ceil_div(s.out, kPanel);
   each_job(p.jobs(s), threads, [&](int64_t worker, int64_t job) {
     float* sums = own + worker * p.sum_floats();
-    const int64_t row = job / panels * kDepth, column = job % panels * kPanel;
-    const int64_t rows = std::min(kDepth, s.in - row), columns = std::min(kPanel, s.out - column);
+    const int64_t row = job / panels * p.depth, column = job % panels * kPanel;
+    const int64_t rows = std::min(p.depth, s.in - row), columns = std::min(kPanel, s.out - column);
     for (int e = 0; e < kSquare; ++e) {
-      multiply_tiles(inputs + e * p.input_step + row * p.tiles.count, std::min(kDepth, in - row),
+      multiply_tiles(inputs + e * p.input_step + row * p.tiles.count, std::min(p.depth, in - row),
                      rows, p.tiles.count, gradients + e * p.output_step + column * p.tiles.count,
                      columns, padded(columns), true, sums + e * p.sum_step);
     }

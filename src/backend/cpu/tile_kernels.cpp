@@ -236,7 +236,11 @@ Offer prepare_attached(const Request& r) {
   const Request inner{*product->op, product->attributes, r.inputs, r.outputs, r.threads};
   const std::string_view op = product->op->name;
   if (op == "matmul") return onednn_matmul(inner, activation);
-  if (op == "convolution") return onednn_convolution(inner, activation);
+  if (op == "convolution") {
+    if (fastest_plain_way(inner) != ConvolutionWay::plain)
+      return Offer::decline("the convolution is predicted to be faster by itself");
+    return onednn_convolution(inner, activation);
+  }
   return Offer::decline("has no kernel with an activation for " + std::string(op));
 }
 std::vector<transform::Candidate> candidates_of_attached(const Request& r) {

@@ -17,23 +17,6 @@ constexpr int64_t kMostScratch = int64_t{256} << 20;
 
 int64_t bytes_of(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
 
-/// Why a request is none for these kernels; empty where it is one.
-std::string unfit(const Request& r) {
-  const auto [x, kernel, y] = roles_of(r);
-  if (x.dtype != f32 || y.dtype != f32 || kernel.dtype != f32) return "takes f32";
-  const auto& k = kernel.shape.dims();
-  const ops::Window w = window_of(r);
-  const auto all = [](const ir::Ints& values, int64_t value) {
-    return std::count(values.begin(), values.end(), value) ==
-           static_cast<std::ptrdiff_t>(values.size());
-  };
-  if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all(w.strides, 1) || !all(w.dilation, 1) ||
-      r.attributes.integer("groups") != 1) {
-    return "takes 3x3 kernels, strides and dilation of 1, one group";
-  }
-  return not_packed_or_empty(r);
-}
-
 WinogradShape shape_of(const Request& r) {
   const auto [x, kernel, y] = roles_of(r);
   const ops::Window w = window_of(r);
@@ -82,39 +65,55 @@ class FilterGradient final : public Kernel {
 
 }  // namespace
 
-Offer any_winograd(const Request& r) {
-  if (std::string why = unfit(r); !why.empty()) return Offer::decline(why);
+namespace {
+
+std::unique_ptr<Kernel> make(const Request& r) {
   const WinogradShape s = shape_of(r);
   const double operations = 2. / 4 * 9 * static_cast<double>(s.batch * s.made_rows) *
                             static_cast<double>(s.made_columns * s.in) * static_cast<double>(s.out);
   const int threads = useful_threads(operations, r.threads);
   const ConvolutionPass pass = pass_of(r);
-  std::unique_ptr<Kernel> made;
-  if (pass == ConvolutionPass::filter_gradient) {
-    made = std::make_unique<FilterGradient>(s, threads);
-  } else {
-    const bool turned = pass == ConvolutionPass::input_gradient;
-    made =
-        std::make_unique<Forward>(turned ? s.turned() : s, r.inputs.size() == 3, turned, threads);
+  if (pass == ConvolutionPass::filter_gradient) return std::make_unique<FilterGradient>(s, threads);
+  const bool turned = pass == ConvolutionPass::input_gradient;
+  return std::make_unique<Forward>(turned ? s.turned() : s, r.inputs.size() == 3, turned, threads);
+}
+
+}  // namespace
+
+std::string unfit_for_winograd(const Request& r) {
+  if (std::string why = not_plain_f32(r); !why.empty()) return why;
+  const auto [x, kernel, y] = roles_of(r);
+  const auto& k = kernel.shape.dims();
+  const ops::Window w = window_of(r);
+  const auto all = [](const ir::Ints& values, int64_t value) {
+    return std::count(values.begin(), values.end(), value) ==
+           static_cast<std::ptrdiff_t>(values.size());
+  };
+  if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all(w.strides, 1) || !all(w.dilation, 1) ||
+      r.attributes.integer("groups") != 1) {
+    return "takes 3x3 kernels, strides and dilation of 1, one group";
   }
-  if (const int64_t bytes = made->scratch_bytes(); bytes > kMostScratch)
-    return Offer::decline("would take " + std::to_string(bytes >> 20) + " MiB of scratch");
-  return Offer(std::move(made));
+  const int64_t bytes = make(r)->scratch_bytes();
+  return bytes > kMostScratch ? "would take " + std::to_string(bytes >> 20) + " MiB of scratch"
+                              : "";
 }
 
-std::string not_by_winograd(const Request& r) {
-  if (!winograd_allowed()) return "VARVE_WINOGRAD=0 or allow_winograd(false) forbids it";
-  if (std::string why = unfit(r); !why.empty()) return why;
-  return predicted_seconds(r, ConvolutionWay::winograd) <
-                 predicted_seconds(r, ConvolutionWay::plain)
-             ? ""
-             : "a direct kernel is predicted to be faster";
+Offer any_winograd(const Request& r) {
+  if (std::string why = unfit_for_winograd(r); !why.empty()) return Offer::decline(why);
+  if (std::string why = not_packed(r); !why.empty()) return Offer::decline(why);
+  return Offer(make(r));
 }
 
+namespace {
 Offer winograd(const Request& r) {
-  if (std::string why = not_by_winograd(r); !why.empty()) return Offer::decline(why);
+  if (std::string why = unfit_for_winograd(r); !why.empty()) return Offer::decline(why);
+  if (!winograd_allowed())
+    return Offer::decline("VARVE_WINOGRAD=0 or allow_winograd(false) forbids it");
+  if (fastest_plain_way(r) != ConvolutionWay::winograd)
+    return Offer::decline("another kernel is predicted to be faster");
   return any_winograd(r);
 }
+}  // namespace
 
 std::vector<KernelRow> winograd_kernels() {
   return {{"convolution", "winograd", winograd},
