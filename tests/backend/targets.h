@@ -5,10 +5,13 @@
 
 #include <cstdint>
 
+#include "backend/cpu/instruction_set.h"
+
 namespace varve::cpu {
 
 template <class F>
 void for_each_target(F test) {
+  instruction_set();  // found out once: it must not be what this leaves for a while
   hwy::SetSupportedTargetsForTest(0);
   const int64_t all = hwy::SupportedTargets();
   int targets = 0;
