@@ -106,20 +106,11 @@ double seconds_of(Prepare prepare, const char* op, const ir::Attributes& attribu
   return least;
 }
 
-/// The seconds of a convolution as a product of matrices: those of the direct kernel by what a
-/// product gains where operands lie in no cache, as they mostly do in a network. Direct kernels
-/// read them by columns, which tells there and not here. 0 where it is no product.
-double seconds_of_product(const char* op, const ir::Attributes& attributes,
-                          const std::vector<Layout>& in, const Layout& out, int threads) {
+/// So many sets of operands that no cache holds them all.
+size_t sets_beyond_caches(const std::vector<Layout>& in, const Layout& out) {
   int64_t bytes = 4 * out.shape.size();
   for (const Layout& l : in) bytes += 4 * l.shape.size();
-  const auto sets = static_cast<size_t>(std::max<int64_t>(1, (64 << 20) / bytes));
-  const auto far = [&](Prepare prepare) {
-    return seconds_of(prepare, op, attributes, in, out, threads, sets);
-  };
-  const double product = far(backend::cpu::any_pixel_product);
-  if (product == 0) return 0;
-  return seconds_of(direct, op, attributes, in, out, threads) * product / far(direct);
+  return static_cast<size_t>(std::max<int64_t>(1, (64 << 20) / bytes));
 }
 
 Layout picture(std::vector<int64_t> dims, Format format) {
@@ -141,12 +132,16 @@ void print_row(const Convolution& c, Format blocks) {
   of_filter.set("size", ir::Ints{c.kernel, c.kernel});
   const double operations =
       2. * static_cast<double>(c.batch * side * side * c.in * c.out * c.kernel * c.kernel);
-  double speed[3][4][2] = {};
+  // By pass: plain, blocks, Winograd, and from memory, as operands mostly lie in a network: a
+  // product of matrices, and the direct kernel, which reads them by columns.
+  double speed[3][5][2] = {};
   // Round after round, so that what disturbs the machine for a while disturbs all alike.
   for (int round = 0; round < 4; ++round) {
-    for (size_t k : {0, 1, 2, 3}) {
+    for (size_t k : {0, 1, 2, 3, 4}) {
       const Format f = k == 1 ? blocks : Format::plain;
-      const Prepare prepare = k == 2 ? backend::cpu::any_winograd : direct;
+      const Prepare prepare = k == 2   ? backend::cpu::any_winograd
+                              : k == 3 ? backend::cpu::any_pixel_product
+                                       : direct;
       // Winograd's kernels compute whole tiles of 4x4 positions.
       const auto tiled =
           static_cast<double>(round_up(side, int64_t{4})) / static_cast<double>(side);
@@ -154,6 +149,7 @@ void print_row(const Convolution& c, Format blocks) {
       const Layout x = picture({c.batch, c.side, c.side, c.in}, f),
                    y = picture({c.batch, side, side, c.out}, f),
                    kernel = picture({c.kernel, c.kernel, c.in, c.out}, Format::plain);
+      if (k == 4 && speed[0][3][0] == 0) continue;  // it is no product
       if (k == 1 && (y.format != f || (x.format != f && c.in != 1))) continue;
       for (int threads : {1, 2}) {
         const auto note = [&](int pass, double seconds) {
@@ -162,8 +158,8 @@ void print_row(const Convolution& c, Format blocks) {
         };
         const auto seconds = [&](const char* op, const ir::Attributes& a,
                                  const std::vector<Layout>& in, const Layout& out) {
-          if (k < 3) return seconds_of(prepare, op, a, in, out, threads);
-          return seconds_of_product(op, a, in, out, threads);
+          const size_t sets = k < 3 ? 1 : sets_beyond_caches(in, out);
+          return seconds_of(prepare, op, a, in, out, threads, sets);
         };
         note(0, seconds("convolution", window, {x, kernel}, y));
         note(1, seconds("convolution_input_gradient", of_input, {y, kernel}, x));
@@ -175,10 +171,12 @@ void print_row(const Convolution& c, Format blocks) {
               static_cast<long long>(c.batch), static_cast<long long>(side * side),
               static_cast<long long>(c.in), static_cast<long long>(c.out),
               static_cast<long long>(c.kernel * c.kernel), c.stride > 1 ? "true" : "false");
-  for (const auto& pass : speed) {
+  for (auto& pass : speed) {
+    // What the product gains from memory, on the scale of the others.
+    for (size_t t : {0, 1}) pass[3][t] *= pass[4][t] > 0 ? pass[0][t] / pass[4][t] : 0;
     std::printf("{");
-    for (const auto& way : pass)
-      std::printf("{%.4g, %.4g}%s", way[0], way[1], &way == &pass[3] ? "}" : ", ");
+    for (size_t k : {0, 1, 2, 3})
+      std::printf("{%.4g, %.4g}%s", pass[k][0], pass[k][1], k == 3 ? "}" : ", ");
     std::printf("%s", &pass == &speed[2] ? "" : ", ");
   }
   std::printf("}},\n");

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures the speeds of kernels and writes the tables by which plans choose formats and libraries.
 #   tools/kernel_costs.sh BENCH FOLDER
-# Nothing else should run meanwhile: it takes about eight minutes.
+# Nothing else should run meanwhile: it takes about twenty minutes.
 set -eu
 bench=$1 folder=$2
 new=$(mktemp) products=$(mktemp)

@@ -63,9 +63,10 @@ TEST(PixelProduct, DeclinesWhatIsNoProduct) {
   };
   const Shape k{1, 1, 8, 8};
   EXPECT_THAT(why(pictures(6), {3, 3, 8, 8}, pictures(4), window(2)), HasSubstr("1x1"));
-  EXPECT_THAT(why(pictures(6), k, pictures(3), window(2, 2)), HasSubstr("1x1"));
-  EXPECT_THAT(why(pictures(6), k, pictures(8), window(2, 1, 1)), HasSubstr("1x1"));
-  EXPECT_THAT(why(pictures(6), {1, 1, 4, 8}, pictures(6), window(2, 1, 0, 2)), HasSubstr("1x1"));
+  EXPECT_THAT(why(pictures(6), k, pictures(3), window(2, 2)), HasSubstr("strides of 1"));
+  EXPECT_THAT(why(pictures(6), k, pictures(8), window(2, 1, 1)), HasSubstr("without padding"));
+  EXPECT_THAT(why(pictures(6), {1, 1, 4, 8}, pictures(6), window(2, 1, 0, 2)),
+              HasSubstr("one group"));
   EXPECT_THAT(why(pictures(6, bf16), k, pictures(6, bf16), window(2)), HasSubstr("takes f32"));
   EXPECT_THAT(
       why(make_operand(f32, {2, 6, 6, 8}, 1, {0, 2, 1, 3}).layout, k, pictures(6), window(2)),

@@ -159,8 +159,10 @@ TEST(Winograd, DeclinesWhatItIsNotFor) {
       why(pictures(8, 16, Format::plain, bf16), k, pictures(8, 16, Format::plain, bf16), by_1),
       HasSubstr("takes f32"));
   EXPECT_THAT(why(in, {5, 5, 16, 16}, pictures(8, 16), window({2, 2}, {2, 2})), HasSubstr("3x3"));
-  EXPECT_THAT(why(in, k, pictures(4, 16), window({1, 1}, {1, 1}, 2)),
-              HasSubstr("strides and dilation of 1"));
+  EXPECT_THAT(why(in, k, pictures(4, 16), window({1, 1}, {1, 1}, 2)), HasSubstr("strides of 1"));
+  ir::Attributes dilated = window({2, 2}, {2, 2});
+  dilated.set("dilation", ir::Ints{2, 2});
+  EXPECT_THAT(why(in, k, in, dilated), HasSubstr("without dilation"));
   EXPECT_THAT(why(pictures(8, 32), {3, 3, 16, 32}, pictures(8, 32), window({1, 1}, {1, 1}, 1, 2)),
               HasSubstr("one group"));
   EXPECT_THAT(why({f32, {0, 8, 8, 16}, ir::row_major({0, 8, 8, 16})}, k,

@@ -51,7 +51,11 @@ double predicted_seconds(const Request& r, ConvolutionWay way) {
   return convolution_seconds(pass_of(r), shape_of(r), way, r.threads);
 }
 
-std::string not_plain_f32(const Request& r) {
+bool all_are(const ir::Ints& values, int64_t value) {
+  return std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == value; });
+}
+
+std::string not_plain_single_steps(const Request& r) {
   for (std::span<const Layout> side : {r.inputs, r.outputs}) {
     for (const Layout& l : side) {
       if (l.dtype != f32) return "takes f32";
@@ -59,7 +63,9 @@ std::string not_plain_f32(const Request& r) {
       if (l.shape.size() == 0) return "takes no empty operands";
     }
   }
-  return {};
+  return all_are(window_of(r).strides, 1) && r.attributes.integer("groups") == 1
+             ? ""
+             : "takes strides of 1, one group";
 }
 
 ConvolutionWay fastest_plain_way(const Request& r) {

@@ -27,8 +27,10 @@ ConvolutionWay fastest_plain_way(const Request& request);
 /// The kernel of that way.
 Offer fastest_plain_convolution(const Request& request);
 
-/// Why operands are no plain f32 pictures, or empty ones; packed or not. Empty where they are.
-std::string not_plain_f32(const Request& request);
+/// Why a convolution is none of plain f32 pictures, packed or not, by single steps and in one
+/// group; empty where it is.
+std::string not_plain_single_steps(const Request& request);
+bool all_are(const ir::Ints& values, int64_t value);
 
 /// 3x3 convolutions and their gradients by Winograd's minimal filtering (varve/numerics.h), and why
 /// one cannot be run so, its operands packed; empty where it can.

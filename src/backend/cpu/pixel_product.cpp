@@ -1,7 +1,5 @@
 // 1x1 convolutions and their gradients as products of matrices whose rows are the pixels: kernels
 // need not be laid out anew for them.
-#include <algorithm>
-
 #include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "ops/table.h"
@@ -18,18 +16,13 @@ Layout matrix_of(const Layout& l) {
 }  // namespace
 
 std::string unfit_for_pixel_product(const Request& r) {
-  if (std::string why = not_plain_f32(r); !why.empty()) return why;
+  if (std::string why = not_plain_single_steps(r); !why.empty()) return why;
   const Layout& kernel = roles_of(r).kernel;
   const ops::Window w = window_of(r);
-  const auto all = [](const ir::Ints& values, int64_t value) {
-    return std::count(values.begin(), values.end(), value) ==
-           static_cast<std::ptrdiff_t>(values.size());
-  };
-  if (kernel.shape.size() != kernel.shape[-1] * kernel.shape[-2] || !all(w.strides, 1) ||
-      !all(w.low, 0) || !all(w.high, 0) || r.attributes.integer("groups") != 1) {
-    return "takes 1x1 kernels, single steps, no padding, one group";
-  }
-  return {};
+  return kernel.shape.size() == kernel.shape[-1] * kernel.shape[-2] && all_are(w.low, 0) &&
+                 all_are(w.high, 0)
+             ? ""
+             : "takes 1x1 kernels without padding";
 }
 
 Offer any_pixel_product(const Request& r) {
@@ -47,12 +40,14 @@ Offer any_pixel_product(const Request& r) {
   return Offer(std::move(product.kernel));
 }
 
+namespace {
 Offer pixel_product(const Request& r) {
   if (std::string why = unfit_for_pixel_product(r); !why.empty()) return Offer::decline(why);
   if (fastest_plain_way(r) != ConvolutionWay::product)
     return Offer::decline("another kernel is predicted to be faster");
   return any_pixel_product(r);
 }
+}  // namespace
 
 std::vector<KernelRow> pixel_product_kernels() {
   return {{"convolution", "pixel product", pixel_product},

@@ -135,37 +135,16 @@ void transform_outputs(const WinogradShape& s, const WinogradForward& f, const T
   }
 }
 
-/// One of the 36 products for a panel of columns, or what a few more rows of the kernel add to it.
-/// A function of its own, so that the compiler finds registers for all sums.
-HWY_NOINLINE void multiply(const float* inputs, int64_t row, int64_t count, int64_t depth,
-                           const float* kernel, int64_t columns, bool first, float* to) {
-  const int64_t width = padded(columns);
-  const Panels panel{kernel, columns, depth};
-  if (first) {
-    product(
-        {inputs, row, 1}, count, depth,
-        panel, [&](int64_t r, int64_t c, size_t, VF v) HWY_ATTR __attribute__((always_inline)) {
-          hn::Store(v, F32(), to + r * width + c);
-        });
-  } else {
-    product(
-        {inputs, row, 1}, count, depth,
-        panel, [&](int64_t r, int64_t c, size_t, VF v) HWY_ATTR __attribute__((always_inline)) {
-          float* sum = to + r * width + c;
-          hn::Store(hn::Add(hn::Load(F32(), sum), v), F32(), sum);
-        });
-  }
-}
-
 int64_t columns_of(const WinogradShape& s, int64_t panel) {
   return std::min(kPanel, s.out - panel * kPanel);
 }
 
 /// The kernel is transformed first, then each job has its tiles.
 void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const ForwardPlan& p,
-                      const float* zeros, int threads) {
+                      int threads) {
   const Pictures x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in);
+  const float* zeros = f.scratch;
   float* kernel = f.scratch + row;
   float* own = f.scratch + p.shared_floats(s);
   constexpr int64_t kRowsAtOnce = 8;
@@ -182,9 +161,9 @@ void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const Fo
     for (int64_t panel = 0; panel < p.panels; ++panel) {
       const int64_t columns = columns_of(s, panel);
       for (int e = 0; e < kSquare; ++e) {
-        multiply(inputs + e * p.input_step, row, count, s.in,
-                 kernel + e * p.kernel_step + panel * kPanel * s.in, columns, true,
-                 products + e * p.product_step);
+        multiply({inputs + e * p.input_step, row, 1}, count, s.in,
+                 {kernel + e * p.kernel_step + panel * kPanel * s.in, columns, s.in},
+                 padded(columns), true, products + e * p.product_step);
       }
       transform_outputs(s, f, p.tiles, first, count, panel * kPanel, columns, products,
                         p.product_step);
@@ -194,9 +173,10 @@ void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const Fo
 
 /// All tiles are transformed first, then each job has its panel of the kernel.
 void forward_by_columns(const WinogradShape& s, const WinogradForward& f, const ForwardPlan& p,
-                        const float* zeros, int threads) {
+                        int threads) {
   const Pictures x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in), tiles = p.tiles.count;
+  const float* zeros = f.scratch;
   float* inputs = f.scratch + row;
   float* own = f.scratch + p.shared_floats(s);
   constexpr int64_t kTilesAtOnce = 8;
@@ -214,9 +194,9 @@ void forward_by_columns(const WinogradShape& s, const WinogradForward& f, const 
       transform_kernel(s, f, {first, depth, panel * kPanel, columns}, 0, depth, kernel,
                        p.kernel_step);
       for (int e = 0; e < kSquare; ++e) {
-        multiply(inputs + e * p.input_step + first * tiles, std::min(kDepth, row - first), tiles,
-                 depth, kernel + e * p.kernel_step, columns, first == 0,
-                 products + e * p.product_step);
+        multiply({inputs + e * p.input_step + first * tiles, std::min(kDepth, row - first), 1},
+                 tiles, depth, {kernel + e * p.kernel_step, columns, depth}, padded(columns),
+                 first == 0, products + e * p.product_step);
       }
     }
     transform_outputs(s, f, p.tiles, 0, tiles, panel * kPanel, columns, products, p.product_step);
@@ -226,7 +206,7 @@ void forward_by_columns(const WinogradShape& s, const WinogradForward& f, const 
 void forward(const WinogradShape& s, const WinogradForward& f, int threads) {
   const ForwardPlan p(s, threads);
   std::fill_n(f.scratch, padded(s.in), 0.F);  // stands for what lies outside of a picture
-  (p.by_columns ? forward_by_columns : forward_by_tiles)(s, f, p, f.scratch, threads);
+  (p.by_columns ? forward_by_columns : forward_by_tiles)(s, f, p, threads);
 }
 
 int64_t forward_floats(const WinogradShape& s, int threads) {

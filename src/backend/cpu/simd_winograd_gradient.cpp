@@ -72,25 +72,6 @@ void transform_sums(const WinogradShape& s, const float* sums, int64_t step, int
   }
 }
 
-/// sums[c][k] (+)= sum over `count` tiles of inputs[tile][c] gradients[tile][k].
-HWY_NOINLINE void multiply_tiles(const float* inputs, int64_t row, int64_t rows, int64_t count,
-                                 const Panels& gradients, int64_t width, bool first, float* sums) {
-  if (first) {
-    product(
-        {inputs, 1, row}, rows, count,
-        gradients, [&](int64_t r, int64_t c, size_t, VF v) HWY_ATTR __attribute__((always_inline)) {
-          hn::Store(v, F32(), sums + r * width + c);
-        });
-  } else {
-    product(
-        {inputs, 1, row}, rows, count,
-        gradients, [&](int64_t r, int64_t c, size_t, VF v) HWY_ATTR __attribute__((always_inline)) {
-          float* sum = sums + r * width + c;
-          hn::Store(hn::Add(hn::Load(F32(), sum), v), F32(), sum);
-        });
-  }
-}
-
 struct Operands {
   Pictures x, y;
   const float* zeros;
@@ -112,9 +93,10 @@ void gradient_by_tiles(const WinogradShape& s, const Operands& o, const Gradient
       transform_inputs(o.x, s, p.tiles, first, count, count, 0, in, o.zeros, inputs, p.input_step);
       transform_gradients(o.y, p.tiles, first, count, count, 0, o.zeros, gradients, p.output_step);
       for (int e = 0; e < kSquare; ++e) {
-        multiply_tiles(inputs + e * p.input_step, in, s.in, count,
-                       {gradients + e * p.output_step, s.out, count}, out, b == begin,
-                       sums + e * p.sum_step);
+        // sums[c][k] = sum over tiles of inputs[tile][c] gradients[tile][k].
+        multiply({inputs + e * p.input_step, 1, in}, s.in, count,
+                 {gradients + e * p.output_step, s.out, count}, out, b == begin,
+                 sums + e * p.sum_step);
       }
     }
   });
@@ -154,10 +136,10 @@ void gradient_by_columns(const WinogradShape& s, const Operands& o, const Gradie
                   width = std::min(p.depth, in - row);
     for (int e = 0; e < kSquare; ++e) {
       for (int64_t first = 0; first < tiles; first += kTerms) {
-        multiply_tiles(inputs + e * p.input_step + row * tiles + first * width, width, rows,
-                       std::min(kTerms, tiles - first),
-                       {gradients + e * p.output_step + column * tiles, columns, tiles, first},
-                       padded(columns), first == 0, sums + e * p.sum_step);
+        multiply({inputs + e * p.input_step + row * tiles + first * width, 1, width}, rows,
+                 std::min(kTerms, tiles - first),
+                 {gradients + e * p.output_step + column * tiles, columns, tiles, first},
+                 padded(columns), first == 0, sums + e * p.sum_step);
       }
     }
     transform_sums(s, sums, p.sum_step, padded(columns), {row, rows, column, columns}, o.kernel);

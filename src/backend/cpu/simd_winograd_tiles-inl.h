@@ -1,4 +1,5 @@
-// Tiles of pictures on their way through Winograd's transforms, for both of his kernels.
+// Tiles of pictures on their way through Winograd's transforms and the 36 products of what they
+// become: what the convolution and the gradient of its kernel share.
 #if defined(VARVE_BACKEND_CPU_SIMD_WINOGRAD_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef VARVE_BACKEND_CPU_SIMD_WINOGRAD_TILES_INL_H_
 #undef VARVE_BACKEND_CPU_SIMD_WINOGRAD_TILES_INL_H_
@@ -144,6 +145,26 @@ inline int64_t block_of(int64_t floats_each, int64_t tiles) {
   constexpr int64_t kTilesAtOnce = 24, kMost = 4 * kTilesAtOnce;
   const int64_t fit = kCached / (kSquare * floats_each) / kTilesAtOnce * kTilesAtOnce;
   return std::min(std::clamp(fit, kTilesAtOnce, kMost), tiles);
+}
+
+/// One of the 36 products, rows of the result `width` apart: made (`first`), or added to what is
+/// there. A function of its own, so that the compiler finds registers for all sums.
+inline HWY_NOINLINE void multiply(const Rows& a, int64_t rows, int64_t depth, const Panels& b,
+                                  int64_t width, bool first, float* to) {
+  if (first) {
+    product(
+        a, rows, depth,
+        b, [&](int64_t r, int64_t c, size_t, VF v) HWY_ATTR __attribute__((always_inline)) {
+          hn::Store(v, F32(), to + r * width + c);
+        });
+  } else {
+    product(
+        a, rows, depth,
+        b, [&](int64_t r, int64_t c, size_t, VF v) HWY_ATTR __attribute__((always_inline)) {
+          float* sum = to + r * width + c;
+          hn::Store(hn::Add(hn::Load(F32(), sum), v), F32(), sum);
+        });
+  }
 }
 
 /// A range of rows (channels that are read) and columns (those that are written) of a kernel,

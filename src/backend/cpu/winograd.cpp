@@ -1,6 +1,4 @@
 // 3x3 convolutions and their gradients by Winograd's minimal filtering: plain f32 pictures.
-#include <algorithm>
-
 #include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/simd_winograd.h"
@@ -63,10 +61,6 @@ class FilterGradient final : public Kernel {
   int threads_;
 };
 
-}  // namespace
-
-namespace {
-
 std::unique_ptr<Kernel> make(const Request& r) {
   const WinogradShape s = shape_of(r);
   const double operations = 2. / 4 * 9 * static_cast<double>(s.batch * s.made_rows) *
@@ -81,18 +75,10 @@ std::unique_ptr<Kernel> make(const Request& r) {
 }  // namespace
 
 std::string unfit_for_winograd(const Request& r) {
-  if (std::string why = not_plain_f32(r); !why.empty()) return why;
-  const auto [x, kernel, y] = roles_of(r);
-  const auto& k = kernel.shape.dims();
-  const ops::Window w = window_of(r);
-  const auto all = [](const ir::Ints& values, int64_t value) {
-    return std::count(values.begin(), values.end(), value) ==
-           static_cast<std::ptrdiff_t>(values.size());
-  };
-  if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all(w.strides, 1) || !all(w.dilation, 1) ||
-      r.attributes.integer("groups") != 1) {
-    return "takes 3x3 kernels, strides and dilation of 1, one group";
-  }
+  if (std::string why = not_plain_single_steps(r); !why.empty()) return why;
+  const auto& k = roles_of(r).kernel.shape.dims();
+  if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all_are(window_of(r).dilation, 1))
+    return "takes 3x3 kernels without dilation";
   const int64_t bytes = make(r)->scratch_bytes();
   return bytes > kMostScratch ? "would take " + std::to_string(bytes >> 20) + " MiB of scratch"
                               : "";
