@@ -13,6 +13,7 @@
 #include "varve/losses.h"
 #include "varve/model.h"
 #include "varve/nn/layers.h"
+#include "varve/numerics.h"
 #include "varve/ops/convolution.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
@@ -104,6 +105,26 @@ TEST(Fusion, AConvolutionIsPooledAFewPicturesAtATime) {
   // A batch of a prime number of pictures makes no slices.
   EXPECT_LT(distance(infer(slice(x, {{0, 89}})), net(slice(x, {{0, 89}}))), 1e-5);
   EXPECT_EQ(count(infer.info().plan(), "in slices"), 0);
+}
+
+TEST(Fusion, AConvolutionThatIsPooledRunsByWinogradWhereThatIsFaster) {
+  const Tensor x = random::normal(Key(8), {24, 30, 26, 64}).evaluate();
+  const Tensor k = (random::normal(Key(9), {3, 3, 64, 64}) / 24).evaluate();
+  const auto f = [&](const Tensor& v) {
+    return max_pool2d(relu(conv2d(v, k)), {.window = {2, 2}});
+  };
+  const Tensor exact = max_pool2d(relu(conv2d(cast(x, f64), cast(k, f64))), {.window = {2, 2}});
+  const bool before = winograd_allowed();
+  Tensor y[2];
+  for (bool allowed : {false, true}) {
+    allow_winograd(allowed);
+    auto compiled = jit(f);
+    y[allowed] = compiled(x);
+    EXPECT_EQ(count(compiled.info().plan(), "in slices"), 1) << compiled.info().plan();
+    EXPECT_LT(distance(y[allowed], exact), 2e-5);
+  }
+  allow_winograd(before);
+  EXPECT_GT(distance(y[0], y[1]), 0);  // roundings of another algorithm
 }
 
 // A network that has diverged must not look sound because its kernels were fused.
