@@ -55,6 +55,8 @@ struct Entry {
   std::shared_ptr<const void> structure;
   std::vector<ir::VariableRef> read;      // graph inputs after the arguments
   std::vector<ir::VariableRef> assigned;  // outputs after the results
+  bool ran = false;                       // to its end, with these of what is read:
+  std::vector<uint64_t> versions;
   ir::Types results;
   std::vector<size_t> masked;                 // results that have masks; these follow the results
   std::vector<ir::Observation> observations;  // of the last results
@@ -114,12 +116,14 @@ Entry trace(const Signature& signature, const TracedFunction& f, Precision preci
   runtime::PlanRoles roles;
   roles.results = static_cast<int>(outputs.size());
   for (const Tensor& t : outputs) e.results.push_back(ir::type_of(t));
+  roles.steady.assign(inputs.size(), false);
   for (const ir::Binding& b : frame.bindings()) {
     int old = -1;
     if (b.input.defined()) {
       old = static_cast<int>(inputs.size());
       inputs.push_back(b.input);
       e.read.push_back(b.variable);
+      roles.steady.push_back(!b.assigned);
     }
     if (b.assigned) {
       outputs.push_back(b.current);
@@ -145,6 +149,7 @@ Entry trace(const Signature& signature, const TracedFunction& f, Precision preci
   e.plan = std::make_unique<runtime::Plan>(std::move(optimized), std::move(roles), signature.set,
                                            signature.threads);
   e.spare.resize(e.assigned.size());
+  e.versions.resize(e.read.size());
   return e;
 }
 
@@ -294,7 +299,9 @@ class Compiled {
     }
     overwritten_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) outputs_.push_back(variable_room(e, a));
-    const int bad = e.plan->run(input_pointers_, outputs_);
+    const int bad = e.plan->run(input_pointers_, outputs_, changed(e));
+    for (size_t i = 0; i < e.read.size(); ++i) e.versions[i] = e.read[i]->version;
+    e.ran = true;
     if (bad >= 0) Blame(e, bad, input_arrays(e, arguments)).raise();
     inputs_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) commit(e, a);
@@ -346,6 +353,17 @@ class Compiled {
     if (profiling_) entries_.front().plan->profile(true);
     if (entries_.size() > kPlansKept) entries_.pop_back();
     return entries_.front();
+  }
+
+  /// Whether a variable that the plan only reads did since it ran last. Forgets that it ran: a run
+  /// that fails leaves nothing to rely on.
+  static bool changed(Entry& e) {
+    const std::vector<bool>& steady = e.plan->roles().steady;
+    const size_t arguments = steady.size() - e.read.size();
+    bool any = !std::exchange(e.ran, false);
+    for (size_t i = 0; i < e.read.size(); ++i)
+      any |= steady[arguments + i] && e.versions[i] != e.read[i]->version;
+    return any;
   }
 
   void add_input(const Tensor& x) {

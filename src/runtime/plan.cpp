@@ -30,6 +30,7 @@ Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads
            const transform::Target& target)
     : graph_(std::move(graph)), roles_(std::move(roles)) {
   PlanBuilder(*this, set, threads).build(target);
+  if (kept_bytes_ > 0) kept_ = std::make_unique<ir::Storage>(kept_bytes_);
   seconds_.assign(steps_.size(), 0);
   idle_.reserve(8);
   idle_.push_back(make_context());
@@ -41,6 +42,7 @@ Plan::~Plan() = default;
 
 void* Plan::address(const Place& place, std::byte* arena) const {
   if (place.kind == Place::Kind::arena) return arena + place.offset;
+  if (place.kind == Place::Kind::kept) return kept_->data() + place.offset;
   check(place.kind == Place::Kind::constant, "inputs and outputs are placed per run");
   return constants_[static_cast<size_t>(place.index)].data() + place.offset;
 }
@@ -48,13 +50,15 @@ void* Plan::address(const Place& place, std::byte* arena) const {
 std::unique_ptr<Plan::Context> Plan::make_context() const {
   auto c = std::make_unique<Context>(arena_bytes_, pointer_count_);
   for (const Patch& p : patches_) {
-    const bool fixed = p.place.kind == Place::Kind::arena || p.place.kind == Place::Kind::constant;
-    if (fixed) c->pointers[p.pointer] = address(p.place, c->arena.data());
+    const Place::Kind kind = p.place.kind;
+    if (kind == Place::Kind::arena || kind == Place::Kind::kept || kind == Place::Kind::constant)
+      c->pointers[p.pointer] = address(p.place, c->arena.data());
   }
   return c;
 }
 
-int Plan::run(std::span<const void* const> inputs, std::span<void* const> outputs) const {
+int Plan::run(std::span<const void* const> inputs, std::span<void* const> outputs,
+              bool changed) const {
   std::unique_ptr<Context> context;
   {
     std::lock_guard lock(mutex_);
@@ -75,20 +79,20 @@ int Plan::run(std::span<const void* const> inputs, std::span<void* const> output
   }
   context->fault.set = false;
   context->fault.thrown = nullptr;
-  run_steps(*context, false);
+  run_steps(*context, false, changed);
   const int bad = unfinished_guard(*context);
-  if (bad < 0) run_steps(*context, true);
+  if (bad < 0) run_steps(*context, true, changed);
   std::lock_guard lock(mutex_);
   if (profiling_) ++runs_;
   idle_.push_back(std::move(context));
   return bad;
 }
 
-void Plan::run_steps(Context& context, bool commit) const {
+void Plan::run_steps(Context& context, bool commit, bool changed) const {
   using Clock = std::chrono::steady_clock;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& s = steps_[i];
-    if (s.commit != commit) continue;
+    if (s.commit != commit || (s.steady && !changed)) continue;
     void* const* at = context.pointers.data() + s.pointers;
     void* const* out = at + s.inputs.size();
     auto* scratch =
@@ -156,20 +160,27 @@ int Plan::unfinished_guard(const Context& context) const {
 
 namespace {
 std::string place_text(const Place& p) {
-  static constexpr const char* kinds[] = {"input ", "output ", "constant ", "arena+", "nowhere"};
+  static constexpr const char* kinds[] = {"input ", "output ", "constant ",
+                                          "arena+", "kept+",   "nowhere"};
   const auto kind = static_cast<int>(p.kind);
   if (p.kind == Place::Kind::none) return kinds[kind];
-  return kinds[kind] + std::to_string(p.kind == Place::Kind::arena ? p.offset : p.index);
+  const bool numbered = p.kind != Place::Kind::arena && p.kind != Place::Kind::kept;
+  return kinds[kind] + std::to_string(numbered ? p.index : p.offset);
 }
 }  // namespace
 
 std::string Plan::to_string(bool declined) const {
   std::string out = "plan: " + count_of(steps_.size(), "kernel") + ", arena " +
-                    std::to_string(arena_bytes_) + " bytes\n";
+                    std::to_string(arena_bytes_) + " bytes";
+  if (kept_bytes_ > 0) out += ", kept " + std::to_string(kept_bytes_) + " bytes";
+  out += "\n";
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& s = steps_[i];
     char line[64];
-    std::snprintf(line, sizeof line, "%4zu %s ", i, s.commit ? "commit" : "      ");
+    std::snprintf(line, sizeof line, "%4zu %s ", i,
+                  s.commit   ? "commit"
+                  : s.steady ? "steady"
+                             : "      ");
     out += line;
     out += s.name;
     out += s.node >= 0 ? ": " + ir::to_text(graph_.nodes[static_cast<size_t>(s.node)], s.node)

@@ -83,26 +83,48 @@ void PlanBuilder::claim_outputs() {
 }
 
 int PlanBuilder::new_buffer(int64_t bytes) {
-  buffers_.push_back({{Place::Kind::arena, 0, 0}, std::max<int64_t>(bytes, 1), -1, -1, false});
+  buffers_.push_back({{Place::Kind::arena, 0, 0}, std::max<int64_t>(bytes, 1), -1, -1});
   return static_cast<int>(buffers_.size()) - 1;
+}
+
+int PlanBuilder::new_fixed(Place place) {
+  const int b = new_buffer(0);
+  buffers_.back().place = place;
+  buffers_.back().fixed = true;
+  return b;
+}
+
+/// Whether what is made of these seldom changes, so that it may be made beforehand.
+bool PlanBuilder::steady(const std::vector<Held>& in, bool commit) const {
+  if (commit || in.empty() || plan_.roles_.steady.empty()) return false;
+  return std::all_of(in.begin(), in.end(),
+                     [&](const Held& h) { return buffers_[static_cast<size_t>(h.buffer)].steady; });
+}
+
+/// The buffer outlasts a run.
+void PlanBuilder::keep(int buffer) {
+  Buffer& b = buffers_[static_cast<size_t>(buffer)];
+  if (b.fixed) return;
+  b.fixed = true;
+  b.place = {Place::Kind::kept, 0, plan_.kept_bytes_};
+  plan_.kept_bytes_ += round_up(b.bytes, int64_t{64});
 }
 
 void PlanBuilder::bind_inputs() {
   const ir::Graph& g = plan_.graph_;
   for (size_t i = 0; i < g.inputs.size(); ++i) {
     const ir::TensorType& t = g.nodes[static_cast<size_t>(g.inputs[i])].outputs[0];
-    const int b = new_buffer(t.shape.size() * size_of(t.dtype));
-    buffers_.back().place = {Place::Kind::input, static_cast<int>(i), 0};
-    buffers_.back().fixed = true;
+    const int b = new_fixed({Place::Kind::input, static_cast<int>(i), 0});
+    const std::vector<bool>& steady = plan_.roles_.steady;
+    buffers_.back().steady = i < steady.size() && steady[i];
     input_buffers_.push_back(b);
     values_[static_cast<size_t>(g.inputs[i])] = {{b, 0, packed(t)}};
   }
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     if (!ir::is_constant(g.nodes[i])) continue;
     const auto& literal = g.nodes[i].attributes.get<ir::Literal>("value");
-    const int b = new_buffer(0);
-    buffers_.back().place = {Place::Kind::constant, static_cast<int>(plan_.constants_.size()), 0};
-    buffers_.back().fixed = true;
+    const int b = new_fixed({Place::Kind::constant, static_cast<int>(plan_.constants_.size()), 0});
+    buffers_.back().steady = true;
     plan_.constants_.push_back(literal.array);
     values_[i] = {{b, 0, {literal.dtype, literal.shape, literal.array.strides}}};
   }
@@ -155,14 +177,15 @@ PlanBuilder::Held PlanBuilder::held_in(ir::ValueId v, backend::Format format, bo
 }
 
 bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
-                               const std::vector<Held>& taken, Held& out, int output, int32_t n) {
+                               const std::vector<Held>& taken, Held& out, int output, int32_t n,
+                               bool steady) {
   const ir::GraphNode& node = plan_.graph_.nodes[static_cast<size_t>(n)];
   const int64_t bytes = out.layout.shape.size() * size_of(out.layout.dtype);
   for (size_t which = 0; which < node.inputs.size(); ++which) {
     if (!kernel.in_place(static_cast<int>(which), output)) continue;
     const Held& held = in[which];
     const Buffer& b = buffers_[static_cast<size_t>(held.buffer)];
-    if (b.fixed || held.offset != 0 || b.bytes != bytes) continue;
+    if (b.fixed || b.steady != steady || held.offset != 0 || b.bytes != bytes) continue;
     if (held.layout.format != out.layout.format) continue;
     if (held.layout.format == backend::Format::plain && !held.layout.contiguous()) continue;
     if (!last_reader(in, which, node.inputs[which])) continue;
@@ -221,19 +244,18 @@ void PlanBuilder::schedule(int32_t n) {
     for (size_t i = 0; i < in.size(); ++i) {
       if (p.pack[i]) in[i] = pack(in[i], commits_[index]);
     }
+    const bool claimed = std::any_of(claims_[index].begin(), claims_[index].end(),
+                                     [](int output) { return output >= 0; });
+    const bool seldom = !claimed && steady(in, commits_[index]);
     for (size_t o = 0; o < out_layouts.size(); ++o) {
       Held h{-1, 0, out_layouts[o]};
       const int claim = claims_[index][o];
       if (claim >= 0) {
-        h.buffer = new_buffer(0);
-        buffers_.back().place = {Place::Kind::output, claim, 0};
-        buffers_.back().fixed = true;
+        h.buffer = new_fixed({Place::Kind::output, claim, 0});
       } else if (p.kernel->optional(static_cast<int>(o)) &&
                  !is_read({n, static_cast<int32_t>(o)})) {
-        h.buffer = new_buffer(0);
-        buffers_.back().place = {Place::Kind::none, 0, 0};
-        buffers_.back().fixed = true;
-      } else if (!try_in_place(*p.kernel, in, out, h, static_cast<int>(o), n)) {
+        h.buffer = new_fixed({Place::Kind::none, 0, 0});
+      } else if (!try_in_place(*p.kernel, in, out, h, static_cast<int>(o), n, seldom)) {
         h.buffer = new_buffer(h.layout.shape.size() * size_of(h.layout.dtype));
       }
       out.push_back(std::move(h));
@@ -248,6 +270,17 @@ void PlanBuilder::schedule(int32_t n) {
 void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
                            bool commit, const std::vector<Held>& in, const std::vector<Held>& out) {
   PendingStep p{in, out, -1};
+  const auto kind_of = [&](const Held& h) {
+    return buffers_[static_cast<size_t>(h.buffer)].place.kind;
+  };
+  const bool seldom =
+      steady(in, commit) && std::none_of(out.begin(), out.end(), [&](const Held& h) {
+        return kind_of(h) == Place::Kind::output;
+      });
+  for (const Held& h : out) buffers_[static_cast<size_t>(h.buffer)].steady = seldom;
+  for (const Held& h : in) {
+    if (!seldom && buffers_[static_cast<size_t>(h.buffer)].steady) keep(h.buffer);
+  }
   for (const Held& h : in) touch(h.buffer);
   for (const Held& h : out) touch(h.buffer);
   if (const int64_t bytes = kernel->scratch_bytes()) {
@@ -259,6 +292,7 @@ void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* 
   s.name = name;
   s.node = node;
   s.commit = commit;
+  s.steady = seldom;
   for (const Held& h : out) s.formats.push_back(h.layout.format);
   plan_.steps_.push_back(std::move(s));
   pending_.push_back(std::move(p));
@@ -269,6 +303,7 @@ void PlanBuilder::hold_guards() {
   for (size_t i = static_cast<size_t>(plan_.roles_.outputs()); i < g.outputs.size(); ++i) {
     Held h = value(g.outputs[i]);
     if (h.layout.format == backend::Format::plain && !h.layout.contiguous()) h = pack(h, false);
+    if (buffers_[static_cast<size_t>(h.buffer)].steady) keep(h.buffer);
     touch(h.buffer);
     plan_.guards_.push_back(
         {buffers_[static_cast<size_t>(h.buffer)].place.kind, h.buffer, h.offset});
@@ -283,9 +318,7 @@ void PlanBuilder::copy_outputs() {
     if (claimed_[static_cast<size_t>(i)] >= 0) continue;
     const ir::ValueId v = g.outputs[static_cast<size_t>(i)];
     const Held from = value(v);
-    Held to{new_buffer(0), 0, packed(g.type(v))};
-    buffers_.back().place = {Place::Kind::output, i, 0};
-    buffers_.back().fixed = true;
+    const Held to{new_fixed({Place::Kind::output, i, 0}), 0, packed(g.type(v))};
     add_step(prepare_copy(from.layout, to.layout, set_, threads_), "copy", -1, true, {from}, {to});
   }
 }

@@ -21,7 +21,8 @@ class PlanBuilder {
     Place place;
     int64_t bytes = 0;
     int first = -1, last = -1;
-    bool fixed = false;  ///< an input, a constant or an output: nothing to plan
+    bool fixed = false;   ///< an input, a constant, an output or kept: nothing to plan
+    bool steady = false;  ///< holds what seldom changes
   };
   /// A value: a layout over a buffer.
   struct Held {
@@ -38,12 +39,16 @@ class PlanBuilder {
   void copy_outputs();
   void settle_places();
   int new_buffer(int64_t bytes);
+  int new_fixed(Place place);
+  bool steady(const std::vector<Held>& in, bool commit) const;
+  void keep(int buffer);
   Held pack(const Held& from, bool commit);
   Held held_in(ir::ValueId v, backend::Format format, bool commit);
   void add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
                 bool commit, const std::vector<Held>& in, const std::vector<Held>& out);
   bool try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
-                    const std::vector<Held>& taken, Held& out, int output, int32_t node);
+                    const std::vector<Held>& taken, Held& out, int output, int32_t node,
+                    bool steady);
   bool last_reader(const std::vector<Held>& in, size_t which, ir::ValueId v) const;
   bool overwritable(int assigned) const;
   bool is_read(ir::ValueId v) const;

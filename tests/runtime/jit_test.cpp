@@ -6,6 +6,7 @@
 
 #include "ir/frame.h"
 #include "support/errors.h"
+#include "varve/ops/indexing.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/random.h"
@@ -54,6 +55,60 @@ TEST(Jit, WhatACastReturnsMayBeReadOn) {
       ASSERT_EQ(whole.span<int32_t>()[i], static_cast<int32_t>(v * 100));
       ASSERT_EQ(sum.span<float>()[i], static_cast<float>(whole.span<int32_t>()[i]) + v);
     }
+  }
+}
+
+// Steps whose inputs are variables that are not assigned, counted by the plan's text.
+size_t steady_steps(const std::string& plan) {
+  size_t count = 0;
+  for (size_t at = plan.find(" steady "); at != std::string::npos;
+       at = plan.find(" steady ", at + 1))
+    ++count;
+  return count;
+}
+
+TEST(Jit, WhatVariablesAloneDecideIsKeptUntilOneChanges) {
+  Variable w(tensor({1.f, 2.f, 3.f, 4.f}, {2, 2})), scale(scalar(2, f32));
+  auto infer = jit([&](const Tensor& x) { return matmul(x, w * scale) + sum(w); });
+  auto step = jit([&](const Tensor& x) {
+    w.assign(w + x);
+    return sum(w * scale);
+  });
+  const Tensor x = tensor({1.f, 0.f}, {1, 2});
+  EXPECT_EQ(infer(x).to_doubles(), (Doubles{12, 14}));
+  EXPECT_EQ(steady_steps(infer.info().plan()), 2) << infer.info().plan();
+  EXPECT_EQ(infer(x).to_doubles(), (Doubles{12, 14}));
+  // By a plan, which writes in place.
+  step(ones({2, 2}));
+  EXPECT_EQ(steady_steps(step.info().plan()), 0) << step.info().plan();
+  EXPECT_EQ(infer(x).to_doubles(), (Doubles{18, 20}));
+  scale.assign(scalar(1, f32));
+  EXPECT_EQ(infer(x).to_doubles(), (Doubles{16, 17}));
+}
+
+TEST(Jit, WhatFailedWasNotComputedBeforehand) {
+  Variable table(tensor({1.f, 2.f, 3.f})), index(tensor({int64_t{7}}));
+  auto f = jit([&](const Tensor& x) { return x * sum(exp(take(table, index, 0))); });
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(f(ones({2})), IndexError);
+  index.assign(tensor({int64_t{1}}));
+  for (int i = 0; i < 2; ++i) EXPECT_NEAR(f(ones({2})).to_doubles()[1], std::exp(2.), 1e-5);
+  index.assign(tensor({int64_t{-4}}));
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(f(ones({2})), IndexError);
+}
+
+TEST(Jit, AKeptValueMayBeAResultToo) {
+  Variable w(ones({3}));
+  auto f = jit([&](const Tensor& x) {
+    const Tensor twice = w + w;
+    return std::array{x * sum(twice), twice, transpose(reshape(exp(w), {3, 1}))};
+  });
+  for (float v : {1.F, 1.F, 2.F, 2.F}) {
+    w.assign(full({3}, v));
+    const auto [a, b, c] = f(ones({2}));
+    EXPECT_EQ(a.to_doubles(), (Doubles{6 * v, 6 * v}));
+    EXPECT_EQ(b.to_doubles(), (Doubles{2 * v, 2 * v, 2 * v}));
+    EXPECT_NEAR(c.to_doubles()[0], std::exp(v), 1e-5);
+    EXPECT_EQ(f(zeros({2}))[0].to_doubles(), (Doubles{0, 0}));
   }
 }
 

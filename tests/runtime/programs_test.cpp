@@ -50,6 +50,36 @@ TEST(Programs, ExactOnesGiveTheSameBitsHoweverTheyAreRun) {
   }
 }
 
+// What is made of variables alone is kept from call to call, until one of them changes.
+TEST(Programs, OfVariablesFollowTheirAssignments) {
+  int kept = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Program p(seed, Arithmetic::exact);
+    const std::vector<Tensor> start = p.inputs(0), other = p.inputs(1);
+    const Variable b(start[1]), c(start[2]);
+    const auto f = jit([&](const Tensor& a) {
+      return p(std::array<Tensor, 3>{a, b.value(), c.value()});
+    });
+    std::vector<Tensor> now = start;
+    const auto check = [&](const char* when) {
+      const runtime::ExecuteScope scope({.kernels = KernelSet::ref});
+      const Tensors expected = evaluated(p(now));
+      ASSERT_EQ(difference(f(now[0]), expected), "") << when;
+      ASSERT_EQ(difference(f(now[0]), expected), "") << when << ", again";
+    };
+    check("at first");
+    now[0] = other[0];
+    check("another argument");
+    Variable(b).assign(now[1] = other[1]);
+    check("another b");
+    Variable(c).assign(now[2] = other[2]);
+    check("another c");
+    kept += f.info().plan().find("kept+") != std::string::npos;
+  }
+  EXPECT_GE(kept, 50);
+}
+
 TEST(Programs, SmoothOnesGiveTheSameBitsOnReferenceKernelsAndTheSameNumbersOnAll) {
   for (uint64_t seed = 1000; seed < 1300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
