@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "backend/kernels_under_test.h"
@@ -38,7 +39,8 @@ TEST(OpenBlas, TakesStacksAndGaps) {
   std::vector<TestOperand> ones{repeated(f64, {7, 9}, 1), make_operand(f64, {9, 4}, 1)};
   const Ran r = run_kernel("matmul", ones, attributes(false, false), backend::KernelSet::all);
   EXPECT_EQ(r.kernel, "ref matmul");
-  EXPECT_EQ(r.declined.at(2), "openblas matmul: wants matrices with a contiguous axis");
+  EXPECT_THAT(r.declined,
+              ::testing::Contains("openblas matmul: wants matrices with a contiguous axis"));
 }
 
 }  // namespace

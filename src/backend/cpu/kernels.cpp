@@ -9,12 +9,12 @@ const std::vector<KernelRow>& cpu_kernels() {
     varve::cpu::instruction_set();  // capped before the first kernel is made
     std::vector<KernelRow> all;
     for (auto family :
-         {cpu::fastest_openblas_kernels, cpu::winograd_kernels, cpu::pixel_product_kernels,
-          cpu::onednn_kernels, cpu::openblas_kernels, cpu::relay_kernels, cpu::simd_kernels,
-          cpu::movement_kernels, cpu::rows_kernels, cpu::pool3d_kernels, cpu::tile_kernels,
-          cpu::pooled_convolution_kernels, cpu::lane_kernels, cpu::moment_kernels,
-          cpu::lapack_kernels, cpu::sparse_kernels, cpu::recurrent_kernels,
-          cpu::attention_kernels}) {
+         {cpu::few_rows_kernels, cpu::fastest_openblas_kernels, cpu::winograd_kernels,
+          cpu::pixel_product_kernels, cpu::onednn_kernels, cpu::openblas_kernels,
+          cpu::relay_kernels, cpu::simd_kernels, cpu::movement_kernels, cpu::rows_kernels,
+          cpu::pool3d_kernels, cpu::tile_kernels, cpu::pooled_convolution_kernels,
+          cpu::lane_kernels, cpu::moment_kernels, cpu::lapack_kernels, cpu::sparse_kernels,
+          cpu::recurrent_kernels, cpu::attention_kernels}) {
       for (const KernelRow& row : family()) all.push_back(row);
     }
     return all;

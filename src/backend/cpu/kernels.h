@@ -12,6 +12,7 @@ std::vector<KernelRow> onednn_kernels();
 std::vector<KernelRow> openblas_kernels();
 /// Those that go before oneDNN's: where measurements say that they are faster.
 std::vector<KernelRow> fastest_openblas_kernels();
+std::vector<KernelRow> few_rows_kernels();
 std::vector<KernelRow> winograd_kernels();
 std::vector<KernelRow> pixel_product_kernels();
 std::vector<KernelRow> simd_kernels();
@@ -36,6 +37,8 @@ std::string not_packed_or_empty(const Request& r);
 /// Blocks of channels as wide as a register; plain where no kernel wants any.
 Format liked_format();
 
+/// Why a product is none of a few rows that our own kernel takes; empty where it is.
+std::string unfit_for_few_rows(const Request& request);
 /// A product by OpenBLAS, whichever is faster.
 Offer openblas_matmul(const Request& request);
 /// The change from one format to another.

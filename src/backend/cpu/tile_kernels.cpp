@@ -235,7 +235,11 @@ Offer prepare_attached(const Request& r) {
   if (!product) return Offer::decline("is no product with its activation");
   const Request inner{*product->op, product->attributes, r.inputs, r.outputs, r.threads};
   const std::string_view op = product->op->name;
-  if (op == "matmul") return onednn_matmul(inner, activation);
+  if (op == "matmul") {
+    return unfit_for_few_rows(inner).empty()
+               ? Offer::decline("a product of few rows is faster by itself")
+               : onednn_matmul(inner, activation);
+  }
   if (op == "convolution") {
     if (fastest_plain_way(inner) != ConvolutionWay::plain)
       return Offer::decline("the convolution is predicted to be faster by itself");
