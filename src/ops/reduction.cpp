@@ -152,14 +152,16 @@ std::vector<Tensor> logsumexp_decomposition(std::span<const Tensor> inputs, cons
 }
 
 Types moments_type(const InferArguments& a) {
-  const Types mean = mean_type(a);
+  Types mean = mean_type(a);
+  if (a.attributes.has("dtype")) mean[0].dtype = a.attributes.get<DType>("dtype");
   return {mean[0], mean[0]};
 }
 
 std::vector<Tensor> moments_decomposition(std::span<const Tensor> inputs, const Attributes& a) {
   const Attributes kept{{"axes", a.ints("axes")}, {"keep_dims", true}};
-  const Tensor mean = make("mean", {inputs[0]}, kept);
-  const Tensor variance = make("mean", {square(inputs[0] - mean)}, kept);
+  const Tensor x = a.has("dtype") ? cast(inputs[0], a.get<DType>("dtype")) : inputs[0];
+  const Tensor mean = make("mean", {x}, kept);
+  const Tensor variance = make("mean", {square(x - mean)}, kept);
   if (a.flag("keep_dims")) return {mean, variance};
   return {squeezed(mean, a.ints("axes")), squeezed(variance, a.ints("axes"))};
 }
@@ -183,7 +185,9 @@ std::vector<ir::OpDef> sum_rows() {
       }});
   mean.decompose = mean_decomposition;
   ir::OpDef moments = row(
-      "moments", "Mean m and mean((x - m)^2) over attribute axes, two outputs; of nothing: NaN.",
+      "moments",
+      "Mean m and mean((x - m)^2) over attribute axes, two outputs; of nothing: NaN. Computed and "
+      "given in attribute dtype, x's own without it.",
       moments_type, ir::FromDecomposition{});
   moments.decompose = moments_decomposition;
   moments.traits.precision = ir::PrecisionTrait::f32;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "ops/table.h"
 #include "transform/tile_build.h"
@@ -226,5 +227,19 @@ class Mixing {
 }  // namespace
 
 ir::Graph mixed_bf16(const ir::Graph& graph, bool kernels) { return Mixing(graph, kernels).run(); }
+
+ir::Graph moments_of_halves(ir::Graph graph) {
+  for (ir::GraphNode& node : graph.nodes) {
+    if (node.op->name != std::string_view("moments") || node.attributes.has("dtype")) continue;
+    const ir::GraphNode& from = graph.node(node.inputs[0]);
+    if (from.op->name != std::string_view("cast") || graph.type(from.inputs[0]).dtype != bf16 ||
+        !in_f32(from.outputs[0])) {
+      continue;
+    }
+    node.inputs[0] = from.inputs[0];
+    node.attributes.set("dtype", f32);
+  }
+  return graph;
+}
 
 }  // namespace varve::transform

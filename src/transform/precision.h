@@ -20,4 +20,8 @@ namespace varve::transform {
 /// are rounded, and computed in f32.
 ir::Graph mixed_bf16(const ir::Graph& graph, bool kernels);
 
+/// Moments of a bf16 value that was widened to f32 read the value as it lies: they widen it
+/// themselves, and the copy need not pass through memory where only tiles read it besides.
+ir::Graph moments_of_halves(ir::Graph graph);
+
 }  // namespace varve::transform

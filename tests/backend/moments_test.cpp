@@ -68,8 +68,8 @@ TEST(Moments, OfColumnsAgreeWithLongDoubles) {
         // Only some of the columns are asked for; what is beside them stays.
         const int64_t first = columns / 5, last = columns - columns / 7;
         std::vector<double> sums(step, -7), squares(step, -7), alone(step, -7);
-        column_moments({x.data(), rows, columns, first, last}, sums.data(), squares.data());
-        column_moments({x.data(), rows, columns, first, last}, alone.data(), nullptr);
+        column_moments<float>({x.data(), rows, columns, first, last}, sums.data(), squares.data());
+        column_moments<float>({x.data(), rows, columns, first, last}, alone.data(), nullptr);
         for (int64_t c = 0; c < columns; ++c) {
           const auto i = static_cast<size_t>(c);
           if (c < first || c >= last) {
@@ -87,6 +87,35 @@ TEST(Moments, OfColumnsAgreeWithLongDoubles) {
   });
 }
 
+TEST(Moments, OfHalvesAreThoseOfTheFloatsThatTheyStandFor) {
+  for_each_target([] {
+    for (const int64_t columns : {1, 3, 16, 37, 64}) {
+      for (const int64_t rows : {1, 70, 300}) {
+        const auto n = static_cast<size_t>(rows * columns), step = static_cast<size_t>(columns);
+        std::vector<BFloat16> halves;
+        std::vector<float> wide;
+        for (float v : normal(n, 3, 2)) {
+          halves.emplace_back(v);
+          wide.push_back(static_cast<float>(halves.back()));
+        }
+        const Moments got = run_moments(halves.data(), rows * columns),
+                      want = run_moments(wide.data(), rows * columns);
+        EXPECT_EQ(got.sum, want.sum);
+        EXPECT_EQ(got.squares, want.squares);
+        EXPECT_EQ(run_sum(halves.data(), rows * columns), run_sum(wide.data(), rows * columns));
+        std::vector<double> sums[2], squares[2];
+        for (int i : {0, 1}) sums[i].resize(step), squares[i].resize(step);
+        column_moments<BFloat16>({halves.data(), rows, columns, 0, columns}, sums[0].data(),
+                                 squares[0].data());
+        column_moments<float>({wide.data(), rows, columns, 0, columns}, sums[1].data(),
+                              squares[1].data());
+        EXPECT_EQ(sums[0], sums[1]);
+        EXPECT_EQ(squares[0], squares[1]);
+      }
+    }
+  });
+}
+
 TEST(Moments, EqualNumbersHaveExactlyThatMeanAndNoVariance) {
   for_each_target([] {
     for (const float value : {0.1f, -3.3f, 1e-40f, 1e30f, 16777216.f}) {
@@ -95,7 +124,7 @@ TEST(Moments, EqualNumbersHaveExactlyThatMeanAndNoVariance) {
       EXPECT_EQ(m.sum / m.count, static_cast<double>(value));
       EXPECT_EQ(m.squares, 0);
       std::vector<double> sums(50), squares(50);
-      column_moments({x.data(), 100, 50, 0, 50}, sums.data(), squares.data());
+      column_moments<float>({x.data(), 100, 50, 0, 50}, sums.data(), squares.data());
       for (size_t c = 0; c < 50; ++c) {
         EXPECT_EQ(sums[c] / 100, static_cast<double>(value));
         EXPECT_EQ(squares[c], 0);
@@ -119,7 +148,7 @@ TEST(Moments, OfGreatNumbersOfBothSignsAgreeWithLongDoubles) {
       const Exact all = exact(x, 0, 1, 200 * step);
       EXPECT_NEAR(m.squares / m.count, all.variance, 1e-6 * all.variance);
       std::vector<double> sums(step), squares(step);
-      column_moments({x.data(), 200, columns, 0, columns}, sums.data(), squares.data());
+      column_moments<float>({x.data(), 200, columns, 0, columns}, sums.data(), squares.data());
       for (size_t c = 0; c < step; ++c) {
         const Exact e = exact(x, c, step, 200);
         EXPECT_NEAR(squares[c] / 200, e.variance, 1e-6 * e.variance);
@@ -138,7 +167,7 @@ TEST(Moments, InfinitiesAndNaNGoThrough) {
       x[row * 30 + 10] = special;
       const Moments m = run_moments(x.data(), 3000);
       std::vector<double> sums(30), squares(30);
-      column_moments({x.data(), 100, 30, 0, 30}, sums.data(), squares.data());
+      column_moments<float>({x.data(), 100, 30, 0, 30}, sums.data(), squares.data());
       for (const double sum : {m.sum, sums[10], run_sum(x.data(), 3000)}) {
         if (std::isnan(special)) {
           EXPECT_TRUE(std::isnan(sum));

@@ -1,5 +1,5 @@
-// Means and variances of f32 over the last axes (rows) or the first ones (columns), summed in
-// double: equal numbers have exactly that mean, and no variance.
+// Means and variances of f32 and bf16 over the last axes (rows) or the first ones (columns), summed
+// in double: equal numbers have exactly that mean, and no variance.
 #include <algorithm>
 
 #include "backend/cpu/kernels.h"
@@ -26,6 +26,7 @@ struct Results {
 };
 
 /// [rows, columns] over the columns.
+template <class T>
 class OfRows final : public Kernel {
  public:
   OfRows(int64_t rows, int64_t columns, bool squares, int threads)
@@ -34,7 +35,7 @@ class OfRows final : public Kernel {
     return parts() == 1 ? 0 : rows_ * parts() * static_cast<int64_t>(sizeof(Moments));
   }
   void run(const Arguments& a) const noexcept override {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
+    const auto* x = static_cast<const T*>(a.inputs[0]);
     const Results results{static_cast<float*>(a.outputs[0]),
                           squares_ ? static_cast<float*>(a.outputs[1]) : nullptr};
     const int64_t n = parts(), least = std::max<int64_t>(1, kGrain / std::min(columns_, kRun));
@@ -62,7 +63,7 @@ class OfRows final : public Kernel {
 
  private:
   int64_t parts() const { return ceil_div(columns_, kRun); }
-  Moments part(const float* x, int64_t n) const {
+  Moments part(const T* x, int64_t n) const {
     if (squares_) return varve::cpu::run_moments(x, n);
     return {static_cast<double>(n), varve::cpu::run_sum(x, n), 0};
   }
@@ -79,6 +80,7 @@ struct Runs {
 
 /// Over the rows and the inner axis: columns are added up over the rows, and of their moments
 /// those of an inner axis are put together.
+template <class T>
 class OfColumns final : public Kernel {
  public:
   OfColumns(const Runs& runs, bool squares, int threads)
@@ -90,7 +92,7 @@ class OfColumns final : public Kernel {
     return (squares_ ? 2 : 1) * columns_of_parts() * static_cast<int64_t>(sizeof(double));
   }
   void run(const Arguments& a) const noexcept override {
-    const auto* x = static_cast<const float*>(a.inputs[0]);
+    const auto* x = static_cast<const T*>(a.inputs[0]);
     auto* sums = reinterpret_cast<double*>(a.scratch);
     auto* squares = squares_ ? sums + columns_of_parts() : nullptr;
     const int64_t columns = runs_.columns(), panels = ceil_div(columns, kColumns);
@@ -101,7 +103,7 @@ class OfColumns final : public Kernel {
           for (int64_t i = begin; i < end; ++i) {
             const int64_t at = i / panels, c = i % panels * kColumns;  // at: of a part
             const int64_t p = at % parts(), row = at / parts() * runs_.rows + p * part_;
-            varve::cpu::column_moments(
+            varve::cpu::column_moments<T>(
                 {x + row * columns, rows_of(p), columns, c, std::min(columns, c + kColumns)},
                 sums + at * columns, squares_ ? squares + at * columns : nullptr);
           }
@@ -151,18 +153,24 @@ std::optional<Runs> runs_of(const Shape& shape, const ir::Ints& axes) {
   return runs;
 }
 
-Offer prepare(const Request& r) {
-  if (std::string why = not_packed_or_empty(r); !why.empty()) return Offer::decline(why);
-  if (r.inputs[0].dtype != f32) return Offer::decline("takes f32");
+template <class T>
+Offer prepare_of(const Request& r) {
   const ir::Ints& axes = r.attributes.ints("axes");
   if (axes.empty()) return Offer::decline("nothing to reduce");
   const auto runs = runs_of(r.inputs[0].shape, axes);
   if (!runs) return Offer::decline("kept axes behind, between and before reduced ones");
   const bool squares = r.outputs.size() > 1;
   if (runs->columns() == 1) {
-    return Offer(std::make_unique<OfRows>(runs->outer, runs->rows, squares, r.threads));
+    return Offer(std::make_unique<OfRows<T>>(runs->outer, runs->rows, squares, r.threads));
   }
-  return Offer(std::make_unique<OfColumns>(*runs, squares, r.threads));
+  return Offer(std::make_unique<OfColumns<T>>(*runs, squares, r.threads));
+}
+
+Offer prepare(const Request& r) {
+  if (std::string why = not_packed_or_empty(r); !why.empty()) return Offer::decline(why);
+  if (r.outputs[0].dtype != f32) return Offer::decline("makes f32");
+  if (r.inputs[0].dtype == f32) return prepare_of<float>(r);
+  return r.inputs[0].dtype == bf16 ? prepare_of<BFloat16>(r) : Offer::decline("takes f32 and bf16");
 }
 
 }  // namespace

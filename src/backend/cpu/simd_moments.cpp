@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "backend/cpu/simd_targets.h"
+#include "base/convert.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/simd_moments.cpp"
 #include "hwy/foreach_target.h"
@@ -22,16 +24,25 @@
 namespace varve::cpu {
 namespace {
 /// In double throughout, where squares of floats are too large.
-Moments slow_moments(const float* x, int64_t n, int64_t step) {
+template <class T>
+Moments slow_moments(const T* x, int64_t n, int64_t step) {
   double sum = 0, squares = 0;
-  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i * step]);
+  for (int64_t i = 0; i < n; ++i) sum += convert<double>(x[i * step]);
   const double mean = sum / static_cast<double>(n);
   for (int64_t i = 0; i < n; ++i) {
-    const double d = static_cast<double>(x[i * step]) - mean;
+    const double d = convert<double>(x[i * step]) - mean;
     squares += d * d;
   }
   return {static_cast<double>(n), sum, squares};
 }
+
+/// What is made for each instruction set.
+template <class T>
+struct MomentFunctions {
+  double (*run_sum)(const T* x, int64_t n);
+  Moments (*run_moments)(const T* x, int64_t n);
+  void (*column_moments)(const ColumnBlock<T>& b, double* sums, double* squares);
+};
 }  // namespace
 }  // namespace varve::cpu
 #endif
@@ -39,6 +50,21 @@ Moments slow_moments(const float* x, int64_t n, int64_t step) {
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
 namespace {
+
+/// A vector of elements as floats; of fewer of them, with `rest` behind.
+HWY_INLINE VF load(const float* x) { return hn::LoadU(F32(), x); }
+HWY_INLINE VF load(const float* x, size_t n, float rest) { return load_some(F32(), x, n, rest); }
+HWY_INLINE VF widened(hn::Vec<hn::Rebind<uint16_t, F32>> bits) {
+  return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<F32>(), bits)));
+}
+HWY_INLINE VF load(const BFloat16* x) {
+  return widened(hn::LoadU(hn::Rebind<uint16_t, F32>(), reinterpret_cast<const uint16_t*>(x)));
+}
+HWY_INLINE VF load(const BFloat16* x, size_t n, float rest) {
+  const hn::Rebind<uint16_t, F32> d;
+  const VF some = widened(load_some(d, reinterpret_cast<const uint16_t*>(x), n, 0));
+  return hn::IfThenElse(hn::FirstN(F32(), n), some, hn::Set(F32(), rest));
+}
 
 /// Halves of a vector of floats as doubles.
 struct Doubles {
@@ -61,24 +87,25 @@ constexpr int64_t kRun = 1024;
 constexpr int64_t kChains = 4;
 
 /// Calls f(chain, vector) for each vector of x[0..n), with `rest` behind the end.
-template <class F>
-HWY_INLINE void for_vectors(const float* x, int64_t n, float rest, F f) {
+template <class T, class F>
+HWY_INLINE void for_vectors(const T* x, int64_t n, float rest, F f) {
   const F32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
   for (; i + kChains * lanes <= n; i += kChains * lanes) {
-    for (int64_t k = 0; k < kChains; ++k) f(k, hn::LoadU(d, x + i + k * lanes));
+    for (int64_t k = 0; k < kChains; ++k) f(k, load(x + i + k * lanes));
   }
   int64_t k = 0;
-  for (; i + lanes <= n; i += lanes, ++k) f(k, hn::LoadU(d, x + i));
-  if (i < n) f(k, load_some(d, x + i, static_cast<size_t>(n - i), rest));
+  for (; i + lanes <= n; i += lanes, ++k) f(k, load(x + i));
+  if (i < n) f(k, load(x + i, static_cast<size_t>(n - i), rest));
 }
 
 HWY_INLINE VF joined(const VF (&v)[kChains]) {
   return hn::Add(hn::Add(v[0], v[1]), hn::Add(v[2], v[3]));
 }
 
-HWY_INLINE double sum_in_double(const float* x, int64_t n) {
+template <class T>
+HWY_INLINE double sum_in_double(const T* x, int64_t n) {
   const VD zero = hn::Zero(F64());
   VD low[kChains] = {zero, zero, zero, zero}, high[kChains] = {zero, zero, zero, zero};
   for_vectors(x, n, 0, [&](int64_t k, VF v) HWY_ATTR {
@@ -92,7 +119,8 @@ HWY_INLINE double sum_in_double(const float* x, int64_t n) {
 }
 
 /// Of at most kRun numbers.
-HWY_INLINE Moments block_moments(const float* x, int64_t n) {
+template <class T>
+HWY_INLINE Moments block_moments(const T* x, int64_t n) {
   const auto count = static_cast<double>(n);
   const double sum = sum_in_double(x, n);
   const auto shift = static_cast<float>(sum / count);
@@ -115,22 +143,22 @@ constexpr int64_t kRows = 64;
 
 /// Calls f(chain, v, vector) for the vectors v < `vectors` of each row; fewer vectors take more
 /// chains. `some`: elements of the only vector, all where it is 0.
-template <int64_t vectors, class F>
-HWY_INLINE void for_rows(const float* x, int64_t rows, int64_t stride, size_t some, F f) {
+template <int64_t vectors, class T, class F>
+HWY_INLINE void for_rows(const T* x, int64_t rows, int64_t stride, size_t some, F f) {
   constexpr int64_t kSideBySide = kChains / vectors;
   const F32 d;
-  const auto load = [&](int64_t r, int64_t v) HWY_ATTR {
-    const float* at = x + r * stride + v * static_cast<int64_t>(hn::Lanes(d));
-    return some == 0 ? hn::LoadU(d, at) : load_some(d, at, some, 0);
+  const auto vector = [&](int64_t r, int64_t v) HWY_ATTR {
+    const T* at = x + r * stride + v * static_cast<int64_t>(hn::Lanes(d));
+    return some == 0 ? load(at) : load(at, some, 0);
   };
   int64_t r = 0;
   for (; r + kSideBySide <= rows; r += kSideBySide) {
     for (int64_t k = 0; k < kSideBySide; ++k) {
-      for (int64_t v = 0; v < vectors; ++v) f(k * vectors + v, v, load(r + k, v));
+      for (int64_t v = 0; v < vectors; ++v) f(k * vectors + v, v, vector(r + k, v));
     }
   }
   for (; r < rows; ++r) {
-    for (int64_t v = 0; v < vectors; ++v) f(v, v, load(r, v));
+    for (int64_t v = 0; v < vectors; ++v) f(v, v, vector(r, v));
   }
 }
 
@@ -142,8 +170,8 @@ HWY_INLINE VF of_vector(const VF (&chains)[kChains], int64_t v) {
 }
 
 /// Sums of the columns, in doubles: halves of vector v at 2v and 2v + 1.
-template <int64_t vectors>
-HWY_INLINE void panel_sums(const float* x, int64_t rows, int64_t stride, size_t some,
+template <int64_t vectors, class T>
+HWY_INLINE void panel_sums(const T* x, int64_t rows, int64_t stride, size_t some,
                            VD (&sums)[2 * vectors]) {
   const VD zero = hn::Zero(F64());
   VD low[kChains] = {zero, zero, zero, zero}, high[kChains] = {zero, zero, zero, zero};
@@ -183,8 +211,9 @@ HWY_INLINE bool add_block(VD sum, VD first, VD second, double rows, double befor
   return true;
 }
 /// The same, column by column.
-HWY_INLINE void add_slowly(const float* x, int64_t rows, int64_t stride, int64_t columns,
-                           double before, double* sums, double* squares) {
+template <class T>
+HWY_INLINE void add_slowly(const T* x, int64_t rows, int64_t stride, int64_t columns, double before,
+                           double* sums, double* squares) {
   for (int64_t c = 0; c < columns; ++c) {
     const Moments all = merged({before, sums[c], squares[c]}, slow_moments(x + c, rows, stride));
     sums[c] = all.sum;
@@ -193,16 +222,16 @@ HWY_INLINE void add_slowly(const float* x, int64_t rows, int64_t stride, int64_t
 }
 
 /// `vectors` vectors of columns; the results have whole vectors.
-template <int64_t vectors>
-HWY_INLINE void panel_moments(const float* x, int64_t rows, int64_t stride, size_t some,
-                              double* sums, double* squares) {
+template <int64_t vectors, class T>
+HWY_INLINE void panel_moments(const T* x, int64_t rows, int64_t stride, size_t some, double* sums,
+                              double* squares) {
   const auto half = static_cast<int64_t>(hn::Lanes(F64()));
   const hn::Rebind<float, F64> narrow;
   const VF zero = constant(0);
   for (int64_t r0 = 0; r0 < rows; r0 += kRows) {
     const int64_t n = std::min(kRows, rows - r0);
     const auto count = static_cast<double>(n), before = static_cast<double>(r0);
-    const float* block = x + r0 * stride;
+    const T* block = x + r0 * stride;
     VD total[2 * vectors];
     panel_sums<vectors>(block, n, stride, some, total);
     VF shift[vectors];
@@ -233,10 +262,10 @@ HWY_INLINE void panel_moments(const float* x, int64_t rows, int64_t stride, size
   }
 }
 
-template <int64_t vectors>
-HWY_INLINE void panel(const ColumnBlock& b, int64_t column, size_t some, double* sums,
+template <int64_t vectors, class T>
+HWY_INLINE void panel(const ColumnBlock<T>& b, int64_t column, size_t some, double* sums,
                       double* squares) {
-  const float* x = b.x + column;
+  const T* x = b.x + column;
   if (squares != nullptr) {
     return panel_moments<vectors>(x, b.rows, b.stride, some, sums, squares);
   }
@@ -249,9 +278,13 @@ HWY_INLINE void panel(const ColumnBlock& b, int64_t column, size_t some, double*
 
 }  // namespace
 
-double run_sum_of(const float* x, int64_t n) { return sum_in_double(x, n); }
+template <class T>
+double run_sum_of(const T* x, int64_t n) {
+  return sum_in_double(x, n);
+}
 
-Moments run_moments_of(const float* x, int64_t n) {
+template <class T>
+Moments run_moments_of(const T* x, int64_t n) {
   Moments all;
   for (int64_t i = 0; i < n; i += kRun) {
     all = merged(all, block_moments(x + i, std::min(kRun, n - i)));
@@ -259,7 +292,8 @@ Moments run_moments_of(const float* x, int64_t n) {
   return all;
 }
 
-void column_moments_of(const ColumnBlock& b, double* sums, double* squares) {
+template <class T>
+void column_moments_of(const ColumnBlock<T>& b, double* sums, double* squares) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(F32()));
   int64_t c = b.first;
   const auto squares_at = [&] { return squares == nullptr ? nullptr : squares + c; };
@@ -275,14 +309,30 @@ void column_moments_of(const ColumnBlock& b, double* sums, double* squares) {
   if (squares != nullptr) std::copy_n(some_squares, rest, squares + c);
 }
 
+template <class T>
+MomentFunctions<T> functions() {
+  return {run_sum_of<T>, run_moments_of<T>, column_moments_of<T>};
+}
+MomentFunctions<float> functions_of_floats() { return functions<float>(); }
+MomentFunctions<BFloat16> functions_of_halves() { return functions<BFloat16>(); }
+
 }  // namespace varve::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace varve::cpu {
-HWY_EXPORT(run_sum_of);
-HWY_EXPORT(run_moments_of);
-HWY_EXPORT(column_moments_of);
+namespace {
+HWY_EXPORT(functions_of_floats);
+HWY_EXPORT(functions_of_halves);
+
+template <class T>
+MomentFunctions<T> functions() {
+  if constexpr (std::is_same_v<T, float>)
+    return HWY_DYNAMIC_DISPATCH(functions_of_floats)();
+  else
+    return HWY_DYNAMIC_DISPATCH(functions_of_halves)();
+}
+}  // namespace
 
 Moments merged(const Moments& a, const Moments& b) {
   if (a.count == 0) return b;
@@ -292,13 +342,25 @@ Moments merged(const Moments& a, const Moments& b) {
           a.squares + b.squares + apart * apart * (a.count * b.count / count)};
 }
 
-double run_sum(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(run_sum_of)(x, n); }
-Moments run_moments(const float* x, int64_t n) {
-  return HWY_DYNAMIC_DISPATCH(run_moments_of)(x, n);
+template <class T>
+double run_sum(const T* x, int64_t n) {
+  return functions<T>().run_sum(x, n);
 }
-void column_moments(const ColumnBlock& b, double* sums, double* squares) {
-  HWY_DYNAMIC_DISPATCH(column_moments_of)(b, sums, squares);
+template <class T>
+Moments run_moments(const T* x, int64_t n) {
+  return functions<T>().run_moments(x, n);
 }
+template <class T>
+void column_moments(const ColumnBlock<T>& b, double* sums, double* squares) {
+  functions<T>().column_moments(b, sums, squares);
+}
+
+template double run_sum(const float*, int64_t);
+template double run_sum(const BFloat16*, int64_t);
+template Moments run_moments(const float*, int64_t);
+template Moments run_moments(const BFloat16*, int64_t);
+template void column_moments(const ColumnBlock<float>&, double*, double*);
+template void column_moments(const ColumnBlock<BFloat16>&, double*, double*);
 
 }  // namespace varve::cpu
 #endif
