@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include "backend/cpu/instruction_set.h"
 #include "backend/cpu/tile_loops.h"
 #include "backend/targets.h"
+#include "base/convert.h"
 #include "base/pointwise.h"
 
 namespace varve::cpu {
@@ -41,16 +43,20 @@ Numbers special_numbers() {
           8388609.f};
 }
 
-/// What the loops give for all values of a chain.
+/// What bf16 holds of a number.
+float held(float x) { return convert<float>(convert<BFloat16>(x)); }
+
+/// What the loops give for all values of a chain; inputs in bf16 are what it holds of these.
 std::vector<Numbers> by_loops(const Chain& chain, const std::vector<Numbers>& inputs, size_t n,
                               size_t columns) {
   std::vector<Numbers> values;
   for (size_t i = 0; i < inputs.size(); ++i) {
     Numbers v(n);
     for (size_t k = 0; k < n; ++k) {
-      v[k] = inputs[i][chain.inputs[i] == ChainInput::elements ? k
-                       : chain.inputs[i] == ChainInput::row    ? k % columns
-                                                               : 0];
+      v[k] = inputs[i][chain.inputs[i] == ChainInput::splat ? 0
+                       : chain.inputs[i] == ChainInput::row ? k % columns
+                                                            : k];
+      if (chain.inputs[i] == ChainInput::halves) v[k] = held(v[k]);
     }
     values.push_back(v);
   }
@@ -64,6 +70,7 @@ std::vector<Numbers> by_loops(const Chain& chain, const std::vector<Numbers>& in
     }
     a.out = out.data(), a.n = n;
     loop_table(tiling::Type::f32).loops[static_cast<int>(c.function)](a);
+    if (c.rounded) std::transform(out.begin(), out.end(), out.begin(), held);
     values.push_back(out);
   }
   return values;
@@ -84,14 +91,28 @@ void expect_as_loops(const Chain& chain, const std::vector<Numbers>& inputs, siz
   const auto code = compile(chain);
   ASSERT_NE(code, nullptr);
   std::vector<Numbers> got(chain.outputs.size(), Numbers(n, -77.f));
+  std::vector<std::vector<BFloat16>> halves(inputs.size() + got.size());
   std::vector<const void*> in;
   std::vector<void*> out;
-  for (const Numbers& v : inputs) in.push_back(v.data());
-  for (Numbers& v : got) out.push_back(v.data());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    for (float v : inputs[i]) halves[i].push_back(convert<BFloat16>(v));
+    const bool narrow = chain.inputs[i] == ChainInput::halves;
+    in.push_back(narrow ? static_cast<const void*>(halves[i].data()) : inputs[i].data());
+  }
+  for (size_t o = 0; o < got.size(); ++o) {
+    std::vector<BFloat16>& h = halves[inputs.size() + o];
+    h.resize(n);
+    out.push_back(chain.outputs[o].halves ? static_cast<void*>(h.data()) : got[o].data());
+  }
   code->run(in.data(), out.data(), n, columns);
   const auto want = by_loops(chain, inputs, n, columns);
   for (size_t o = 0; o < got.size(); ++o) {
-    const Numbers& w = want[static_cast<size_t>(chain.outputs[o])];
+    Numbers w = want[static_cast<size_t>(chain.outputs[o].value)];
+    if (chain.outputs[o].halves) {
+      std::transform(w.begin(), w.end(), w.begin(), held);
+      std::transform(halves[inputs.size() + o].begin(), halves[inputs.size() + o].end(),
+                     got[o].begin(), [](BFloat16 h) { return convert<float>(h); });
+    }
     const int64_t at = difference(got[o], w);
     ASSERT_EQ(at, -1) << "output " << o << " is " << got[o][static_cast<size_t>(at)]
                       << ", expected " << w[static_cast<size_t>(at)];
@@ -129,7 +150,7 @@ void every_function_gives_the_bits_of_its_loop() {
     for (int k = 1; k < info(function).arity; ++k) call.arguments[static_cast<size_t>(k)] = k;
     const Chain chain{{ChainInput::elements, ChainInput::elements, ChainInput::elements},
                       {call, {Pointwise::negative, {3, -1, -1}}},
-                      {3, 4}};
+                      {{3}, {4}}};
     expect_as_loops(chain, {a, b, c}, n, n);
     if (testing::Test::HasFatalFailure()) return;
   }
@@ -137,6 +158,25 @@ void every_function_gives_the_bits_of_its_loop() {
 }
 TEST(TileChain, EveryFunctionGivesTheBitsOfItsLoop) {
   for_each_code(every_function_gives_the_bits_of_its_loop);
+}
+
+// Ties, numbers that round up to infinity, subnormal ones, NaN whose lower half alone says so.
+TEST(TileChain, RoundsToHalvesAsConversionsDo) {
+  for_each_code([] {
+    std::mt19937 random(7);
+    Numbers x;
+    for (uint32_t bits : {0x3f808000u, 0x3f818000u, 0x7f7fffffu, 0x7f7f7fffu, 0x7f800001u,
+                          0xff800001u, 0x7fc00000u, 0x00008000u, 0x00007fffu, 0x80018000u, 0u}) {
+      x.push_back(std::bit_cast<float>(bits));
+    }
+    while (x.size() < 4096) x.push_back(std::bit_cast<float>(static_cast<uint32_t>(random())));
+    const Chain chain{{ChainInput::elements, ChainInput::halves},
+                      {{Pointwise::identity, {0, -1, -1}, true},
+                       {Pointwise::negative, {0, -1, -1}},
+                       {Pointwise::negative, {1, -1, -1}}},
+                      {{2}, {2, true}, {3, true}, {1}, {4, true}}};
+    expect_as_loops(chain, {x, x}, x.size(), x.size());
+  });
 }
 
 /// A chain drawn at random and its inputs.
@@ -154,6 +194,7 @@ RandomChain random_chain(uint32_t seed, const std::vector<Pointwise>& functions)
   for (size_t i = 0; i < inputs; ++i) {
     r.chain.inputs.push_back(pick(3) == 0   ? ChainInput::row
                              : pick(4) == 0 ? ChainInput::splat
+                             : pick(3) == 0 ? ChainInput::halves
                                             : ChainInput::elements);
     Numbers v(std::max<size_t>(r.n, 64));
     for (float& x : v) x = (static_cast<float>(pick(2001)) - 1000) / 64;
@@ -162,10 +203,12 @@ RandomChain random_chain(uint32_t seed, const std::vector<Pointwise>& functions)
   }
   for (size_t c = 0; c < calls; ++c) {
     Chain::Call call{functions[pick(functions.size())]};
+    if (pick(4) == 0) call = {.function = Pointwise::identity, .rounded = true};
     for (int k = 0; k < info(call.function).arity; ++k)
       call.arguments[static_cast<size_t>(k)] = static_cast<int32_t>(pick(inputs + c));
     r.chain.calls.push_back(call);
-    if (c + 1 == calls || pick(4) == 0) r.chain.outputs.push_back(static_cast<int32_t>(inputs + c));
+    if (c + 1 == calls || pick(4) == 0)
+      r.chain.outputs.push_back({static_cast<int32_t>(inputs + c), pick(2) == 0});
   }
   return r;
 }
@@ -193,7 +236,7 @@ TEST(TileChain, MayWriteOverItsInputs) {
   for_each_code([] {
     const Chain chain{{ChainInput::elements, ChainInput::row},
                       {{Pointwise::add, {0, 1, -1}}, {Pointwise::multiply, {2, 0, -1}}},
-                      {3}};
+                      {{3}}};
     Numbers x(96), row(32);
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
     for (size_t i = 0; i < row.size(); ++i) row[i] = 0.5f * static_cast<float>(i);
@@ -210,7 +253,7 @@ Chain negatives(int32_t count) {
   Chain chain{std::vector<ChainInput>(static_cast<size_t>(count), ChainInput::elements), {}, {}};
   for (int32_t i = 0; i < count; ++i) {
     chain.calls.push_back({Pointwise::negative, {i, -1, -1}});
-    chain.outputs.push_back(count + i);
+    chain.outputs.push_back({count + i});
   }
   return chain;
 }

@@ -60,7 +60,8 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
         if (v >= 0) last_use_[static_cast<size_t>(v)] = c;
       }
     }
-    for (int32_t v : chain_.outputs) last_use_[static_cast<size_t>(v)] = chain_.calls.size();
+    for (const Chain::Output& o : chain_.outputs)
+      last_use_[static_cast<size_t>(o.value)] = chain_.calls.size();
     for (size_t i = 0; i < inputs(); ++i) {
       // Loaded before the loop.
       if (is(ChainInput::splat, i)) last_use_[i] = chain_.calls.size();
@@ -85,8 +86,8 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
 
   // ---- code ----
 
-  /// The System V convention: rdi = inputs, rsi = outputs, rdx = n, rcx = columns. r15 is the
-  /// offset in bytes, r14 that within a row; the first arrays have registers of their own,
+  /// The System V convention: rdi = inputs, rsi = outputs, rdx = n, rcx = columns. r15 counts
+  /// elements, r14 those within a row; the first arrays have registers of their own,
   /// addresses of others are read again each time.
   void emit_all() {
     const std::vector<x::Reg64> saved{rbx, rbp, r12, r13, r14, r15};
@@ -110,22 +111,26 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
                       chain_.inputs.end();
     xor_(r15, r15);
     xor_(r14, r14);
-    shl(rcx, 2);
-    shl(rdx, 2);
+    test(rdx, rdx);
     jz(end, T_NEAR);
     align(32);
     L(loop);
     for (size_t c = 0; c < chain_.calls.size(); ++c) emit_call(c);
     for (size_t o = 0; o < chain_.outputs.size(); ++o) {
-      vmovups(element(inputs() + o), of(chain_.outputs[o]));
+      const int32_t v = chain_.outputs[o].value;
+      if (chain_.outputs[o].halves) {
+        store_halves(inputs() + o, v);
+      } else {
+        vmovups(element(inputs() + o), of(v));
+      }
     }
     if (rows) {
       xor_(eax, eax);
-      add(r14, vector_bytes());
+      add(r14, lanes());
       cmp(r14, rcx);
       cmove(r14, rax);
     }
-    add(r15, vector_bytes());
+    add(r15, lanes());
     cmp(r15, rdx);
     jb(loop, T_NEAR);
     L(end);
@@ -139,12 +144,44 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     return array < inputs() ? ptr[rdi + 8 * static_cast<int>(array)]
                             : ptr[rsi + 8 * static_cast<int>(array - inputs())];
   }
-  /// The vector of an array at the offset.
+  bool holds_halves(size_t array) const {
+    return array < inputs() ? chain_.inputs[array] == ChainInput::halves
+                            : chain_.outputs[array - inputs()].halves;
+  }
+  /// The vector of an array at the count.
   x::Address element(size_t array) {
-    const x::Reg64& offset = is(ChainInput::row, array) ? r14 : r15;
-    if (arrays_[array] >= 0) return ptr[x::Reg64(arrays_[array]) + offset];
+    const x::Reg64& count = is(ChainInput::row, array) ? r14 : r15;
+    const int bytes = holds_halves(array) ? 2 : 4;
+    if (arrays_[array] >= 0) return ptr[x::Reg64(arrays_[array]) + count * bytes];
     mov(rax, slot_of(array));
-    return ptr[rax + offset];
+    return ptr[rax + count * bytes];
+  }
+  void load(int32_t value) {
+    const auto array = static_cast<size_t>(value);
+    if (!holds_halves(array)) return vmovups(of(value), element(array));
+    vpmovzxwd(of(value), element(array));
+    vpslld(of(value), of(value), 16);
+  }
+  /// Whether bf16 holds the value as it is.
+  bool narrow(int32_t value) const {
+    const auto v = static_cast<size_t>(value);
+    return v < inputs() ? chain_.inputs[v] == ChainInput::halves
+                        : chain_.calls[v - inputs()].rounded;
+  }
+  void store_halves(size_t array, int32_t value) {
+    if (narrow(value)) {
+      vpsrld(scratch(), of(value), 16);
+    } else {
+      const int r = take();
+      round_bits(vector(r), of(value));
+      vpsrld(scratch(), vector(r), 16);
+      free_.push_back(r);
+    }
+    if (wide_) return vpmovdw(element(array), x::Zmm(scratch().getIdx()));
+    const x::Ymm all(scratch().getIdx());
+    vpackusdw(all, all, all);
+    vpermq(all, all, 8);  // both lanes' first quarters together
+    vmovdqu(element(array), x::Xmm(all.getIdx()));
   }
 
   void emit_call(size_t index) {
@@ -152,13 +189,13 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     for (int32_t v : call.arguments) {
       if (v < 0 || registers_[static_cast<size_t>(v)] >= 0) continue;
       registers_[static_cast<size_t>(v)] = take();
-      vmovups(of(v), element(static_cast<size_t>(v)));
+      load(v);
     }
     const auto value = static_cast<int32_t>(inputs() + index);
     registers_[static_cast<size_t>(value)] = take();
     const auto argument = [&](size_t k) { return of(std::max(call.arguments[k], 0)); };
     emit(call.function, of(value), argument(0), call.arguments[1] < 0 ? argument(0) : argument(1),
-         call.arguments[2] < 0 ? argument(0) : argument(2));
+         call.arguments[2] < 0 ? argument(0) : argument(2), call.rounded);
     for (int32_t v : call.arguments) release(v, index);
     release(value, index);  // where nobody reads it
   }
@@ -172,7 +209,7 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
   // ---- calls; `to` is none of the arguments ----
 
   using V = const x::Xmm&;
-  int vector_bytes() const { return wide_ ? 64 : 32; }
+  int lanes() const { return wide_ ? 16 : 8; }
   x::Address every(x::Label& constant) { return ptr[rip + constant]; }
   x::Xmm zero() {
     if (wide_) {
@@ -224,6 +261,34 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
       vroundps(to, a, mode);
     }
   }
+  /// What bf16 holds of a stands in the upper halves then, NaN quiet; in the lower ones anything.
+  /// By integers, for the instruction that rounds takes subnormal numbers for 0.
+  void round_bits(V to, V a) {
+    vpsrld(to, a, 16);
+    if (wide_) {
+      vpandd(to, to, every(last_bit_));
+    } else {
+      vpand(to, to, every(last_bit_));
+    }
+    vpaddd(to, to, a);
+    vpaddd(to, to, every(below_half_));
+    where(a, a, kUnordered);
+    if (wide_) {
+      vpord(to | k1, a, every(quiet_));
+    } else {
+      vorps(scratch(), a, every(quiet_));
+      choose(to, to, scratch());
+    }
+  }
+  void round_to_half(V to, V a) {
+    round_bits(to, a);
+    if (wide_) {
+      vpandd(to, to, every(upper_half_));
+    } else {
+      vandps(to, to, every(upper_half_));
+    }
+  }
+
   /// 1 or 0 for what a and b say together.
   void both(Pointwise f, V to, V a, V b) {
     using F = Pointwise;
@@ -234,6 +299,11 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     if (f == F::logical_xor) truth(to, to, scratch(), kNotEqual);
   }
 
+  void emit(Pointwise f, V to, V a, V b, V c, bool rounded) {
+    if (!rounded) return emit(f, to, a, b, c);
+    if (f != Pointwise::identity) throw x::Error(x::ERR_BAD_PARAMETER);
+    round_to_half(to, a);
+  }
   void emit(Pointwise f, V to, V a, V b, V c) {
     using F = Pointwise;
     switch (f) {
@@ -324,7 +394,11 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     for (auto [label, bits] : {std::pair{&one_, 0x3f800000u},
                                {&minus_one_, 0xbf800000u},
                                {&sign_, 0x80000000u},
-                               {&magnitude_, 0x7fffffffu}}) {
+                               {&magnitude_, 0x7fffffffu},
+                               {&last_bit_, 1u},
+                               {&below_half_, 0x7fffu},
+                               {&quiet_, 0x00400000u},
+                               {&upper_half_, 0xffff0000u}}) {
       L(*label);
       for (int i = 0; i < 16; ++i) dd(bits);
     }
@@ -336,7 +410,7 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
   std::vector<int> registers_;    // by value, -1 where it has none
   std::vector<int> free_;
   std::vector<int> arrays_;  // by input and output: the register of its address
-  x::Label one_, minus_one_, sign_, magnitude_;
+  x::Label one_, minus_one_, sign_, magnitude_, last_bit_, below_half_, quiet_, upper_half_;
 };
 
 std::vector<int32_t> key_of(const Chain& chain) {
@@ -345,9 +419,10 @@ std::vector<int32_t> key_of(const Chain& chain) {
   for (const Chain::Call& c : chain.calls) {
     key.push_back(-1 - static_cast<int32_t>(c.function));
     key.insert(key.end(), c.arguments.begin(), c.arguments.end());
+    key.push_back(c.rounded);
   }
   key.push_back(-1);
-  key.insert(key.end(), chain.outputs.begin(), chain.outputs.end());
+  for (const Chain::Output& o : chain.outputs) key.insert(key.end(), {o.value, o.halves});
   return key;
 }
 

@@ -12,19 +12,25 @@
 
 namespace varve::cpu {
 
-/// How an input lies in memory: as elements in order, as one row of them that is read again for
-/// each row, or as one value, repeated over a vector.
-enum class ChainInput : uint8_t { elements, row, splat };
+/// How an input lies in memory: as elements in order, as such in bf16, as one row of them that is
+/// read again for each row, or as one value, repeated over a vector.
+enum class ChainInput : uint8_t { elements, halves, row, splat };
 
 /// Calls in order. Values are numbered: the inputs, then the results of the calls.
 struct Chain {
   struct Call {
     Pointwise function = Pointwise::identity;
     std::array<int32_t, 3> arguments{-1, -1, -1};
+    bool rounded = false;  // to what bf16 holds of the result
+  };
+  /// A result that is stored, in bf16 where `halves`.
+  struct Output {
+    int32_t value = 0;
+    bool halves = false;
   };
   std::vector<ChainInput> inputs;
   std::vector<Call> calls;
-  std::vector<int32_t> outputs;  // the results that are stored
+  std::vector<Output> outputs;
 };
 
 /// Machine code of a chain.

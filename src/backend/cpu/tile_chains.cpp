@@ -29,6 +29,9 @@ class Joiner {
     body.swap(s_.body);
     for (const Step& step : body) take(step);
     flush();
+    for (Step& step : s_.body) {
+      if (step.kind == StepKind::load) read_halves(step);
+    }
   }
 
  private:
@@ -39,7 +42,8 @@ class Joiner {
     const Instruction& in = program_.instructions[static_cast<size_t>(step.slot)];
     if (in.type != Type::f32 || s_.slots[static_cast<size_t>(step.slot)].splat) return nullptr;
     if (step.kind == StepKind::call) return chains(in.function) ? &in : nullptr;
-    const bool copies = step.kind == StepKind::cast && in.through == DType::f32 &&
+    const bool copies = step.kind == StepKind::cast &&
+                        (in.through == DType::f32 || in.through == DType::bf16) &&
                         program_.instructions[static_cast<size_t>(in.arguments[0])].type == in.type;
     return copies && chains(Pointwise::identity) ? &in : nullptr;
   }
@@ -90,8 +94,13 @@ class Joiner {
 
   bool add_chain() {
     ChainStep step;
-    Chain chain;
+    Chain& chain = step.chain;
     std::vector<int> inside(s_.slots.size(), 0);  // uses within the chain
+    const auto in_halves = [&](const Step& sink) {
+      return sink.kind == StepKind::store && sink.dense && contains(made_, sink.slot) &&
+             program_.outputs[static_cast<size_t>(sink.index)].dtype == DType::bf16;
+    };
+    for (const Step& sink : after_) inside[static_cast<size_t>(sink.slot)] += in_halves(sink);
     for (const Step& l : links_) {
       for (int k = 0; k < l.arity; ++k) {
         const int32_t slot = l.arguments[static_cast<size_t>(k)];
@@ -112,20 +121,64 @@ class Joiner {
       const Instruction& in = *link(l);
       Chain::Call call{l.kind == StepKind::cast ? Pointwise::identity : in.function};
       for (size_t k = 0; k < l.arity; ++k) call.arguments[k] = value(l.arguments[k]);
+      call.rounded = l.kind == StepKind::cast && in.through == DType::bf16;
       chain.calls.push_back(call);
       step.cost += info(call.function).cost;
       const auto slot = static_cast<size_t>(l.slot);
       if (!l.in_place && uses_[slot] == inside[slot]) continue;
       step.outputs.push_back(l);
-      chain.outputs.push_back(value(l.slot));
+      chain.outputs.push_back({value(l.slot), false});
     }
-    if (step.inputs.size() > kMostChainArrays || step.outputs.size() > kMostChainArrays) {
+    const size_t slots = s_.slots.size();
+    for (const Step& sink : after_) {
+      if (!in_halves(sink)) continue;
+      step.outputs.push_back(sink);
+      chain.outputs.push_back({value(sink.slot), true});
+      // Where a tile that is not whole is written first.
+      step.outputs.back().slot = static_cast<int32_t>(s_.slots.size());
+      step.outputs.back().in_place = true;
+      s_.slots.push_back({.halves = true, .element = 2});
+    }
+    if (step.inputs.size() <= kMostChainArrays && step.outputs.size() <= kMostChainArrays)
+      step.code = compile(chain);
+    if (step.code == nullptr) {
+      s_.slots.resize(slots);
       return false;
     }
-    step.code = compile(chain);
-    if (step.code == nullptr) return false;
+    uses_.resize(s_.slots.size(), 0);
+    std::erase_if(after_, in_halves);
     s_.chains.push_back(std::move(step));
     return true;
+  }
+
+  /// A load in bf16 that chains alone read: they widen it themselves.
+  void read_halves(Step& load) {
+    SlotPlace& slot = s_.slots[static_cast<size_t>(load.slot)];
+    const auto& operand = program_.operands[static_cast<size_t>(load.index)];
+    if (operand.dtype != DType::bf16 || slot.element != 4 || slot.splat || slot.hoisted ||
+        !load.dense) {
+      return;
+    }
+    std::vector<size_t> readers;
+    for (const Step& step : s_.body) {
+      if (!contains(slots_read(s_, step), load.slot)) continue;
+      if (step.kind != StepKind::chain) return;
+      readers.push_back(static_cast<size_t>(step.index));
+    }
+    std::vector<ChainStep> changed;
+    for (size_t r : readers) {
+      ChainStep step = s_.chains[r];
+      for (size_t i = 0; i < step.inputs.size(); ++i) {
+        if (step.inputs[i] == load.slot) step.chain.inputs[i] = ChainInput::halves;
+      }
+      step.code = compile(step.chain);
+      if (step.code == nullptr) return;
+      changed.push_back(std::move(step));
+    }
+    for (size_t i = 0; i < readers.size(); ++i) s_.chains[readers[i]] = std::move(changed[i]);
+    slot.halves = true;
+    slot.element = 2;
+    load.in_place = true;
   }
 
   const tiling::TileProgram& program_;

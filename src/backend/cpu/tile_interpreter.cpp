@@ -196,7 +196,9 @@ class Worker {
     }
     void* out = slots_[static_cast<size_t>(step.slot)] = home(static_cast<size_t>(step.slot));
     const int64_t down = row_step(step), across = column_step(step);
-    if (step.dense) {
+    if (slot.halves) {
+      std::memcpy(out, source, t_.n * static_cast<size_t>(step.element));
+    } else if (step.dense) {
       step.load(source, 1, out, t_.n);
     } else if (down == 0) {
       step.load(source, across, out, t_.columns);

@@ -411,20 +411,22 @@ class Scheduler {
         const bool known = std::find(ending.begin(), ending.end(), slot) != ending.end();
         if (ends(slot, i) && !known) ending.push_back(slot);
       }
-      const auto release = [&] {
-        for (int32_t slot : ending) free.push_back(place(slot).offset);
-      };
       // A call may write where it reads; a conversion may not, the widths differ.
-      const bool early = step.kind == StepKind::call || step.kind == StepKind::chain;
+      const bool calls = step.kind == StepKind::call || step.kind == StepKind::chain;
+      const auto release = [&](bool early) {
+        for (int32_t slot : ending) {
+          if (early == (calls && !place(slot).halves)) free.push_back(place(slot).offset);
+        }
+      };
       const std::vector<int32_t> written = slots_written(s_, step);
-      if (early) release();
+      release(true);
       for (int32_t slot : written) {
         if (place(slot).offset >= 0) continue;
         if (free.empty()) free.push_back(allocate(buffer));
         place(slot).offset = free.back();
         free.pop_back();
       }
-      if (!early) release();
+      release(false);
       for (int32_t slot : written) {
         if (ends(slot, i)) free.push_back(place(slot).offset);
       }

@@ -19,6 +19,7 @@ struct SlotPlace {
   bool splat = false;    // one value for the whole tile, repeated over a vector
   bool hoisted = false;  // the same for every tile with the same outer index: computed once for it
   bool constant = false;
+  bool halves = false;  // bf16 as it lies in memory; chains alone read it
   int64_t offset = -1;  // in a thread's scratch; constants: in Schedule::constants
   int64_t element = 4;  // bytes
 };
@@ -45,9 +46,10 @@ struct Step {
 
 /// Several calls as one step.
 struct ChainStep {
+  Chain chain;
   std::shared_ptr<const ChainCode> code;
   std::vector<int32_t> inputs;  // slots
-  std::vector<Step> outputs;    // the calls whose results are stored
+  std::vector<Step> outputs;    // the calls whose results are stored, and stores in bf16
   int cost = 0;                 // of the calls, as loops of their own
 };
 /// More inputs and outputs than this and calls stay apart.
