@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -140,9 +141,15 @@ class Recomputation {
     const std::vector<int32_t> readers = units_.units_reading(n);
     if (readers.empty()) return;
     const Cone cones[] = {cone_of(n, true), cone_of(n, false)};
+    const Cone* best = nullptr;
+    int64_t least = 0;
     for (const Cone& cone : cones) {
-      if (units_.is_output(n) || !pays_for_all(n, cone, readers)) continue;
-      for (int32_t r : readers) compute_in(r, cone);
+      if (units_.is_output(n)) continue;
+      const auto moved = price_for_all(n, cone, readers);
+      if (moved && (best == nullptr || *moved < least)) best = &cone, least = *moved;
+    }
+    if (best != nullptr) {
+      for (int32_t r : readers) compute_in(r, *best);
       return;
     }
     for (int32_t r : readers) {
@@ -153,13 +160,15 @@ class Recomputation {
     }
   }
 
-  /// Whether the value need not be written then, and less is read and kept than would be.
-  bool pays_for_all(int32_t n, const Cone& cone, const std::vector<int32_t>& readers) const {
+  /// What is read and kept then, in bytes, where the value need not be written and that is less
+  /// than would be.
+  std::optional<int64_t> price_for_all(int32_t n, const Cone& cone,
+                                       const std::vector<int32_t>& readers) const {
     const int64_t own = bytes({n, 0});
     int last = 0;
     int64_t read = 0;
     for (int32_t r : readers) {
-      if (!may_compute(r, n) || cost(cone, r) > kMostForValue) return false;
+      if (!may_compute(r, n) || cost(cone, r) > kMostForValue) return {};
       last = std::max(last, time(r));
       for (ir::ValueId v : large_sources(cone, own)) {
         if (!reads(r, v)) read += bytes(v);
@@ -170,9 +179,11 @@ class Recomputation {
       if (!kept_until(v, last)) kept += bytes(v);
     }
     // Written once, which takes a read too, and read by each.
-    if (kept > own || read >= own * (2 + static_cast<int64_t>(readers.size()))) return false;
-    return std::all_of(readers.begin(), readers.end(),
-                       [&](int32_t r) { return units_.with(r, cone.nodes).has_value(); });
+    if (kept > own || read >= own * (2 + static_cast<int64_t>(readers.size()))) return {};
+    const bool fits = std::all_of(readers.begin(), readers.end(), [&](int32_t r) {
+      return units_.with(r, cone.nodes).has_value();
+    });
+    return fits ? std::optional(read + kept) : std::nullopt;
   }
 
   /// Whether the reader has all that is large at hand.

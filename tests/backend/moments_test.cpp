@@ -250,5 +250,18 @@ TEST(MomentKernels, TakeAnyAxesInUpToThreeTurnsAndAgreeWithDoubles) {
   EXPECT_GT(taken, 100);
 }
 
+TEST(MomentKernels, OfHalvesAreThoseOfTheSameNumbersInFloats) {
+  for (const Shape& shape : {Shape{300, 7, 2, 19}, Shape{2, 70000}}) {
+    for (const ir::Ints& axes : {ir::Ints{0}, ir::Ints{shape.rank() - 1}}) {
+      std::vector<TestOperand> x{make_operand(bf16, shape, 7)};
+      const ir::Attributes attributes{{"axes", axes}, {"keep_dims", false}, {"dtype", f32}};
+      const Ran halves = run_kernel("moments", x, attributes, backend::KernelSet::all);
+      EXPECT_EQ(halves.kernel, "cpu moments");
+      EXPECT_EQ(halves.outputs,
+                run_kernel("moments", x, attributes, backend::KernelSet::all, 2, f32).outputs);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace varve::cpu

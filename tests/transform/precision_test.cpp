@@ -43,6 +43,25 @@ TEST(Precision, ProductsReadAndWriteBf16AndWhatOneElementwiseOpReadsIsNotRounded
 })"));
 }
 
+TEST(Precision, MomentsReadBf16AsItLies) {
+  const ir::Graph g = parsed(R"(graph(%0: bf16[6, 8], %1: f32[6, 8]) {
+    %2 = cast %0 {dtype = f32} : f32[6, 8]
+    %3 = moments %2 {axes = [0], keep_dims = true} : f32[1, 8], f32[1, 8]
+    %4 = multiply %2, %1 : f32[6, 8]
+    %5 = moments %4 {axes = [0], keep_dims = true} : f32[1, 8], f32[1, 8]
+    return %3, %3.1, %4, %5
+  })");
+  const ir::Graph read = transform::moments_of_halves(g);
+  ir::verify(read);
+  EXPECT_EQ(ir::to_text(read), R"(graph(%0: bf16[6, 8], %1: f32[6, 8]) {
+  %2 = cast %0 {dtype = f32} : f32[6, 8]
+  %3 = moments %0 {axes = [0], dtype = f32, keep_dims = true} : f32[1, 8], f32[1, 8]
+  %4 = multiply %2, %1 : f32[6, 8]
+  %5 = moments %4 {axes = [0], keep_dims = true} : f32[1, 8], f32[1, 8]
+  return %3, %3.1, %4, %5
+})");
+}
+
 TEST(Precision, ActivationsThatSeveralReadAreStoredOnceInBf16) {
   // A residual: the sum is read by a product and by the next sum.
   const ir::Graph mixed = mixed_bf16(parsed(R"(graph(%0: f32[4, 4], %1: f32[4, 4]) {

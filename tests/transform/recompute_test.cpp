@@ -101,6 +101,24 @@ TEST(Recompute, ReadsWhatItReadsAnywayOnce) {
   EXPECT_EQ(difference(g, grouped, 2), "");
 }
 
+TEST(Recompute, ReadsTheHalfThatIsStoredRatherThanWhatItWasMadeOf) {
+  const ir::Graph g = parsed(R"(graph(%0: f32[64, 32], %1: f32[64, 32], %2: bf16[32, 32]) {
+    %3 = add %0, %1 : f32[64, 32]
+    %4 = cast %3 {dtype = bf16} : bf16[64, 32]
+    %5 = matmul %4, %2 {transpose_a = false, transpose_b = false} : bf16[64, 32]
+    %6 = cast %4 {dtype = f32} : f32[64, 32]
+    %7 = cast %5 {dtype = f32} : f32[64, 32]
+    %8 = multiply %7, %6 : f32[64, 32]
+    return %8
+  })");
+  const ir::Graph grouped = transform::group(g);
+  ir::verify(grouped);
+  const ir::GraphNode& last = grouped.node(grouped.outputs[0]);
+  ASSERT_EQ(last.inputs.size(), 2u) << ir::to_text(grouped);
+  for (ir::ValueId v : last.inputs) EXPECT_EQ(grouped.type(v).dtype, bf16) << ir::to_text(grouped);
+  EXPECT_EQ(difference(g, grouped, 2), "");
+}
+
 TEST(Recompute, ATrainingStepOfNormalizedLayersGivesTheSameNumbers) {
   const auto network = [](std::span<const Tensor> x) -> std::vector<Tensor> {
     const auto loss = [&](const Tensor& kernel, const Tensor& scale, const Tensor& offset) {
