@@ -98,6 +98,19 @@ TEST(Winograd, SharesChannelsWhereTilesAreFew) {
   check_all({{2, 7, 7, 130}, 67});
 }
 
+TEST(Winograd, ComputesGradientsOfKernelsInBf16) {
+  for (const Problem& p :
+       {Problem{{2, 8, 8, 16}, 16}, Problem{{3, 5, 7, 16}, 32}, Problem{{2, 9, 9, 3}, 5},
+        Problem{{1, 4, 4, 150}, 200}, Problem{{16, 28, 28, 32}, 32, {0, 2}, {2, 1}}}) {
+    SCOPED_TRACE("x " + p.x.to_string() + ", " + std::to_string(p.out) + " out");
+    Pass pass = passes(p).back();
+    pass.inputs = {make_operand(bf16, p.x, 1), make_operand(bf16, p.y(), 4)};
+    const transform::Candidate plain{{Format::plain, Format::plain}, {Format::plain}};
+    expect_sums(run_candidate(plain, pass.op, pass.inputs, pass.attributes, winograd), pass.op,
+                pass.inputs, pass.attributes, "winograd", pass.terms, kGrowth);
+  }
+}
+
 TEST(Winograd, GivesTheSameBitsWithAnyNumberOfThreads) {
   for (const Problem& p :
        {Problem{{4, 30, 30, 24}, 40}, Problem{{1, 6, 6, 140}, 300}, Problem{{1, 8, 8, 64}, 64}}) {

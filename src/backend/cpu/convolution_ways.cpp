@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/instruction_set.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/onednn.h"
 #include "base/math.h"
@@ -24,6 +25,18 @@ ConvolutionShape shape_of(const Request& r) {
     shape.tiled *= round_up(covered.shape[axis], int64_t{4});
   shape.strided = *std::max_element(w.strides.begin(), w.strides.end()) > 1;
   return shape;
+}
+
+/// The library's kernels for bf16 take that part of the time of those for f32, about, by the
+/// instructions of AVX-512 (AMD EPYC, Zen 4); by AMX far less.
+constexpr double kInBf16 = 0.5;
+
+ConvolutionWay fastest_in_bf16(const Request& r) {
+  return winograd_allowed() && !varve::cpu::multiplies_tiles() && unfit_for_winograd(r).empty() &&
+                 predicted_seconds(r, ConvolutionWay::winograd) <
+                     kInBf16 * predicted_seconds(r, ConvolutionWay::plain)
+             ? ConvolutionWay::winograd
+             : ConvolutionWay::plain;
 }
 
 }  // namespace
@@ -55,10 +68,10 @@ bool all_are(const ir::Ints& values, int64_t value) {
   return std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == value; });
 }
 
-std::string not_plain_single_steps(const Request& r) {
+std::string not_plain_single_steps(const Request& r, DType type) {
   for (std::span<const Layout> side : {r.inputs, r.outputs}) {
     for (const Layout& l : side) {
-      if (l.dtype != f32) return "takes f32";
+      if (l.dtype != type) return std::string("takes ") + name_of(type);
       if (l.format != Format::plain) return "takes plain pictures";
       if (l.shape.size() == 0) return "takes no empty operands";
     }
@@ -72,6 +85,7 @@ ConvolutionWay fastest_plain_way(const Request& r) {
   const auto faster = [&](ConvolutionWay way) {
     return predicted_seconds(r, way) < predicted_seconds(r, ConvolutionWay::plain);
   };
+  if (roles_of(r).x.dtype == bf16) return fastest_in_bf16(r);
   // No kernel is both 3x3 and 1x1.
   if (unfit_for_winograd(r).empty()) {
     return winograd_allowed() && faster(ConvolutionWay::winograd) ? ConvolutionWay::winograd

@@ -27,13 +27,14 @@ ConvolutionWay fastest_plain_way(const Request& request);
 /// The kernel of that way.
 Offer fastest_plain_convolution(const Request& request);
 
-/// Why a convolution is none of plain f32 pictures, packed or not, by single steps and in one
-/// group; empty where it is.
-std::string not_plain_single_steps(const Request& request);
+/// Why a convolution is none of plain pictures of that type, packed or not, by single steps and in
+/// one group; empty where it is.
+std::string not_plain_single_steps(const Request& request, DType type = f32);
 bool all_are(const ir::Ints& values, int64_t value);
 
 /// 3x3 convolutions and their gradients by Winograd's minimal filtering (varve/numerics.h), and why
-/// one cannot be run so, its operands packed; empty where it can.
+/// one cannot be run so, its operands packed; empty where it can. In f32, gradients of kernels in
+/// bf16, too.
 Offer any_winograd(const Request& request);
 std::string unfit_for_winograd(const Request& request);
 

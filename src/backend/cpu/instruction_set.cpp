@@ -57,11 +57,16 @@ const char* instruction_set() {
   return known = targets & kAvx512 ? "avx512" : targets & HWY_AVX2 ? "avx2" : "sse4";
 }
 
-bool computes_in_bf16() {
+namespace {
+bool has(dnnl::cpu_isa wanted) {
   instruction_set();  // the environment's cap comes before oneDNN's choice, which is made by asking
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  constexpr auto kFirst = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (isa & kFirst) == kFirst;
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa()),
+             all = static_cast<unsigned>(wanted);
+  return (isa & all) == all;
 }
+}  // namespace
+
+bool computes_in_bf16() { return has(dnnl::cpu_isa::avx512_core_bf16); }
+bool multiplies_tiles() { return has(dnnl::cpu_isa::avx512_core_amx); }
 
 }  // namespace varve::cpu

@@ -15,5 +15,7 @@ const char* instruction_set();
 
 /// Whether oneDNN's kernels multiply in bf16 by instructions for that (AVX-512 with bf16 or AMX).
 bool computes_in_bf16();
+/// Whether it does so by AMX.
+bool multiplies_tiles();
 
 }  // namespace varve::cpu

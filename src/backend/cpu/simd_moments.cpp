@@ -54,16 +54,9 @@ namespace {
 /// A vector of elements as floats; of fewer of them, with `rest` behind.
 HWY_INLINE VF load(const float* x) { return hn::LoadU(F32(), x); }
 HWY_INLINE VF load(const float* x, size_t n, float rest) { return load_some(F32(), x, n, rest); }
-HWY_INLINE VF widened(hn::Vec<hn::Rebind<uint16_t, F32>> bits) {
-  return hn::BitCast(F32(), hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<F32>(), bits)));
-}
-HWY_INLINE VF load(const BFloat16* x) {
-  return widened(hn::LoadU(hn::Rebind<uint16_t, F32>(), reinterpret_cast<const uint16_t*>(x)));
-}
+HWY_INLINE VF load(const BFloat16* x) { return load_wide(x); }
 HWY_INLINE VF load(const BFloat16* x, size_t n, float rest) {
-  const hn::Rebind<uint16_t, F32> d;
-  const VF some = widened(load_some(d, reinterpret_cast<const uint16_t*>(x), n, 0));
-  return hn::IfThenElse(hn::FirstN(F32(), n), some, hn::Set(F32(), rest));
+  return hn::IfThenElse(hn::FirstN(F32(), n), load_wide(x, n), hn::Set(F32(), rest));
 }
 
 /// Halves of a vector of floats as doubles.

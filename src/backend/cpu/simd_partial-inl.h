@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "varve/types.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
@@ -38,6 +39,22 @@ HWY_INLINE void store_some(D d, hn::Vec<D> v, hn::TFromD<D>* x, size_t n) {
 #else
   hn::BlendedStore(v, hn::FirstN(d, n), d, x);
 #endif
+}
+
+/// The floats that bf16 holds: a vector of them, or n with 0 in the other lanes.
+HWY_INLINE hn::Vec<hn::ScalableTag<float>> widened(
+    hn::Vec<hn::Rebind<uint16_t, hn::ScalableTag<float>>> bits) {
+  const hn::ScalableTag<float> d;
+  return hn::BitCast(d,
+                     hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<decltype(d)>(), bits)));
+}
+HWY_INLINE hn::Vec<hn::ScalableTag<float>> load_wide(const BFloat16* x) {
+  const hn::Rebind<uint16_t, hn::ScalableTag<float>> d;
+  return widened(hn::LoadU(d, reinterpret_cast<const uint16_t*>(x)));
+}
+HWY_INLINE hn::Vec<hn::ScalableTag<float>> load_wide(const BFloat16* x, size_t n) {
+  const hn::Rebind<uint16_t, hn::ScalableTag<float>> d;
+  return widened(load_some(d, reinterpret_cast<const uint16_t*>(x), n, 0));
 }
 
 }  // namespace varve::cpu::HWY_NAMESPACE

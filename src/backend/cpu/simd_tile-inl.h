@@ -33,6 +33,9 @@ struct Rows {
 HWY_INLINE VF load_part(const float* p, size_t n) {
   return n == kLanes ? hn::LoadU(F32(), p) : load_some(F32(), p, n, 0.f);
 }
+HWY_INLINE VF load_part(const BFloat16* p, size_t n) {
+  return n == kLanes ? load_wide(p) : load_wide(p, n);
+}
 HWY_INLINE void store_part(VF v, float* p, size_t n) {
   if (n == kLanes) {
     hn::StoreU(v, F32(), p);

@@ -142,7 +142,7 @@ int64_t columns_of(const WinogradShape& s, int64_t panel) {
 /// The kernel is transformed first, then each job has its tiles.
 void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const ForwardPlan& p,
                       int threads) {
-  const Pictures x{f.x, s.rows, s.columns, s.in};
+  const Pictures<float> x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in);
   const float* zeros = f.scratch;
   float* kernel = f.scratch + row;
@@ -174,7 +174,7 @@ void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const Fo
 /// All tiles are transformed first, then each job has its panel of the kernel.
 void forward_by_columns(const WinogradShape& s, const WinogradForward& f, const ForwardPlan& p,
                         int threads) {
-  const Pictures x{f.x, s.rows, s.columns, s.in};
+  const Pictures<float> x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in), tiles = p.tiles.count;
   const float* zeros = f.scratch;
   float* inputs = f.scratch + row;

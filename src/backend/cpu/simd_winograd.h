@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "varve/types.h"
+
 namespace varve::cpu {
 
 /// Pictures [batch, rows, columns, in] and [batch, made_rows, made_columns, out], row-major, whose
@@ -27,14 +29,17 @@ int64_t winograd_forward_floats(const WinogradShape& s, int threads);
 /// The result does not depend on the number of threads.
 void winograd_forward(const WinogradShape& s, const WinogradForward& f, int threads) noexcept;
 
+/// Pictures of float or BFloat16.
+template <class T>
 struct WinogradFilterGradient {
-  const float *x, *gradient;  // of the outputs
-  float* kernel;              // its gradient
-  float* scratch;             // winograd_filter_gradient_floats(), at 64 bytes
+  const T *x, *gradient;  // of the outputs
+  float* kernel;          // its gradient
+  float* scratch;         // winograd_filter_gradient_floats(), at 64 bytes
 };
 int64_t winograd_filter_gradient_floats(const WinogradShape& s, int threads);
 /// The result does not depend on the number of threads.
-void winograd_filter_gradient(const WinogradShape& s, const WinogradFilterGradient& g,
+template <class T>
+void winograd_filter_gradient(const WinogradShape& s, const WinogradFilterGradient<T>& g,
                               int threads) noexcept;
 
 }  // namespace varve::cpu

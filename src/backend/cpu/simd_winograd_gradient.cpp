@@ -18,7 +18,8 @@ constexpr int64_t kShares = 8;
 constexpr int64_t kTerms = 64;
 
 /// Rows of tiles, packed: the right matrices of products, of `rows` each, from row `row` on.
-void transform_gradients(const Pictures& y, const Tiles& tiles, int64_t first, int64_t count,
+template <class T>
+void transform_gradients(const Pictures<T>& y, const Tiles& tiles, int64_t first, int64_t count,
                          int64_t rows, int64_t row, const float* zeros, float* to, int64_t step) {
   transform_tiles<OutputGradientTransform>(
       y, tiles, first, count, 0, 0, zeros, step,
@@ -72,13 +73,15 @@ void transform_sums(const WinogradShape& s, const float* sums, int64_t step, int
   }
 }
 
+template <class T>
 struct Operands {
-  Pictures x, y;
+  Pictures<T> x, y;
   const float* zeros;
   float *kernel, *scratch;
 };
 
-void gradient_by_tiles(const WinogradShape& s, const Operands& o, const GradientPlan& p,
+template <class T>
+void gradient_by_tiles(const WinogradShape& s, const Operands<T>& o, const GradientPlan& p,
                        int threads) {
   const int64_t in = padded(s.in), out = padded(s.out);
   float* own = o.scratch + p.shares * p.sum_floats();
@@ -114,7 +117,8 @@ void gradient_by_tiles(const WinogradShape& s, const Operands& o, const Gradient
   });
 }
 
-void gradient_by_columns(const WinogradShape& s, const Operands& o, const GradientPlan& p,
+template <class T>
+void gradient_by_columns(const WinogradShape& s, const Operands<T>& o, const GradientPlan& p,
                          int threads) {
   const int64_t in = padded(s.in), tiles = p.tiles.count;
   float* inputs = o.scratch;
@@ -146,15 +150,24 @@ void gradient_by_columns(const WinogradShape& s, const Operands& o, const Gradie
   });
 }
 
-void filter_gradient(const WinogradShape& s, const WinogradFilterGradient& g, int threads) {
+template <class T>
+void filter_gradient(const WinogradShape& s, const WinogradFilterGradient<T>& g, int threads) {
   const GradientPlan p(s);
   std::fill_n(g.scratch, p.zeros(s), 0.F);  // stands for what lies outside of a picture
-  const Operands o{{g.x, s.rows, s.columns, s.in},
-                   {g.gradient, s.made_rows, s.made_columns, s.out},
-                   g.scratch,
-                   g.kernel,
-                   g.scratch + p.zeros(s)};
-  (p.by_columns ? gradient_by_columns : gradient_by_tiles)(s, o, p, threads);
+  const Operands<T> o{{g.x, s.rows, s.columns, s.in},
+                      {g.gradient, s.made_rows, s.made_columns, s.out},
+                      g.scratch,
+                      g.kernel,
+                      g.scratch + p.zeros(s)};
+  (p.by_columns ? gradient_by_columns<T> : gradient_by_tiles<T>)(s, o, p, threads);
+}
+void gradient_of_floats(const WinogradShape& s, const WinogradFilterGradient<float>& g,
+                        int threads) {
+  filter_gradient(s, g, threads);
+}
+void gradient_of_halves(const WinogradShape& s, const WinogradFilterGradient<BFloat16>& g,
+                        int threads) {
+  filter_gradient(s, g, threads);
 }
 
 int64_t filter_gradient_floats(const WinogradShape& s, int threads) {
@@ -171,16 +184,23 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace varve::cpu {
 namespace {
-HWY_EXPORT(filter_gradient);
+HWY_EXPORT(gradient_of_floats);
+HWY_EXPORT(gradient_of_halves);
 HWY_EXPORT(filter_gradient_floats);
 }  // namespace
 
 int64_t winograd_filter_gradient_floats(const WinogradShape& s, int threads) {
   return HWY_DYNAMIC_DISPATCH(filter_gradient_floats)(s, threads);
 }
-void winograd_filter_gradient(const WinogradShape& s, const WinogradFilterGradient& g,
+template <>
+void winograd_filter_gradient(const WinogradShape& s, const WinogradFilterGradient<float>& g,
                               int threads) noexcept {
-  HWY_DYNAMIC_DISPATCH(filter_gradient)(s, g, threads);
+  HWY_DYNAMIC_DISPATCH(gradient_of_floats)(s, g, threads);
+}
+template <>
+void winograd_filter_gradient(const WinogradShape& s, const WinogradFilterGradient<BFloat16>& g,
+                              int threads) noexcept {
+  HWY_DYNAMIC_DISPATCH(gradient_of_halves)(s, g, threads);
 }
 
 }  // namespace varve::cpu

@@ -30,8 +30,9 @@ constexpr int64_t kDepth = 64, kEnough = 4;
 
 inline int64_t padded(int64_t channels) { return round_up(channels, kWidth); }
 
+template <class T>
 struct Pictures {
-  const float* p;
+  const T* p;
   int64_t rows, columns, channels;
 };
 
@@ -73,9 +74,9 @@ void each_job(int64_t jobs, int threads, const F& f) {
 }
 
 /// Where the positions of a square lie, `zeros` for those outside of the picture.
-template <int n>
-HWY_INLINE void find(const Pictures& x, int64_t picture, int64_t row, int64_t column,
-                     const float* zeros, const float* (&at)[n][n]) {
+template <int n, class T>
+HWY_INLINE void find(const Pictures<T>& x, int64_t picture, int64_t row, int64_t column,
+                     const T* zeros, const T* (&at)[n][n]) {
   int64_t line = ((picture * x.rows + row) * x.columns + column) * x.channels;
   for (int64_t i = 0; i < n; ++i, line += x.columns * x.channels) {
     const bool there = row + i >= 0 && row + i < x.rows;
@@ -90,15 +91,17 @@ HWY_INLINE void find(const Pictures& x, int64_t picture, int64_t row, int64_t co
 
 /// Transforms the squares that begin `above` and `left` of tiles. Those of tile t go to
 /// place(t, channel) and what follows it, `step` apart.
-template <class Transform, class Place>
-HWY_INLINE void transform_tiles(const Pictures& x, const Tiles& tiles, int64_t first, int64_t count,
-                                int64_t above, int64_t left, const float* zeros, int64_t step,
-                                const Place& place) {
+template <class Transform, class T, class Place>
+HWY_INLINE void transform_tiles(const Pictures<T>& x, const Tiles& tiles, int64_t first,
+                                int64_t count, int64_t above, int64_t left, const float* zeros,
+                                int64_t step, const Place& place) {
   constexpr int n = Transform::kFrom;
   Tile tile(tiles, first);
   for (int64_t t = 0; t < count; ++t, tile.advance(tiles)) {
-    const float* at[n][n];
-    find(x, tile.picture, tile.row - above, tile.column - left, zeros, at);
+    const T* at[n][n];
+    // Zeros have the same bits in every type.
+    find(x, tile.picture, tile.row - above, tile.column - left, reinterpret_cast<const T*>(zeros),
+         at);
     const auto channels = [&](int64_t c, size_t lanes) HWY_ATTR __attribute__((always_inline)) {
       transform_square<Transform>(
           [&](int i, VF(&row)[n]) HWY_ATTR __attribute__((always_inline)) {
@@ -131,9 +134,10 @@ inline int64_t packed_place(int64_t columns, int64_t rows, int64_t column, int64
 
 /// Rows of tiles, in panels of `width` channels: the left matrices of products, of `rows` each,
 /// from row `row` on.
-inline void transform_inputs(const Pictures& x, const WinogradShape& s, const Tiles& tiles,
-                             int64_t first, int64_t count, int64_t rows, int64_t row, int64_t width,
-                             const float* zeros, float* to, int64_t step) {
+template <class T>
+void transform_inputs(const Pictures<T>& x, const WinogradShape& s, const Tiles& tiles,
+                      int64_t first, int64_t count, int64_t rows, int64_t row, int64_t width,
+                      const float* zeros, float* to, int64_t step) {
   transform_tiles<InputTransform>(
       x, tiles, first, count, s.above, s.left, zeros, step, [&](int64_t t, int64_t c) {
         return to + place_in_panels(x.channels, rows, width, c, row + t);

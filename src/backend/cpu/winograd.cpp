@@ -1,8 +1,12 @@
-// 3x3 convolutions and their gradients by Winograd's minimal filtering: plain f32 pictures.
+// 3x3 convolutions and their gradients by Winograd's minimal filtering: plain f32 pictures, and
+// gradients of kernels in bf16, computed in f32.
 #include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/simd_winograd.h"
 #include "backend/cpu/thread_scope.h"
+#include "backend/cpu/tile_loops.h"
+#include "base/math.h"
+#include "base/threads.h"
 #include "varve/numerics.h"
 
 namespace varve::backend::cpu {
@@ -53,10 +57,39 @@ class FilterGradient final : public Kernel {
     return bytes_of(varve::cpu::winograd_filter_gradient_floats(s_, threads_));
   }
   void run(const Arguments& a) const noexcept override {
-    varve::cpu::winograd_filter_gradient(s_, {in(a, 0), in(a, 1), out(a), scratch(a)}, threads_);
+    varve::cpu::winograd_filter_gradient<float>(s_, {in(a, 0), in(a, 1), out(a), scratch(a)},
+                                                threads_);
   }
 
  private:
+  WinogradShape s_;
+  int threads_;
+};
+
+class FilterGradientOfHalves final : public Kernel {
+ public:
+  FilterGradientOfHalves(const WinogradShape& shape, int threads) : s_(shape), threads_(threads) {}
+  int64_t scratch_bytes() const override {
+    return bytes_of(sums() + varve::cpu::winograd_filter_gradient_floats(s_, threads_));
+  }
+  void run(const Arguments& a) const noexcept override {
+    using T = BFloat16;
+    float* wide = scratch(a);
+    varve::cpu::winograd_filter_gradient<T>(
+        s_,
+        {static_cast<const T*>(a.inputs[0]), static_cast<const T*>(a.inputs[1]), wide,
+         wide + sums()},
+        threads_);
+    const auto narrow = varve::cpu::store_loop(tiling::Type::f32, bf16);
+    parallel_for(9 * s_.in * s_.out, kGrain, threads_, [&](int64_t begin, int64_t end) {
+      narrow(wide + begin, static_cast<T*>(a.outputs[0]) + begin, 1,
+             static_cast<size_t>(end - begin));
+    });
+  }
+
+ private:
+  static constexpr int64_t kGrain = 1 << 14;
+  int64_t sums() const { return round_up(9 * s_.in * s_.out, int64_t{16}); }
   WinogradShape s_;
   int threads_;
 };
@@ -67,6 +100,7 @@ std::unique_ptr<Kernel> make(const Request& r) {
                             static_cast<double>(s.made_columns * s.in) * static_cast<double>(s.out);
   const int threads = useful_threads(operations, r.threads);
   const ConvolutionPass pass = pass_of(r);
+  if (roles_of(r).x.dtype == bf16) return std::make_unique<FilterGradientOfHalves>(s, threads);
   if (pass == ConvolutionPass::filter_gradient) return std::make_unique<FilterGradient>(s, threads);
   const bool turned = pass == ConvolutionPass::input_gradient;
   return std::make_unique<Forward>(turned ? s.turned() : s, r.inputs.size() == 3, turned, threads);
@@ -75,7 +109,8 @@ std::unique_ptr<Kernel> make(const Request& r) {
 }  // namespace
 
 std::string unfit_for_winograd(const Request& r) {
-  if (std::string why = not_plain_single_steps(r); !why.empty()) return why;
+  const bool halves = roles_of(r).x.dtype == bf16 && pass_of(r) == ConvolutionPass::filter_gradient;
+  if (std::string why = not_plain_single_steps(r, halves ? bf16 : f32); !why.empty()) return why;
   const auto& k = roles_of(r).kernel.shape.dims();
   if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all_are(window_of(r).dilation, 1))
     return "takes 3x3 kernels without dilation";
