@@ -33,8 +33,7 @@ std::string not_plain_single_steps(const Request& request, DType type = f32);
 bool all_are(const ir::Ints& values, int64_t value);
 
 /// 3x3 convolutions and their gradients by Winograd's minimal filtering (varve/numerics.h), and why
-/// one cannot be run so, its operands packed; empty where it can. In f32, gradients of kernels in
-/// bf16, too.
+/// one cannot be run so, its operands packed; empty where it can. Computed in f32, of f32 or bf16.
 Offer any_winograd(const Request& request);
 std::string unfit_for_winograd(const Request& request);
 

@@ -57,6 +57,19 @@ HWY_INLINE hn::Vec<hn::ScalableTag<float>> load_wide(const BFloat16* x, size_t n
   return widened(load_some(d, reinterpret_cast<const uint16_t*>(x), n, 0));
 }
 
+/// What bf16 holds of floats: rounded to the nearest, ties to even; NaN stays, quiet.
+HWY_INLINE hn::Vec<hn::Rebind<uint16_t, hn::ScalableTag<float>>> narrowed(
+    hn::Vec<hn::ScalableTag<float>> v) {
+  const hn::RebindToUnsigned<hn::ScalableTag<float>> d;
+  const hn::RebindToSigned<hn::ScalableTag<float>> i;
+  const auto bits = hn::BitCast(d, v), upper = hn::ShiftRight<16>(bits);
+  const auto odd = hn::And(upper, hn::Set(d, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7fffu))));
+  const auto nan = hn::RebindMask(d, hn::IsNaN(v));
+  const auto half = hn::IfThenElse(nan, hn::Or(upper, hn::Set(d, 0x40u)), rounded);
+  return hn::DemoteTo(hn::Rebind<uint16_t, hn::ScalableTag<float>>(), hn::BitCast(i, half));
+}
+
 }  // namespace varve::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -43,6 +43,15 @@ HWY_INLINE void store_part(VF v, float* p, size_t n) {
     store_some(F32(), v, p, n);
   }
 }
+HWY_INLINE void store_part(VF v, BFloat16* p, size_t n) {
+  const hn::Rebind<uint16_t, F32> d;
+  auto* to = reinterpret_cast<uint16_t*>(p);
+  if (n == kLanes) {
+    hn::StoreU(narrowed(v), d, to);
+  } else {
+    store_some(d, narrowed(v), to, n);
+  }
+}
 /// How many of `count` elements lie in the vector that begins at `first`.
 HWY_INLINE size_t lanes_left(int64_t first, int64_t count) {
   return static_cast<size_t>(std::clamp<int64_t>(count - first, 0, static_cast<int64_t>(kLanes)));

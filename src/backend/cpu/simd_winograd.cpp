@@ -59,7 +59,8 @@ void transform_turned(const float* kernel, int64_t in, int64_t out, const Kernel
 }
 
 /// Rows begin to end of a part.
-void transform_kernel(const WinogradShape& s, const WinogradForward& f, const KernelPart& part,
+template <class T>
+void transform_kernel(const WinogradShape& s, const WinogradForward<T>& f, const KernelPart& part,
                       int64_t begin, int64_t end, float* to, int64_t step) {
   (f.turned ? transform_turned : transform_straight)(f.kernel, s.in, s.out, part, begin, end, to,
                                                      step);
@@ -103,7 +104,8 @@ struct ForwardPlan {
 };
 
 /// Makes outputs `first_column` and following ones of tiles from the products.
-void transform_outputs(const WinogradShape& s, const WinogradForward& f, const Tiles& tiles,
+template <class T>
+void transform_outputs(const WinogradShape& s, const WinogradForward<T>& f, const Tiles& tiles,
                        int64_t first, int64_t count, int64_t first_column, int64_t columns,
                        const float* products, int64_t step) {
   const int64_t width = padded(columns);
@@ -111,9 +113,8 @@ void transform_outputs(const WinogradShape& s, const WinogradForward& f, const T
   for (int64_t t = 0; t < count; ++t, tile.advance(tiles)) {
     const int64_t rows = std::min<int64_t>(kOutputs, s.made_rows - tile.row),
                   across = std::min<int64_t>(kOutputs, s.made_columns - tile.column);
-    float* y = f.y +
-               ((tile.picture * s.made_rows + tile.row) * s.made_columns + tile.column) * s.out +
-               first_column;
+    T* y = f.y + ((tile.picture * s.made_rows + tile.row) * s.made_columns + tile.column) * s.out +
+           first_column;
     for (int64_t c = 0; c < columns; c += kWidth) {
       const size_t lanes = lanes_left(c, columns);
       const VF bias =
@@ -124,7 +125,7 @@ void transform_outputs(const WinogradShape& s, const WinogradForward& f, const T
                                                                      HWY_ATTR
           __attribute__((always_inline)) {
             if (j >= across) return;
-            float* to = y + j * s.out + c;
+            T* to = y + j * s.out + c;
 #pragma GCC unroll 4
             for (int i = 0; i < kOutputs; ++i, to += s.made_columns * s.out) {
               if (i < rows) store_part(hn::Add(column[i], bias), to, lanes);
@@ -140,9 +141,10 @@ int64_t columns_of(const WinogradShape& s, int64_t panel) {
 }
 
 /// The kernel is transformed first, then each job has its tiles.
-void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const ForwardPlan& p,
+template <class T>
+void forward_by_tiles(const WinogradShape& s, const WinogradForward<T>& f, const ForwardPlan& p,
                       int threads) {
-  const Pictures<float> x{f.x, s.rows, s.columns, s.in};
+  const Pictures<T> x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in);
   const float* zeros = f.scratch;
   float* kernel = f.scratch + row;
@@ -172,9 +174,10 @@ void forward_by_tiles(const WinogradShape& s, const WinogradForward& f, const Fo
 }
 
 /// All tiles are transformed first, then each job has its panel of the kernel.
-void forward_by_columns(const WinogradShape& s, const WinogradForward& f, const ForwardPlan& p,
+template <class T>
+void forward_by_columns(const WinogradShape& s, const WinogradForward<T>& f, const ForwardPlan& p,
                         int threads) {
-  const Pictures<float> x{f.x, s.rows, s.columns, s.in};
+  const Pictures<T> x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in), tiles = p.tiles.count;
   const float* zeros = f.scratch;
   float* inputs = f.scratch + row;
@@ -203,13 +206,20 @@ void forward_by_columns(const WinogradShape& s, const WinogradForward& f, const 
   });
 }
 
-void forward(const WinogradShape& s, const WinogradForward& f, int threads) {
+template <class T>
+void forward(const WinogradShape& s, const WinogradForward<T>& f, int threads) {
   const ForwardPlan p(s, threads);
   std::fill_n(f.scratch, padded(s.in), 0.F);  // stands for what lies outside of a picture
-  (p.by_columns ? forward_by_columns : forward_by_tiles)(s, f, p, threads);
+  (p.by_columns ? forward_by_columns<T> : forward_by_tiles<T>)(s, f, p, threads);
+}
+void forward_floats(const WinogradShape& s, const WinogradForward<float>& f, int threads) {
+  forward(s, f, threads);
+}
+void forward_halves(const WinogradShape& s, const WinogradForward<BFloat16>& f, int threads) {
+  forward(s, f, threads);
 }
 
-int64_t forward_floats(const WinogradShape& s, int threads) {
+int64_t scratch_floats(const WinogradShape& s, int threads) {
   const ForwardPlan p(s, threads);
   return p.shared_floats(s) + p.workers * p.worker_floats();
 }
@@ -221,15 +231,23 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace varve::cpu {
 namespace {
-HWY_EXPORT(forward);
 HWY_EXPORT(forward_floats);
+HWY_EXPORT(forward_halves);
+HWY_EXPORT(scratch_floats);
 }  // namespace
 
 int64_t winograd_forward_floats(const WinogradShape& s, int threads) {
-  return HWY_DYNAMIC_DISPATCH(forward_floats)(s, threads);
+  return HWY_DYNAMIC_DISPATCH(scratch_floats)(s, threads);
 }
-void winograd_forward(const WinogradShape& s, const WinogradForward& f, int threads) noexcept {
-  HWY_DYNAMIC_DISPATCH(forward)(s, f, threads);
+template <>
+void winograd_forward(const WinogradShape& s, const WinogradForward<float>& f,
+                      int threads) noexcept {
+  HWY_DYNAMIC_DISPATCH(forward_floats)(s, f, threads);
+}
+template <>
+void winograd_forward(const WinogradShape& s, const WinogradForward<BFloat16>& f,
+                      int threads) noexcept {
+  HWY_DYNAMIC_DISPATCH(forward_halves)(s, f, threads);
 }
 
 }  // namespace varve::cpu

@@ -1,4 +1,4 @@
-// 3x3 convolutions of plain f32 pictures, and their gradients, by Winograd's minimal filtering.
+// 3x3 convolutions of plain pictures, and their gradients, by Winograd's minimal filtering in f32.
 #pragma once
 #include <cstdint>
 
@@ -18,18 +18,21 @@ struct WinogradShape {
   }
 };
 
+/// Pictures of float or BFloat16.
+template <class T>
 struct WinogradForward {
-  const float *x, *kernel;
+  const T* x;
+  const float* kernel;
   const float* bias;  // [out], or null
-  float* y;
+  T* y;
   float* scratch;  // winograd_forward_floats(), at 64 bytes
   bool turned;     // the kernel is [3, 3, out, in], to be read backwards along both axes
 };
 int64_t winograd_forward_floats(const WinogradShape& s, int threads);
 /// The result does not depend on the number of threads.
-void winograd_forward(const WinogradShape& s, const WinogradForward& f, int threads) noexcept;
+template <class T>
+void winograd_forward(const WinogradShape& s, const WinogradForward<T>& f, int threads) noexcept;
 
-/// Pictures of float or BFloat16.
 template <class T>
 struct WinogradFilterGradient {
   const T *x, *gradient;  // of the outputs

@@ -1,5 +1,8 @@
-// 3x3 convolutions and their gradients by Winograd's minimal filtering: plain f32 pictures, and
-// gradients of kernels in bf16, computed in f32.
+// 3x3 convolutions and their gradients by Winograd's minimal filtering, computed in f32: plain
+// pictures in f32 and in bf16.
+#include <type_traits>
+#include <utility>
+
 #include "backend/cpu/convolution_ways.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/simd_winograd.h"
@@ -26,91 +29,120 @@ WinogradShape shape_of(const Request& r) {
           y.shape[2], y.shape[3], w.low[0],   w.low[1]};
 }
 
-const float* in(const Arguments& a, size_t i) { return static_cast<const float*>(a.inputs[i]); }
-float* out(const Arguments& a) { return static_cast<float*>(a.outputs[0]); }
-float* scratch(const Arguments& a) { return reinterpret_cast<float*>(a.scratch); }
+/// Operands of a kernel that computes in f32, and what it makes, where they lie in T.
+template <class T>
+class Widened {
+ public:
+  /// Floats of scratch for an operand of n elements.
+  static int64_t floats(int64_t n) {
+    return std::is_same_v<T, float> ? 0 : round_up(n, int64_t{16});
+  }
+  Widened(float* scratch, int threads) : room_(scratch), threads_(threads) {}
+  float* rest() const { return room_; }
+
+  const float* read(const void* from, int64_t n) {
+    if constexpr (std::is_same_v<T, float>) return static_cast<const float*>(from);
+    const auto load = varve::cpu::load_loop(dtype_of<T>, tiling::Type::f32);
+    each_part(n, [&](int64_t at, size_t count) {
+      load(static_cast<const T*>(from) + at, 1, room_ + at, count);
+    });
+    return std::exchange(room_, room_ + floats(n));
+  }
+  /// Where n elements are to be made that `write` will then put in their place.
+  float* make(void* to, int64_t n) {
+    if constexpr (std::is_same_v<T, float>) return static_cast<float*>(to);
+    return std::exchange(room_, room_ + floats(n));
+  }
+  void write(const float* made, void* to, int64_t n) const {
+    if constexpr (std::is_same_v<T, float>) return;
+    const auto store = varve::cpu::store_loop(tiling::Type::f32, dtype_of<T>);
+    each_part(
+        n, [&](int64_t at, size_t count) { store(made + at, static_cast<T*>(to) + at, 1, count); });
+  }
+
+ private:
+  template <class F>
+  void each_part(int64_t n, F f) const {
+    parallel_for(n, 1 << 14, threads_,
+                 [&](int64_t begin, int64_t end) { f(begin, static_cast<size_t>(end - begin)); });
+  }
+  float* room_;
+  int threads_;
+};
 
 /// A convolution, or that of a gradient with the turned kernel.
+template <class T>
 class Forward final : public Kernel {
  public:
   Forward(const WinogradShape& shape, bool bias, bool turned, int threads)
       : s_(shape), bias_(bias), turned_(turned), threads_(threads) {}
   int64_t scratch_bytes() const override {
-    return bytes_of(varve::cpu::winograd_forward_floats(s_, threads_));
+    return bytes_of(Widened<T>::floats(taps()) + Widened<T>::floats(s_.out) +
+                    varve::cpu::winograd_forward_floats(s_, threads_));
   }
   void run(const Arguments& a) const noexcept override {
-    varve::cpu::winograd_forward(
-        s_, {in(a, 0), in(a, 1), bias_ ? in(a, 2) : nullptr, out(a), scratch(a), turned_},
-        threads_);
+    Widened<T> wide(reinterpret_cast<float*>(a.scratch), threads_);
+    const float* kernel = wide.read(a.inputs[1], taps());
+    const float* bias = bias_ ? wide.read(a.inputs[2], s_.out) : nullptr;
+    varve::cpu::winograd_forward<T>(s_,
+                                    {static_cast<const T*>(a.inputs[0]), kernel, bias,
+                                     static_cast<T*>(a.outputs[0]), wide.rest(), turned_},
+                                    threads_);
   }
 
  private:
+  int64_t taps() const { return 9 * s_.in * s_.out; }
   WinogradShape s_;
   bool bias_, turned_;
   int threads_;
 };
 
+template <class T>
 class FilterGradient final : public Kernel {
  public:
   FilterGradient(const WinogradShape& shape, int threads) : s_(shape), threads_(threads) {}
   int64_t scratch_bytes() const override {
-    return bytes_of(varve::cpu::winograd_filter_gradient_floats(s_, threads_));
+    return bytes_of(Widened<T>::floats(taps()) +
+                    varve::cpu::winograd_filter_gradient_floats(s_, threads_));
   }
   void run(const Arguments& a) const noexcept override {
-    varve::cpu::winograd_filter_gradient<float>(s_, {in(a, 0), in(a, 1), out(a), scratch(a)},
-                                                threads_);
-  }
-
- private:
-  WinogradShape s_;
-  int threads_;
-};
-
-class FilterGradientOfHalves final : public Kernel {
- public:
-  FilterGradientOfHalves(const WinogradShape& shape, int threads) : s_(shape), threads_(threads) {}
-  int64_t scratch_bytes() const override {
-    return bytes_of(sums() + varve::cpu::winograd_filter_gradient_floats(s_, threads_));
-  }
-  void run(const Arguments& a) const noexcept override {
-    using T = BFloat16;
-    float* wide = scratch(a);
+    Widened<T> wide(reinterpret_cast<float*>(a.scratch), threads_);
+    float* made = wide.make(a.outputs[0], taps());
     varve::cpu::winograd_filter_gradient<T>(
         s_,
-        {static_cast<const T*>(a.inputs[0]), static_cast<const T*>(a.inputs[1]), wide,
-         wide + sums()},
+        {static_cast<const T*>(a.inputs[0]), static_cast<const T*>(a.inputs[1]), made, wide.rest()},
         threads_);
-    const auto narrow = varve::cpu::store_loop(tiling::Type::f32, bf16);
-    parallel_for(9 * s_.in * s_.out, kGrain, threads_, [&](int64_t begin, int64_t end) {
-      narrow(wide + begin, static_cast<T*>(a.outputs[0]) + begin, 1,
-             static_cast<size_t>(end - begin));
-    });
+    wide.write(made, a.outputs[0], taps());
   }
 
  private:
-  static constexpr int64_t kGrain = 1 << 14;
-  int64_t sums() const { return round_up(9 * s_.in * s_.out, int64_t{16}); }
+  int64_t taps() const { return 9 * s_.in * s_.out; }
   WinogradShape s_;
   int threads_;
 };
 
-std::unique_ptr<Kernel> make(const Request& r) {
+template <class T>
+std::unique_ptr<Kernel> make_of(const Request& r) {
   const WinogradShape s = shape_of(r);
   const double operations = 2. / 4 * 9 * static_cast<double>(s.batch * s.made_rows) *
                             static_cast<double>(s.made_columns * s.in) * static_cast<double>(s.out);
   const int threads = useful_threads(operations, r.threads);
   const ConvolutionPass pass = pass_of(r);
-  if (roles_of(r).x.dtype == bf16) return std::make_unique<FilterGradientOfHalves>(s, threads);
-  if (pass == ConvolutionPass::filter_gradient) return std::make_unique<FilterGradient>(s, threads);
+  if (pass == ConvolutionPass::filter_gradient)
+    return std::make_unique<FilterGradient<T>>(s, threads);
   const bool turned = pass == ConvolutionPass::input_gradient;
-  return std::make_unique<Forward>(turned ? s.turned() : s, r.inputs.size() == 3, turned, threads);
+  return std::make_unique<Forward<T>>(turned ? s.turned() : s, r.inputs.size() == 3, turned,
+                                      threads);
+}
+std::unique_ptr<Kernel> make(const Request& r) {
+  return roles_of(r).x.dtype == bf16 ? make_of<BFloat16>(r) : make_of<float>(r);
 }
 
 }  // namespace
 
 std::string unfit_for_winograd(const Request& r) {
-  const bool halves = roles_of(r).x.dtype == bf16 && pass_of(r) == ConvolutionPass::filter_gradient;
-  if (std::string why = not_plain_single_steps(r, halves ? bf16 : f32); !why.empty()) return why;
+  const DType type = roles_of(r).x.dtype == bf16 ? bf16 : f32;
+  if (std::string why = not_plain_single_steps(r, type); !why.empty()) return why;
   const auto& k = roles_of(r).kernel.shape.dims();
   if (k.size() != 4 || k[0] != 3 || k[1] != 3 || !all_are(window_of(r).dilation, 1))
     return "takes 3x3 kernels without dilation";
