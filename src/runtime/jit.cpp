@@ -289,7 +289,11 @@ class Compiled {
     for (const Tensor& x : arguments) {
       if (x.mask_cell()) add_input(Tensor(x.mask_cell()));
     }
-    for (const ir::VariableRef& v : e.read) add_input(ir::read_variable(v));
+    versions_.clear();
+    for (const ir::VariableRef& v : e.read) {
+      add_input(ir::read_variable(v));
+      versions_.push_back(v->version);
+    }
     outputs_.clear();
     results_.clear();
     e.pool.resize(e.results.size());
@@ -300,7 +304,7 @@ class Compiled {
     overwritten_.clear();
     for (size_t a = 0; a < e.assigned.size(); ++a) outputs_.push_back(variable_room(e, a));
     const int bad = e.plan->run(input_pointers_, outputs_, changed(e));
-    for (size_t i = 0; i < e.read.size(); ++i) e.versions[i] = e.read[i]->version;
+    e.versions.swap(versions_);
     e.ran = true;
     if (bad >= 0) Blame(e, bad, input_arrays(e, arguments)).raise();
     inputs_.clear();
@@ -357,12 +361,12 @@ class Compiled {
 
   /// Whether a variable that the plan only reads did since it ran last. Forgets that it ran: a run
   /// that fails leaves nothing to rely on.
-  static bool changed(Entry& e) {
+  bool changed(Entry& e) const {
     const std::vector<bool>& steady = e.plan->roles().steady;
     const size_t arguments = steady.size() - e.read.size();
     bool any = !std::exchange(e.ran, false);
     for (size_t i = 0; i < e.read.size(); ++i)
-      any |= steady[arguments + i] && e.versions[i] != e.read[i]->version;
+      any |= steady[arguments + i] && e.versions[i] != versions_[i];
     return any;
   }
 
@@ -414,6 +418,7 @@ class Compiled {
   bool profiling_ = false;
   std::vector<std::shared_ptr<ir::Storage>> inputs_;  // held while a plan reads them
   std::vector<const void*> input_pointers_;
+  std::vector<uint64_t> versions_;  // of the variables that are read
   std::vector<void*> outputs_;
   std::vector<Tensor> results_;
   std::vector<bool> overwritten_;

@@ -19,8 +19,8 @@ ir::Graph optimize(const ir::Graph& traced, const PlanRoles& roles, backend::Ker
   // Reference kernels give the same bits in any plan.
   if (set == backend::KernelSet::ref) return checked(lower(graph, set, threads, Means::whole));
   // Before lowering, while composites are whole; after it, for what decompositions have in common.
-  const ir::Graph lowered = transform::moments_of_halves(transform::simplify(
-      checked(lower(checked(transform::simplify(checked(graph))), set, threads, means))));
+  const ir::Graph lowered = checked(transform::moments_of_halves(transform::simplify(
+      checked(lower(checked(transform::simplify(checked(graph))), set, threads, means)))));
   return checked(transform::batch(checked(transform::group(checked(attach(lowered, threads)))),
                                   static_cast<size_t>(roles.results), roles.assigned.size()));
 }

@@ -95,7 +95,7 @@ int PlanBuilder::new_fixed(Place place) {
 }
 
 /// Whether what is made of these seldom changes, so that it may be made beforehand.
-bool PlanBuilder::steady(const std::vector<Held>& in, bool commit) const {
+bool PlanBuilder::steady(std::span<const Held> in, bool commit) const {
   if (commit || in.empty() || plan_.roles_.steady.empty()) return false;
   return std::all_of(in.begin(), in.end(),
                      [&](const Held& h) { return buffers_[static_cast<size_t>(h.buffer)].steady; });
@@ -158,7 +158,8 @@ PlanBuilder::Held PlanBuilder::pack(const Held& from, bool commit) {
   Held to{new_buffer(from.layout.shape.size() * size_of(from.layout.dtype)),
           0,
           {from.layout.dtype, from.layout.shape, ir::row_major(from.layout.shape)}};
-  add_step(prepare_copy(from.layout, to.layout, set_, threads_), "copy", -1, commit, {from}, {to});
+  add_step(prepare_copy(from.layout, to.layout, set_, threads_), "copy", -1, commit,
+           steady(std::span(&from, 1), commit), {from}, {to});
   return to;
 }
 
@@ -171,21 +172,22 @@ PlanBuilder::Held PlanBuilder::held_in(ir::ValueId v, backend::Format format, bo
   Held to{new_buffer(own.layout.shape.size() * size_of(own.layout.dtype)),
           0,
           {own.layout.dtype, own.layout.shape, ir::row_major(own.layout.shape), format}};
-  add_step(prepare_copy(own.layout, to.layout, set_, threads_), "relay", -1, commit, {own}, {to});
+  add_step(prepare_copy(own.layout, to.layout, set_, threads_), "relay", -1, commit,
+           steady(std::span(&own, 1), commit), {own}, {to});
   relaid_.emplace(key, to);
   return to;
 }
 
 bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
                                const std::vector<Held>& taken, Held& out, int output, int32_t n,
-                               bool steady) {
+                               bool seldom) {
   const ir::GraphNode& node = plan_.graph_.nodes[static_cast<size_t>(n)];
   const int64_t bytes = out.layout.shape.size() * size_of(out.layout.dtype);
   for (size_t which = 0; which < node.inputs.size(); ++which) {
     if (!kernel.in_place(static_cast<int>(which), output)) continue;
     const Held& held = in[which];
     const Buffer& b = buffers_[static_cast<size_t>(held.buffer)];
-    if (b.fixed || b.steady != steady || held.offset != 0 || b.bytes != bytes) continue;
+    if (b.fixed || b.steady != seldom || held.offset != 0 || b.bytes != bytes) continue;
     if (held.layout.format != out.layout.format) continue;
     if (held.layout.format == backend::Format::plain && !held.layout.contiguous()) continue;
     if (!last_reader(in, which, node.inputs[which])) continue;
@@ -244,9 +246,9 @@ void PlanBuilder::schedule(int32_t n) {
     for (size_t i = 0; i < in.size(); ++i) {
       if (p.pack[i]) in[i] = pack(in[i], commits_[index]);
     }
-    const bool claimed = std::any_of(claims_[index].begin(), claims_[index].end(),
-                                     [](int output) { return output >= 0; });
-    const bool seldom = !claimed && steady(in, commits_[index]);
+    const bool gives_results = std::any_of(claims_[index].begin(), claims_[index].end(),
+                                           [](int output) { return output >= 0; });
+    const bool seldom = !gives_results && steady(in, commits_[index]);
     for (size_t o = 0; o < out_layouts.size(); ++o) {
       Held h{-1, 0, out_layouts[o]};
       const int claim = claims_[index][o];
@@ -260,7 +262,7 @@ void PlanBuilder::schedule(int32_t n) {
       }
       out.push_back(std::move(h));
     }
-    add_step(std::move(p.kernel), p.name, n, commits_[index], in, out);
+    add_step(std::move(p.kernel), p.name, n, commits_[index], seldom, in, out);
     plan_.steps_.back().declined = std::move(p.declined);
     values_[index] = std::move(out);
   }
@@ -268,15 +270,9 @@ void PlanBuilder::schedule(int32_t n) {
 }
 
 void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
-                           bool commit, const std::vector<Held>& in, const std::vector<Held>& out) {
+                           bool commit, bool seldom, const std::vector<Held>& in,
+                           const std::vector<Held>& out) {
   PendingStep p{in, out, -1};
-  const auto kind_of = [&](const Held& h) {
-    return buffers_[static_cast<size_t>(h.buffer)].place.kind;
-  };
-  const bool seldom =
-      steady(in, commit) && std::none_of(out.begin(), out.end(), [&](const Held& h) {
-        return kind_of(h) == Place::Kind::output;
-      });
   for (const Held& h : out) buffers_[static_cast<size_t>(h.buffer)].steady = seldom;
   for (const Held& h : in) {
     if (!seldom && buffers_[static_cast<size_t>(h.buffer)].steady) keep(h.buffer);
@@ -319,7 +315,8 @@ void PlanBuilder::copy_outputs() {
     const ir::ValueId v = g.outputs[static_cast<size_t>(i)];
     const Held from = value(v);
     const Held to{new_fixed({Place::Kind::output, i, 0}), 0, packed(g.type(v))};
-    add_step(prepare_copy(from.layout, to.layout, set_, threads_), "copy", -1, true, {from}, {to});
+    add_step(prepare_copy(from.layout, to.layout, set_, threads_), "copy", -1, true, false, {from},
+             {to});
   }
 }
 

@@ -144,7 +144,7 @@ class Recomputation {
     const Cone* best = nullptr;
     int64_t least = 0;
     for (const Cone& cone : cones) {
-      if (units_.is_output(n)) continue;
+      if (units_.is_output(n)) break;  // it is written anyway
       const auto moved = price_for_all(n, cone, readers);
       if (moved && (best == nullptr || *moved < least)) best = &cone, least = *moved;
     }

@@ -75,6 +75,7 @@ TEST(FewRows, DeclineWhatOthersDoFasterAndWhatTheyCannotRead) {
   EXPECT_EQ(declined({of({5, 8}), of({9, 8})}, false, true), "takes one product, of up to 4 rows");
   EXPECT_EQ(declined({of({2, 1, 8}), of({2, 8, 9})}, false, false),
             "takes one product, of up to 2 rows");
+  EXPECT_EQ(declined({of({2, 2000}), of({2000, 9})}, false, false), "it is deep and narrow");
   EXPECT_EQ(declined({of({1, 0}), of({0, 9})}, false, false), "the product is empty");
   EXPECT_EQ(declined({of({8, 2}), of({9, 8})}, true, true), "wants rows that lie contiguously");
   EXPECT_EQ(declined({make_operand(f64, {1, 8}, 1), make_operand(f64, {8, 9}, 2)}, false, false),

@@ -1,6 +1,8 @@
 // Means and variances of runs and columns against sums in long double, on every instruction set,
 // and of any axes against the reference loops in f64.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -114,6 +116,28 @@ TEST(Moments, OfHalvesAreThoseOfTheFloatsThatTheyStandFor) {
       }
     }
   });
+}
+
+// Behind the last element lies memory that nobody may read.
+TEST(Moments, ReadNothingBehindTheirNumbers) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* pages = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  auto* end = static_cast<std::byte*>(pages) + page;
+  ASSERT_EQ(mprotect(end, page, PROT_NONE), 0);
+  for_each_target([&] {
+    for (int64_t n : {1, 3, 7, 13, 15, 21, 31}) {
+      const auto* halves = reinterpret_cast<const BFloat16*>(end) - n;
+      const auto* floats = reinterpret_cast<const float*>(end) - n;
+      std::vector<double> sums(static_cast<size_t>(n)), squares(sums.size());
+      EXPECT_EQ(run_moments(halves, n).sum, 0);
+      EXPECT_EQ(run_moments(floats, n).sum, 0);
+      column_moments<BFloat16>({halves, 1, n, 0, n}, sums.data(), squares.data());
+      column_moments<float>({floats, 1, n, 0, n}, sums.data(), squares.data());
+      EXPECT_EQ(sums[0], 0);
+    }
+  });
+  munmap(pages, 2 * page);
 }
 
 TEST(Moments, EqualNumbersHaveExactlyThatMeanAndNoVariance) {

@@ -248,6 +248,25 @@ TEST(TileChain, MayWriteOverItsInputs) {
   });
 }
 
+TEST(TileChain, MayWriteHalvesOverItsInputs) {
+  for_each_code([] {
+    const Chain chain{{ChainInput::halves, ChainInput::elements},
+                      {{Pointwise::add, {0, 1, -1}}, {Pointwise::multiply, {2, 0, -1}}},
+                      {{3, true}}};
+    std::vector<BFloat16> x(96);
+    Numbers wide(96), y(96);
+    for (size_t i = 0; i < x.size(); ++i) {
+      x[i] = convert<BFloat16>(wide[i] = static_cast<float>(i) / 8);
+      y[i] = 3 - static_cast<float>(i);
+    }
+    const auto want = by_loops(chain, {wide, y}, 96, 96);
+    const void* in[] = {x.data(), y.data()};
+    void* out[] = {x.data()};
+    compile(chain)->run(in, out, 96, 96);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(convert<float>(x[i]), held(want[3][i])) << i;
+  });
+}
+
 /// The negatives of so many arrays, all made before the first is stored.
 Chain negatives(int32_t count) {
   Chain chain{std::vector<ChainInput>(static_cast<size_t>(count), ChainInput::elements), {}, {}};

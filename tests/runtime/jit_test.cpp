@@ -86,6 +86,22 @@ TEST(Jit, WhatVariablesAloneDecideIsKeptUntilOneChanges) {
   EXPECT_EQ(infer(x).to_doubles(), (Doubles{16, 17}));
 }
 
+TEST(Jit, EveryPlanOfAFunctionFollowsItsVariables) {
+  Variable w(ones({2, 2}));
+  auto f = jit([&](const Tensor& x) { return sum(matmul(x, exp(w))); });
+  const auto expect = [&](float v) {
+    for (int64_t rows : {1, 3}) {
+      EXPECT_NEAR(f(ones({rows, 2})).to_double(), static_cast<double>(4 * rows) * std::exp(v),
+                  1e-4);
+    }
+  };
+  for (float v : {1.F, 2.F, 2.F, 0.F}) {
+    w.assign(full({2, 2}, v));
+    expect(v);
+  }
+  EXPECT_EQ(f.info().traces(), 2);
+}
+
 TEST(Jit, WhatFailedWasNotComputedBeforehand) {
   Variable table(tensor({1.f, 2.f, 3.f})), index(tensor({int64_t{7}}));
   auto f = jit([&](const Tensor& x) { return x * sum(exp(take(table, index, 0))); });

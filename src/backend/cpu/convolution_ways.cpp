@@ -32,9 +32,12 @@ ConvolutionShape shape_of(const Request& r) {
 constexpr double kInBf16 = 0.5;
 
 ConvolutionWay fastest_in_bf16(const Request& r) {
-  return winograd_allowed() && !varve::cpu::multiplies_tiles() && unfit_for_winograd(r).empty() &&
-                 predicted_seconds(r, ConvolutionWay::winograd) <
-                     kInBf16 * predicted_seconds(r, ConvolutionWay::plain)
+  if (!winograd_allowed() || varve::cpu::multiplies_tiles() || !unfit_for_winograd(r).empty())
+    return ConvolutionWay::plain;
+  // Without such instructions the library widens, or has no kernel at all.
+  const double part = varve::cpu::computes_in_bf16() ? kInBf16 : 1;
+  return predicted_seconds(r, ConvolutionWay::winograd) <
+                 part * predicted_seconds(r, ConvolutionWay::plain)
              ? ConvolutionWay::winograd
              : ConvolutionWay::plain;
 }

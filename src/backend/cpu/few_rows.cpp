@@ -45,7 +45,11 @@ std::string unfit_for_few_rows(const Request& r) {
   const int64_t most = varve::cpu::most_few_rows(by_columns(p));
   if (p.stack.count() > 1 || p.y.rows > most)
     return "takes one product, of up to " + std::to_string(most) + " rows";
-  if (p.copy_a || p.copy_b || p.y.column != 1 || (p.b.column != 1 && p.a.column != 1))
+  // One thread would go all the way down a large one.
+  if (!by_columns(p) && p.a.columns > 8 * p.y.columns && p.a.columns * p.y.columns > (16 << 10))
+    return "it is deep and narrow";
+  if (p.copy_a || p.copy_b || p.strided_y || p.y.column != 1 ||
+      (p.b.column != 1 && p.a.column != 1))
     return "wants rows that lie contiguously";
   return p.has_bias && r.inputs[2].strides[0] != 1 && p.y.columns > 1 ? "wants a contiguous bias"
                                                                       : "";

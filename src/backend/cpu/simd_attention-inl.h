@@ -57,8 +57,8 @@ struct Tile {
   int64_t q, queries, k, keys;
 };
 
-/// Blocks of queries of much the same size: multiples of the rows of a product by
-/// whole panels, but for the last.
+/// Blocks of queries of much the same size: multiples of the rows of a product by whole panels, but
+/// for the last.
 inline int64_t queries_of_block(const AttentionShape& s) {
   const int64_t blocks = (s.queries + kQueries - 1) / kQueries;
   const int64_t even = (s.queries + blocks - 1) / blocks;

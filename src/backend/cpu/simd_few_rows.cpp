@@ -34,9 +34,7 @@ HWY_INLINE void add(const FewRows& p, int64_t first, int64_t last, int64_t c, Lo
   for (int m = 0; m < kRows; ++m) {
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = c + v * kLanes;
-      sums[m][v] = first > 0 ? load(p.y + m * p.y_row + at)
-                   : p.bias  ? load(p.bias + at)
-                             : hn::Zero(d);
+      sums[m][v] = first == 0 && p.bias ? load(p.bias + at) : hn::Zero(d);
     }
   }
   for (int64_t k = first; k < last; ++k) {
@@ -47,7 +45,10 @@ HWY_INLINE void add(const FewRows& p, int64_t first, int64_t last, int64_t c, Lo
     }
   }
   for (int m = 0; m < kRows; ++m) {
-    for (int v = 0; v < kVectors; ++v) store(sums[m][v], p.y + m * p.y_row + c + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) {
+      float* y = p.y + m * p.y_row + c + v * kLanes;
+      store(first > 0 ? hn::Add(load(y), sums[m][v]) : sums[m][v], y);
+    }
   }
 }
 

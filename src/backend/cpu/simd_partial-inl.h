@@ -15,19 +15,21 @@ HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// SSE4's masked loads and stores touch whole vectors, so there the elements go through an array.
+// SSE4's masked loads and stores touch whole vectors, and so do AVX2's loads of less than 32 bits:
+// there the elements go through an array.
 
 /// n elements, as many as a vector has at most, and `rest` in the other lanes.
 template <class D>
 HWY_INLINE hn::Vec<D> load_some(D d, const hn::TFromD<D>* x, size_t n, hn::TFromD<D> rest) {
-#if HWY_TARGET == HWY_SSE4
-  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
-  for (size_t i = 0; i < hn::MaxLanes(D()); ++i) lanes[i] = i < n ? x[i] : rest;
-  return hn::Load(d, lanes);
-#else
-  const auto mask = hn::FirstN(d, n);
-  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x), hn::Set(d, rest));
-#endif
+  if constexpr (HWY_TARGET == HWY_SSE4 ||
+                (HWY_TARGET == HWY_AVX2 && sizeof(hn::TFromD<D>) < sizeof(float))) {
+    HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
+    for (size_t i = 0; i < hn::MaxLanes(D()); ++i) lanes[i] = i < n ? x[i] : rest;
+    return hn::Load(d, lanes);
+  } else {
+    const auto mask = hn::FirstN(d, n);
+    return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x), hn::Set(d, rest));
+  }
 }
 
 template <class D>

@@ -10,6 +10,7 @@
 #endif
 
 #include "backend/cpu/simd_width.h"
+#include "base/error.h"
 
 namespace varve::cpu {
 
@@ -172,10 +173,11 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
     if (narrow(value)) {
       vpsrld(scratch(), of(value), 16);
     } else {
-      const int r = take();
+      // With AVX-512 masks lie elsewhere.
+      const int r = wide_ ? mask().getIdx() : take();
       round_bits(vector(r), of(value));
       vpsrld(scratch(), vector(r), 16);
-      free_.push_back(r);
+      if (!wide_) free_.push_back(r);
     }
     if (wide_) return vpmovdw(element(array), x::Zmm(scratch().getIdx()));
     const x::Ymm all(scratch().getIdx());
@@ -301,7 +303,7 @@ class Emitter final : public ChainCode, private x::CodeGenerator {
 
   void emit(Pointwise f, V to, V a, V b, V c, bool rounded) {
     if (!rounded) return emit(f, to, a, b, c);
-    if (f != Pointwise::identity) throw x::Error(x::ERR_BAD_PARAMETER);
+    check(f == Pointwise::identity, "what is rounded is a conversion");
     round_to_half(to, a);
   }
   void emit(Pointwise f, V to, V a, V b, V c) {

@@ -21,7 +21,7 @@ struct Chain {
   struct Call {
     Pointwise function = Pointwise::identity;
     std::array<int32_t, 3> arguments{-1, -1, -1};
-    bool rounded = false;  // to what bf16 holds of the result
+    bool rounded = false;  // identity alone: to what bf16 holds of it
   };
   /// A result that is stored, in bf16 where `halves`.
   struct Output {
