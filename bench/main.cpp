@@ -136,6 +136,7 @@ Json run(const Case& c, const std::string& mode, int threads, const Wishes& wish
             {"min_ms", t.least * 1e3},
             {"samples_per_s", static_cast<double>(train ? b.batch : b.infer_batch) / t.median},
             {"first_step_ms", t.first * 1e3},
+            {"planning_ms", f.info.planning_seconds() * 1e3},
             {"process_to_first_step_ms", t.process_to_first * 1e3},
             {"peak_rss_mb", peak_mb()},
             {"import_rss_mb", start_mb}};
@@ -255,7 +256,7 @@ int main(int argc, char** argv) {
     if (!check.empty()) {
       failed += run_child([&] {
         set_thread_count(threads);
-        check_against(c, check + "/" + name + ".safetensors");
+        check_against(c, check + "/" + name + ".safetensors", wishes.precision);
       });
       continue;
     }

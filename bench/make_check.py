@@ -4,9 +4,10 @@
   python3 make_check.py DIR [CASE...]        # needs torch, numpy and safetensors: build/peers/bin/python3 has them
 
 The networks, losses, optimizers and training steps of bench/peers run here, with dropout 0 and noise drawn beforehand,
-in f32 and in f64 from the same f32 weights. One file a case: weights and
-gradients are named as Varve's layers are and keep PyTorch's layouts, which load_pytorch_weights turns; images lie
-channels last. PyTorch's LSTM has a second vector of biases, which is 0 and not trained here.
+in f32 and in f64 from the same f32 weights; in f32 with channels last and on one thread, too, for each adds in another
+order; the losses in bf16 by autocast. One file a case: weights and gradients are named as Varve's layers are and keep
+PyTorch's layouts, which load_pytorch_weights turns; images lie channels last. PyTorch's LSTM has a second vector of biases,
+which is 0 and not trained here.
 """
 import os
 import re
@@ -199,7 +200,7 @@ DRAWN = {
 class Twin:
     """A case in one precision, from the same weights and data each time."""
 
-    def __init__(self, name, dtype):
+    def __init__(self, name, dtype, memory_format=torch.contiguous_format):
         torch.manual_seed(SEEDS.get(name, 0))
         self.bench = CASES[name]()
         self.name, self.dtype = name, dtype
@@ -213,10 +214,13 @@ class Twin:
                         if key.startswith("bias_hh"):
                             p.data.zero_()
                             p.requires_grad_(False)
-            net.train().to(dtype)
+            net.train().to(dtype).to(memory_format=memory_format)
             if hasattr(net, "adj"):
                 net.adj = net.adj.to(dtype)
         self.bench.inputs.update({k: self.cast(v) for k, v in self.bench.inputs.items()})
+        if memory_format == torch.channels_last:
+            pictures = {k: v for k, v in self.bench.inputs.items() if torch.is_tensor(v) and v.dim() == 4}
+            self.bench.inputs.update({k: v.to(memory_format=memory_format) for k, v in pictures.items()})
         self.cells = dict(zip(self.bench.train.__code__.co_freevars, self.bench.train.__closure__))
         for cell in self.cells.values():
             if torch.is_tensor(cell.cell_contents):
@@ -287,7 +291,15 @@ def write(name, directory):
             arrays["steps.%d.%s" % (i, DRAWN[name][f][0])] = channels_last(tensor)
     kinds = {"weights": single.weights()}
     arrays["losses"], kinds["gradients"] = single.steps(noise)
+    last = Twin(name, torch.float32, torch.channels_last)
+    arrays["losses_channels_last"], kinds["gradients_channels_last"] = last.steps(noise)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    arrays["losses_one_thread"], kinds["gradients_one_thread"] = Twin(name, torch.float32).steps(noise)
+    torch.set_num_threads(threads)
     arrays["losses_f64"], kinds["gradients_f64"] = double.steps(noise)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):  # what it keeps is weights before they change
+        arrays["losses_bf16"], _ = Twin(name, torch.float32).steps(noise)
     for kind, networks in kinds.items():
         for key, tensors in networks.items():
             rename = NAMES[name](single.bench.m[key])

@@ -97,6 +97,8 @@ class CompiledInfo {
       : compiled_(std::move(compiled)) {}
   /// How often the function was traced: once for each new combination of argument types.
   int traces() const;
+  /// How long the plan that ran last took to make, from the call of the function to its kernels.
+  double planning_seconds() const;
   /// The plan that ran last: kernels in order, what was fused, bytes, arena offsets.
   std::string plan() const;
   /// Time of each kernel of the plan that ran last, over the replays since `profile(true)`.

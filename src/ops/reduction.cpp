@@ -153,7 +153,12 @@ std::vector<Tensor> logsumexp_decomposition(std::span<const Tensor> inputs, cons
 
 Types moments_type(const InferArguments& a) {
   Types mean = mean_type(a);
-  if (a.attributes.has("dtype")) mean[0].dtype = a.attributes.get<DType>("dtype");
+  mean[0].dtype = a.attributes.get_or("dtype", mean[0].dtype);
+  if (!is_floating(mean[0].dtype)) {
+    throw DTypeError(text_of(
+        a.op.name,
+        std::string("attribute dtype: expected a floating type, got ") + name_of(mean[0].dtype)));
+  }
   return {mean[0], mean[0]};
 }
 

@@ -1,6 +1,7 @@
 #include "varve/jit.h"
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <list>
 #include <mutex>
@@ -52,6 +53,7 @@ struct Entry {
   Signature signature;
   ir::Graph graph;
   std::unique_ptr<runtime::Plan> plan;
+  double seconds = 0;  // that tracing, transforming and planning took
   std::shared_ptr<const void> structure;
   std::vector<ir::VariableRef> read;      // graph inputs after the arguments
   std::vector<ir::VariableRef> assigned;  // outputs after the results
@@ -89,6 +91,7 @@ void evaluate_older(std::span<const Tensor> outputs, uint64_t began) {
 }
 
 Entry trace(const Signature& signature, const TracedFunction& f, Precision precision) {
+  const auto start = std::chrono::steady_clock::now();
   Entry e;
   e.signature = signature;
   const uint64_t began = ir::next_serial();
@@ -150,6 +153,7 @@ Entry trace(const Signature& signature, const TracedFunction& f, Precision preci
                                            signature.threads);
   e.spare.resize(e.assigned.size());
   e.versions.resize(e.read.size());
+  e.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return e;
 }
 
@@ -324,6 +328,10 @@ class Compiled {
     const std::lock_guard lock(mutex_);
     return traces_;
   }
+  double planning_seconds() const {
+    const std::lock_guard lock(mutex_);
+    return entries_.empty() ? 0 : entries_.front().seconds;
+  }
   /// What `text` says of the plan used last.
   template <class F>
   std::string of_last(F text) const {
@@ -440,6 +448,8 @@ void run_compiled(Compiled& compiled, std::span<const Tensor> arguments, const T
 namespace varve {
 
 int CompiledInfo::traces() const { return compiled_->traces(); }
+
+double CompiledInfo::planning_seconds() const { return compiled_->planning_seconds(); }
 
 std::string CompiledInfo::plan() const {
   return compiled_->of_last([](const runtime::Plan& plan) { return plan.to_string(); });

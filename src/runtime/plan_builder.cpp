@@ -95,7 +95,7 @@ int PlanBuilder::new_fixed(Place place) {
 }
 
 /// Whether what is made of these seldom changes, so that it may be made beforehand.
-bool PlanBuilder::steady(std::span<const Held> in, bool commit) const {
+bool PlanBuilder::all_steady(std::span<const Held> in, bool commit) const {
   if (commit || in.empty() || plan_.roles_.steady.empty()) return false;
   return std::all_of(in.begin(), in.end(),
                      [&](const Held& h) { return buffers_[static_cast<size_t>(h.buffer)].steady; });
@@ -159,7 +159,7 @@ PlanBuilder::Held PlanBuilder::pack(const Held& from, bool commit) {
           0,
           {from.layout.dtype, from.layout.shape, ir::row_major(from.layout.shape)}};
   add_step(prepare_copy(from.layout, to.layout, set_, threads_), "copy", -1, commit,
-           steady(std::span(&from, 1), commit), {from}, {to});
+           all_steady(std::span(&from, 1), commit), {from}, {to});
   return to;
 }
 
@@ -173,21 +173,21 @@ PlanBuilder::Held PlanBuilder::held_in(ir::ValueId v, backend::Format format, bo
           0,
           {own.layout.dtype, own.layout.shape, ir::row_major(own.layout.shape), format}};
   add_step(prepare_copy(own.layout, to.layout, set_, threads_), "relay", -1, commit,
-           steady(std::span(&own, 1), commit), {own}, {to});
+           all_steady(std::span(&own, 1), commit), {own}, {to});
   relaid_.emplace(key, to);
   return to;
 }
 
 bool PlanBuilder::try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
                                const std::vector<Held>& taken, Held& out, int output, int32_t n,
-                               bool seldom) {
+                               bool steady) {
   const ir::GraphNode& node = plan_.graph_.nodes[static_cast<size_t>(n)];
   const int64_t bytes = out.layout.shape.size() * size_of(out.layout.dtype);
   for (size_t which = 0; which < node.inputs.size(); ++which) {
     if (!kernel.in_place(static_cast<int>(which), output)) continue;
     const Held& held = in[which];
     const Buffer& b = buffers_[static_cast<size_t>(held.buffer)];
-    if (b.fixed || b.steady != seldom || held.offset != 0 || b.bytes != bytes) continue;
+    if (b.fixed || b.steady != steady || held.offset != 0 || b.bytes != bytes) continue;
     if (held.layout.format != out.layout.format) continue;
     if (held.layout.format == backend::Format::plain && !held.layout.contiguous()) continue;
     if (!last_reader(in, which, node.inputs[which])) continue;
@@ -248,7 +248,7 @@ void PlanBuilder::schedule(int32_t n) {
     }
     const bool gives_results = std::any_of(claims_[index].begin(), claims_[index].end(),
                                            [](int output) { return output >= 0; });
-    const bool seldom = !gives_results && steady(in, commits_[index]);
+    const bool steady = !gives_results && all_steady(in, commits_[index]);
     for (size_t o = 0; o < out_layouts.size(); ++o) {
       Held h{-1, 0, out_layouts[o]};
       const int claim = claims_[index][o];
@@ -257,12 +257,12 @@ void PlanBuilder::schedule(int32_t n) {
       } else if (p.kernel->optional(static_cast<int>(o)) &&
                  !is_read({n, static_cast<int32_t>(o)})) {
         h.buffer = new_fixed({Place::Kind::none, 0, 0});
-      } else if (!try_in_place(*p.kernel, in, out, h, static_cast<int>(o), n, seldom)) {
+      } else if (!try_in_place(*p.kernel, in, out, h, static_cast<int>(o), n, steady)) {
         h.buffer = new_buffer(h.layout.shape.size() * size_of(h.layout.dtype));
       }
       out.push_back(std::move(h));
     }
-    add_step(std::move(p.kernel), p.name, n, commits_[index], seldom, in, out);
+    add_step(std::move(p.kernel), p.name, n, commits_[index], steady, in, out);
     plan_.steps_.back().declined = std::move(p.declined);
     values_[index] = std::move(out);
   }
@@ -270,12 +270,12 @@ void PlanBuilder::schedule(int32_t n) {
 }
 
 void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
-                           bool commit, bool seldom, const std::vector<Held>& in,
+                           bool commit, bool steady, const std::vector<Held>& in,
                            const std::vector<Held>& out) {
   PendingStep p{in, out, -1};
-  for (const Held& h : out) buffers_[static_cast<size_t>(h.buffer)].steady = seldom;
+  for (const Held& h : out) buffers_[static_cast<size_t>(h.buffer)].steady = steady;
   for (const Held& h : in) {
-    if (!seldom && buffers_[static_cast<size_t>(h.buffer)].steady) keep(h.buffer);
+    if (!steady && buffers_[static_cast<size_t>(h.buffer)].steady) keep(h.buffer);
   }
   for (const Held& h : in) touch(h.buffer);
   for (const Held& h : out) touch(h.buffer);
@@ -288,7 +288,7 @@ void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* 
   s.name = name;
   s.node = node;
   s.commit = commit;
-  s.steady = seldom;
+  s.steady = steady;
   for (const Held& h : out) s.formats.push_back(h.layout.format);
   plan_.steps_.push_back(std::move(s));
   pending_.push_back(std::move(p));

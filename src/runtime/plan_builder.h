@@ -41,16 +41,16 @@ class PlanBuilder {
   void settle_places();
   int new_buffer(int64_t bytes);
   int new_fixed(Place place);
-  bool steady(std::span<const Held> in, bool commit) const;
+  bool all_steady(std::span<const Held> in, bool commit) const;
   void keep(int buffer);
   Held pack(const Held& from, bool commit);
   Held held_in(ir::ValueId v, backend::Format format, bool commit);
   void add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
-                bool commit, bool seldom, const std::vector<Held>& in,
+                bool commit, bool steady, const std::vector<Held>& in,
                 const std::vector<Held>& out);
   bool try_in_place(const backend::Kernel& kernel, const std::vector<Held>& in,
                     const std::vector<Held>& taken, Held& out, int output, int32_t node,
-                    bool seldom);
+                    bool steady);
   bool last_reader(const std::vector<Held>& in, size_t which, ir::ValueId v) const;
   bool overwritable(int assigned) const;
   bool is_read(ir::ValueId v) const;

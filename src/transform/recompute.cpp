@@ -144,7 +144,6 @@ class Recomputation {
     const Cone* best = nullptr;
     int64_t least = 0;
     for (const Cone& cone : cones) {
-      if (units_.is_output(n)) break;  // it is written anyway
       const auto moved = price_for_all(n, cone, readers);
       if (moved && (best == nullptr || *moved < least)) best = &cone, least = *moved;
     }
@@ -164,6 +163,7 @@ class Recomputation {
   /// than would be.
   std::optional<int64_t> price_for_all(int32_t n, const Cone& cone,
                                        const std::vector<int32_t>& readers) const {
+    if (units_.is_output(n)) return {};  // it is written anyway
     const int64_t own = bytes({n, 0});
     int last = 0;
     int64_t read = 0;

@@ -1,10 +1,12 @@
 #include "transform/precision.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <regex>
 
 #include "graphs.h"
+#include "support/errors.h"
 
 namespace varve {
 namespace {
@@ -60,6 +62,15 @@ TEST(Precision, MomentsReadBf16AsItLies) {
   %5 = moments %4 {axes = [0], keep_dims = true} : f32[1, 8], f32[1, 8]
   return %3, %3.1, %4, %5
 })");
+  for (uint64_t seed = 0; seed < 3; ++seed) EXPECT_EQ(transform::difference(g, read, seed), "");
+}
+
+TEST(Precision, MomentsAreOfAFloatingType) {
+  const DTypeError e = test::error_of<DTypeError>([] {
+    transform::make("moments", {transform::c(1)},
+                    {{"axes", ir::Ints{0}}, {"dtype", i32}, {"keep_dims", true}});
+  });
+  EXPECT_THAT(e.what(), ::testing::HasSubstr("attribute dtype: expected a floating type, got i32"));
 }
 
 TEST(Precision, ActivationsThatSeveralReadAreStoredOnceInBf16) {

@@ -27,19 +27,12 @@ ConvolutionShape shape_of(const Request& r) {
   return shape;
 }
 
-/// The library's kernels for bf16 take that part of the time of those for f32, about, by the
-/// instructions of AVX-512 (AMD EPYC, Zen 4); by AMX far less.
-constexpr double kInBf16 = 0.5;
-
-ConvolutionWay fastest_in_bf16(const Request& r) {
-  if (!winograd_allowed() || varve::cpu::multiplies_tiles() || !unfit_for_winograd(r).empty())
-    return ConvolutionWay::plain;
-  // Without such instructions the library widens, or has no kernel at all.
-  const double part = varve::cpu::computes_in_bf16() ? kInBf16 : 1;
-  return predicted_seconds(r, ConvolutionWay::winograd) <
-                 part * predicted_seconds(r, ConvolutionWay::plain)
-             ? ConvolutionWay::winograd
-             : ConvolutionWay::plain;
+/// What part of the time of its kernels for f32 the library's take of that type: half of it by the
+/// instructions of AVX-512 (0.47 to 0.6, of gradients of kernels to 0.8; AMD EPYC, Zen 4), an
+/// eighth by AMX (3,000 GFLOP/s and 340, oneDNN 2.6). Without such instructions it widens.
+double part_of_f32(DType type) {
+  if (type != bf16 || !varve::cpu::computes_in_bf16()) return 1;
+  return varve::cpu::multiplies_tiles() ? 0.125 : 0.5;
 }
 
 }  // namespace
@@ -64,7 +57,10 @@ ops::Window window_of(const Request& r) {
 }
 
 double predicted_seconds(const Request& r, ConvolutionWay way) {
-  return convolution_seconds(pass_of(r), shape_of(r), way, r.threads);
+  // Winograd's kernels compute in f32, whatever they read; products of pixels take nothing else.
+  const bool library = way == ConvolutionWay::plain || way == ConvolutionWay::blocks;
+  return convolution_seconds(pass_of(r), shape_of(r), way, r.threads) *
+         (library ? part_of_f32(roles_of(r).x.dtype) : 1);
 }
 
 bool all_are(const ir::Ints& values, int64_t value) {
@@ -88,7 +84,6 @@ ConvolutionWay fastest_plain_way(const Request& r) {
   const auto faster = [&](ConvolutionWay way) {
     return predicted_seconds(r, way) < predicted_seconds(r, ConvolutionWay::plain);
   };
-  if (roles_of(r).x.dtype == bf16) return fastest_in_bf16(r);
   // No kernel is both 3x3 and 1x1.
   if (unfit_for_winograd(r).empty()) {
     return winograd_allowed() && faster(ConvolutionWay::winograd) ? ConvolutionWay::winograd

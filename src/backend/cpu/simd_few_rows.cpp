@@ -12,78 +12,57 @@
 #include "hwy/foreach_target.h"
 // Comes after foreach_target.
 #include "backend/cpu/simd_rows-inl.h"
+#include "backend/cpu/simd_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace varve::cpu::HWY_NAMESPACE {
 namespace {
 
-using F32 = hn::ScalableTag<float>;
-using VF = hn::Vec<F32>;
-constexpr int64_t kLanes = hn::MaxLanes(F32());
-
+constexpr int64_t kWidth = kLanes;
 /// So many rows of b are read side by side.
 constexpr int64_t kDepth = 16;
 
-/// Adds what rows [first, last) of b contribute to kVectors vectors of kRows rows of y, from column
-/// c on; the first ones start from the bias.
-template <int kRows, int kVectors, class Load, class Store>
-HWY_INLINE void add(const FewRows& p, int64_t first, int64_t last, int64_t c, Load load,
-                    Store store) {
-  const F32 d;
-  VF sums[kRows][kVectors], row[kVectors];
-  for (int m = 0; m < kRows; ++m) {
-    for (int v = 0; v < kVectors; ++v) {
-      const int64_t at = c + v * kLanes;
-      sums[m][v] = first == 0 && p.bias ? load(p.bias + at) : hn::Zero(d);
+/// Adds what rows [first, last) of b contribute to `vectors` vectors of `rows` rows of y, from
+/// column c on, the last one of so many lanes; the first ones start from the bias.
+template <int rows, int vectors>
+HWY_INLINE void add(const FewRows& p, int64_t first, int64_t last, int64_t c, size_t lanes) {
+  VF sums[rows][vectors], row[vectors];
+  for (int m = 0; m < rows; ++m) {
+    for (int v = 0; v < vectors; ++v) {
+      sums[m][v] =
+          first == 0 && p.bias ? load_part(p.bias + c + v * kWidth, lanes) : hn::Zero(F32());
     }
   }
   for (int64_t k = first; k < last; ++k) {
-    for (int v = 0; v < kVectors; ++v) row[v] = load(p.b + k * p.b_pitch + c + v * kLanes);
-    for (int m = 0; m < kRows; ++m) {
-      const VF a = hn::Set(d, p.a[m * p.a_row + k * p.a_column]);
-      for (int v = 0; v < kVectors; ++v) sums[m][v] = hn::MulAdd(a, row[v], sums[m][v]);
+    for (int v = 0; v < vectors; ++v)
+      row[v] = load_part(p.b + k * p.b_pitch + c + v * kWidth, lanes);
+    for (int m = 0; m < rows; ++m) {
+      const VF a = hn::Set(F32(), p.a[m * p.a_row + k * p.a_column]);
+      for (int v = 0; v < vectors; ++v) sums[m][v] = hn::MulAdd(a, row[v], sums[m][v]);
     }
   }
-  for (int m = 0; m < kRows; ++m) {
-    for (int v = 0; v < kVectors; ++v) {
-      float* y = p.y + m * p.y_row + c + v * kLanes;
-      store(first > 0 ? hn::Add(load(y), sums[m][v]) : sums[m][v], y);
+  for (int m = 0; m < rows; ++m) {
+    for (int v = 0; v < vectors; ++v) {
+      float* y = p.y + m * p.y_row + c + v * kWidth;
+      store_part(first > 0 ? hn::Add(load_part(y, lanes), sums[m][v]) : sums[m][v], y, lanes);
     }
   }
 }
 
-template <int kRows>
+template <int rows>
 void columns_of(const FewRows& p, int64_t begin, int64_t end) {
-  const F32 d;
   // As many sums as there are registers for.
-  constexpr int kVectors = std::clamp((HWY_TARGET <= HWY_AVX3   ? 24
-                                       : HWY_TARGET <= HWY_AVX2 ? 10
-                                                                : 8) /
-                                          kRows,
-                                      1, 8);
-  constexpr int64_t kBlock = 4096 / kRows / kLanes * kLanes;  // 16 KiB of y
-  const auto load = [&](const float* x) HWY_ATTR __attribute__((always_inline)) {
-    return hn::LoadU(d, x);
-  };
-  const auto store = [&](VF v, float* x) HWY_ATTR __attribute__((always_inline)) {
-    hn::StoreU(v, d, x);
-  };
+  constexpr int vectors = std::min(8, (kLanes == 16 ? 24 : 10) / rows);
+  constexpr int64_t kBlock = 4096 / rows / kWidth * kWidth;  // 16 KiB of y
   for (int64_t block = begin; block < end; block += kBlock) {
     const int64_t stop = std::min(end, block + kBlock);
     for (int64_t k = 0; k < p.depth; k += kDepth) {
       const int64_t last = std::min(p.depth, k + kDepth);
       int64_t c = block;
-      for (; c + kVectors * kLanes <= stop; c += kVectors * kLanes)
-        add<kRows, kVectors>(p, k, last, c, load, store);
-      for (; c + kLanes <= stop; c += kLanes) add<kRows, 1>(p, k, last, c, load, store);
-      if (c == stop) continue;
-      const auto some = static_cast<size_t>(stop - c);
-      add<kRows, 1>(
-          p, k, last, c,
-          [&](const float* x) HWY_ATTR
-          __attribute__((always_inline)) { return load_some(d, x, some, 0.F); },
-          [&](VF v, float* x) HWY_ATTR
-          __attribute__((always_inline)) { store_some(d, v, x, some); });
+      for (; c + vectors * kWidth <= stop; c += vectors * kWidth)
+        add<rows, vectors>(p, k, last, c, kLanes);
+      for (; c + kWidth <= stop; c += kWidth) add<rows, 1>(p, k, last, c, kLanes);
+      if (c < stop) add<rows, 1>(p, k, last, c, lanes_left(c, stop));
     }
   }
 }

@@ -29,9 +29,7 @@ class Joiner {
     body.swap(s_.body);
     for (const Step& step : body) take(step);
     flush();
-    for (Step& step : s_.body) {
-      if (step.kind == StepKind::load) read_halves(step);
-    }
+    read_halves();
   }
 
  private:
@@ -151,34 +149,44 @@ class Joiner {
     return true;
   }
 
-  /// A load in bf16 that chains alone read: they widen it themselves.
-  void read_halves(Step& load) {
-    SlotPlace& slot = s_.slots[static_cast<size_t>(load.slot)];
-    const auto& operand = program_.operands[static_cast<size_t>(load.index)];
-    if (operand.dtype != DType::bf16 || slot.element != 4 || slot.splat || slot.hoisted ||
-        !load.dense) {
-      return;
+  /// Whether a load is one of bf16 that chains alone read.
+  bool chains_read(const Step& load) const {
+    if (load.kind != StepKind::load || !load.dense) return false;
+    const SlotPlace& slot = s_.slots[static_cast<size_t>(load.slot)];
+    const DType stored = program_.operands[static_cast<size_t>(load.index)].dtype;
+    if (stored != DType::bf16 || slot.element != 4 || slot.splat || slot.hoisted) return false;
+    return std::all_of(s_.body.begin(), s_.body.end(), [&](const Step& step) {
+      return step.kind == StepKind::chain || !contains(slots_read(s_, step), load.slot);
+    });
+  }
+
+  /// Chains widen bf16 themselves where no other step wants it as f32.
+  void read_halves() {
+    std::vector<Step*> loads;
+    std::vector<int32_t> slots;
+    for (Step& step : s_.body) {
+      if (!chains_read(step)) continue;
+      loads.push_back(&step);
+      slots.push_back(step.slot);
     }
-    std::vector<size_t> readers;
-    for (const Step& step : s_.body) {
-      if (!contains(slots_read(s_, step), load.slot)) continue;
-      if (step.kind != StepKind::chain) return;
-      readers.push_back(static_cast<size_t>(step.index));
-    }
-    std::vector<ChainStep> changed;
-    for (size_t r : readers) {
-      ChainStep step = s_.chains[r];
+    std::vector<ChainStep> chains = s_.chains;
+    for (ChainStep& step : chains) {
+      bool changed = false;
       for (size_t i = 0; i < step.inputs.size(); ++i) {
-        if (step.inputs[i] == load.slot) step.chain.inputs[i] = ChainInput::halves;
+        if (!contains(slots, step.inputs[i])) continue;
+        step.chain.inputs[i] = ChainInput::halves;
+        changed = true;
       }
-      step.code = compile(step.chain);
+      if (changed) step.code = compile(step.chain);
       if (step.code == nullptr) return;
-      changed.push_back(std::move(step));
     }
-    for (size_t i = 0; i < readers.size(); ++i) s_.chains[readers[i]] = std::move(changed[i]);
-    slot.halves = true;
-    slot.element = 2;
-    load.in_place = true;
+    s_.chains = std::move(chains);
+    for (Step* load : loads) {
+      load->in_place = true;
+      SlotPlace& slot = s_.slots[static_cast<size_t>(load->slot)];
+      slot.halves = true;
+      slot.element = 2;
+    }
   }
 
   const tiling::TileProgram& program_;
