@@ -6,8 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -18,21 +16,18 @@
 #include "check.h"
 #include "compiled.h"
 #include "kernel_costs.h"
+#include "onnx.h"
 #include "ops.h"
 #include "peak.h"
 #include "ratios.h"
+#include "timing.h"
 #include "varve/error.h"
 #include "varve/ops/indexing.h"
 
 namespace varve::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double resident_mb() {
   std::ifstream f("/proc/self/statm");
@@ -45,45 +40,6 @@ double peak_mb() {
   rusage u{};
   getrusage(RUSAGE_SELF, &u);
   return static_cast<double>(u.ru_maxrss) * 1024 / 1e6;
-}
-
-/// Since the kernel started this process, from /proc: what the first step costs a user who waits.
-double process_age() {
-  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
-  std::string text((std::istreambuf_iterator<char>(stat)), {});
-  std::istringstream fields(text.substr(text.rfind(')') + 1));
-  std::string word;
-  for (int i = 3; i <= 22; ++i) fields >> word;  // field 22: start time in clock ticks
-  double up = 0;
-  uptime >> up;
-  return up - std::stod(word) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-struct Timing {
-  double first = 0, median = 0, least = 0;
-  double process_to_first = 0;
-};
-
-/// Steps until `min_time` has passed, as bench/peers take them.
-template <class F>
-Timing time_steps(F step, double min_time) {
-  Timing t;
-  auto start = Clock::now();
-  step();
-  t.first = seconds_since(start);
-  t.process_to_first = process_age();
-  for (int i = 0; i < 3; ++i) step();
-  std::vector<double> each;
-  const auto begin = Clock::now();
-  while (seconds_since(begin) < min_time || each.size() < 5) {
-    start = Clock::now();
-    step();
-    each.push_back(seconds_since(start));
-  }
-  std::sort(each.begin(), each.end());
-  t.median = each[each.size() / 2];
-  t.least = each.front();
-  return t;
 }
 
 /// What one asks of a case beside its time.
@@ -210,6 +166,8 @@ int main(int argc, char** argv) {
   app.add_option("--ops", ops, "Time single ops instead of cases: \"all\" or one by name");
   app.add_option("--ops-max-size", ops_max_size, "The largest number of elements")
       ->capture_default_str();
+  std::string onnx;
+  app.add_option("--onnx", onnx, "Folder of ONNX models with test data: time these instead");
   std::string ratio;
   app.add_option("--ratio", ratio,
                  "Time kernels beside the least that others need for the same instead")
@@ -234,6 +192,11 @@ int main(int argc, char** argv) {
   if (!ops.empty()) {
     set_thread_count(threads);
     print_op_times(ops == "all" ? "" : ops, ops_max_size);
+    return 0;
+  }
+  if (!onnx.empty()) {
+    set_thread_count(threads);
+    print_onnx_times(onnx, wishes.min_time);
     return 0;
   }
   if (!costs.empty()) {

@@ -37,7 +37,9 @@ class Model {
   /// What a caller gives; inputs with a default in the file are left out.
   std::vector<Port> inputs() const;
   std::vector<Port> outputs() const;  ///< in the order of the file
-  /// Computes the outputs by name. Throws FormatError for inputs that are missing or not as the
+  /// Computes the outputs by name: node by node the first time, and by a plan, as jit makes them,
+  /// when inputs of the same names, types and shapes come again, unless what nodes do depends on
+  /// elements, or is random. Throws FormatError for inputs that are missing or not as the
   /// model says, IndexError for a name that it does not have, UnsupportedError where an output is
   /// no tensor.
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;

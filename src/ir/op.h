@@ -97,6 +97,9 @@ struct Traits {
   bool faults = false;    ///< its kernels may find a fault in the data (an index out of range)
   /// Its vjp takes empty slots for outputs to which nothing flows back (else they are zeros).
   bool empty_cotangents = false;
+  /// Not null where axes may come in any order, all inputs of the output's rank in the same (so it
+  /// is of pointwise functions): the attributes when axis i stands at place[i].
+  Attributes (*reordered)(const Attributes&, const Ints& place) = nullptr;
   int residuals = 0;  ///< the last outputs are for the derivative alone
   PrecisionTrait precision = PrecisionTrait::follow;
 };

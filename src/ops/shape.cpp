@@ -339,6 +339,19 @@ Types arange_type(const InferArguments& a) {
   return {{a.attributes.get<DType>("dtype"), Shape{size}}};
 }
 
+/// Lists of one number an axis, in another order of axes.
+ir::Attributes reordered_lists(const ir::Attributes& a, const ir::Ints& place,
+                               std::initializer_list<const char*> names) {
+  ir::Attributes out = a;
+  for (const char* name : names) {
+    const ir::Ints& before = a.ints(name);
+    ir::Ints after(before.size());
+    for (size_t i = 0; i < before.size(); ++i) after[static_cast<size_t>(place[i])] = before[i];
+    out.set(name, after);
+  }
+  return out;
+}
+
 double free_of_flops(const InferArguments&, const Types&) { return 0; }
 
 ir::OpDef row(const char* name, const char* doc, int inputs, Types (*infer)(const InferArguments&),
@@ -373,13 +386,25 @@ std::span<const ir::OpDef> shape_rows() {
                           "size, step, one number an axis; steps may be negative).",
                           1, slice_type, slice_back);
     slice.view = slice_view;
+    slice.traits.reordered = [](const ir::Attributes& a, const ir::Ints& place) {
+      return reordered_lists(a, place, {"start", "size", "step"});
+    };
     ir::OpDef pad = row("pad",
                         "Each axis with `low` values before, `high` after (negative: cut off) and "
                         "`interior` between elements; inputs x and the value to pad with.",
                         2, pad_type, pad_back);
+    pad.traits.reordered = [](const ir::Attributes& a, const ir::Ints& place) {
+      return reordered_lists(a, place, {"low", "high", "interior"});
+    };
     ir::OpDef concat = row("concat", "Inputs one after the other along attribute axis.", 1,
                            concat_type, concat_back);
     concat.max_inputs = 1 << 20;
+    concat.traits.reordered = [](const ir::Attributes& a, const ir::Ints& place) {
+      ir::Attributes out = a;
+      const int64_t axis = a.integer("axis"), rank = static_cast<int64_t>(place.size());
+      out.set("axis", place[static_cast<size_t>(axis < 0 ? axis + rank : axis)]);
+      return out;
+    };
     ir::OpDef diagonal =
         row("diagonal",
             "Elements x[i, i + offset] of the matrices in attribute axes, as a new "

@@ -2,16 +2,30 @@
 
 #include "ir/frame.h"
 #include "runtime/prepare.h"
+#include "runtime/widen.h"
 
 namespace varve::runtime {
 namespace {
 
+/// A node's operands, one after another.
+struct Operands {
+  std::vector<backend::Layout> in, out;
+
+  Operands(const ir::Graph& g, const ir::GraphNode& node) {
+    for (ir::ValueId v : node.inputs) in.push_back(packed(g.type(v)));
+    for (const ir::TensorType& t : node.outputs) out.push_back(packed(t));
+  }
+};
+
 bool has_kernel(const ir::Graph& g, const ir::GraphNode& node, backend::KernelSet set,
                 int threads) {
-  std::vector<backend::Layout> in, out;
-  for (ir::ValueId v : node.inputs) in.push_back(packed(g.type(v)));
-  for (const ir::TensorType& t : node.outputs) out.push_back(packed(t));
-  return prepare(node, in, out, set, threads).kernel != nullptr;
+  const Operands o(g, node);
+  return prepare(node, o.in, o.out, set, threads).kernel != nullptr;
+}
+
+bool wants_f32(const ir::Graph& g, const ir::GraphNode& node, backend::KernelSet set, int threads) {
+  const Operands o(g, node);
+  return computes_in_f32(node, o.in, o.out, set, threads);
 }
 
 /// Whether what makes the mean's input can sum it, too, and never write it.
@@ -47,6 +61,10 @@ ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads
                                !has_kernel(graph, node, set, threads))) {
       ir::SiteScope site(node.site);
       made[n] = node.op->decompose(x, node.attributes);
+      changed = true;
+    } else if (wants_f32(graph, node, set, threads)) {
+      ir::SiteScope site(node.site);
+      made[n] = widened(node, x);
       changed = true;
     } else {
       made[n] = ir::apply_typed(*node.op, x, node.attributes, node.outputs, node.site);

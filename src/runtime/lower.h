@@ -1,4 +1,5 @@
-// Lowering: composites without a kernel become their decompositions.
+// Lowering: composites without a kernel become their decompositions, and what has one in f32 alone
+// is computed there (widen.h).
 //   %1 = gelu %0     ->     %1 = ... %9 = multiply %8, %7      (where no kernel takes gelu)
 #pragma once
 #include "backend/kernel.h"

@@ -8,6 +8,7 @@
 
 #include "base/mix.h"
 #include "runtime/optimize.h"
+#include "runtime/widen.h"
 #include "varve/numerics.h"
 
 namespace varve::runtime {
@@ -79,7 +80,12 @@ std::shared_ptr<PreparedNode> prepare_anew(const ir::Operation& node,
   std::vector<Layout> outputs;
   for (const ir::TensorType& t : node.outputs) outputs.push_back(packed(t));
   auto made = std::make_shared<PreparedNode>();
-  made->kernel = prepare(node, inputs, outputs, set, threads);
+  if (computes_in_f32(node, inputs, outputs, set, threads)) {
+    made->decomposes = true;
+  } else {
+    made->kernel = prepare(node, inputs, outputs, set, threads);
+    made->decomposes = !made->kernel.kernel && node.op->decompose;
+  }
   return made;
 }
 
@@ -105,7 +111,7 @@ std::unique_ptr<const Plan> plan_of(const ir::Operation& node,
 ir::Graph decomposition_of(const ir::Operation& node, std::span<const ir::TensorType> types) {
   const ir::SiteScope site(node.site);
   return ir::trace_body(ir::Types(types.begin(), types.end()), [&](std::span<const Tensor> x) {
-    return node.op->decompose(x, node.attributes);
+    return node.op->decompose ? node.op->decompose(x, node.attributes) : widened(node, x);
   });
 }
 
@@ -124,7 +130,7 @@ std::shared_ptr<const PreparedNode> prepared_node(const ir::Operation& node,
   const size_t place = hash_of(node, types, inputs) % kRemembered;
   if (Remembered& slot = table[place]; slot.fits(node, types, inputs, set, threads)) {
     std::shared_ptr<PreparedNode> found = slot.prepared;
-    if (!slot.met_again && !found->kernel.kernel && node.op->decompose) {
+    if (!slot.met_again && found->decomposes) {
       slot.met_again = true;
       // Planning may run nodes of its own, which may take the slot.
       found->plan = plan_of(node, types, set, threads);

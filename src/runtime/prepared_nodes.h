@@ -11,6 +11,8 @@ namespace varve::runtime {
 
 struct PreparedNode {
   Prepared kernel;
+  /// There is no kernel, but the node has a decomposition, or runs in f32 between casts.
+  bool decomposes = false;
   /// Where there is no kernel: the node's decomposition as a plan, if it was asked for before.
   std::unique_ptr<const Plan> plan;
 };

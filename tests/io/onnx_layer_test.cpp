@@ -355,5 +355,60 @@ TEST(OnnxModel, RunsByName) {
               HasSubstr("no input \"X\"\n  hint: did you mean \"x\"?"));
 }
 
+// A second call of a signature makes a plan, the third one runs it.
+TEST(OnnxModel, GivesTheSameByAPlan) {
+  const test::Folder folder;
+  const onnx::Model model = onnx::load(folder.file("m.onnx", formats::onnx::serialize(network())));
+  for (int time = 0; time < 4; ++time) {
+    // Of two batch sizes in turns, with other numbers each time.
+    const float a = static_cast<float>(time);
+    EXPECT_THAT(model.run({{"x", tensor<float>({1, 2 + a}, {1, 2})}}).at("y").to_doubles(),
+                ElementsAre(2 * (2 + 0.5 * (2 + a)) - std::max(0.f, a - 2)));
+    EXPECT_EQ(model.run({{"x", ones({5, 2})}}).at("y").shape(), Shape({5, 1}));
+  }
+}
+
+TEST(OnnxModel, RunsNodeByNodeWhereElementsDecide) {
+  const test::Folder folder;
+  auto reshaped = test::model({node("Reshape", {"x", "to"}, {"y"})});
+  reshaped.graph.inputs.push_back(test::port("to", {2}, test::Type::int64));
+  const onnx::Model model =
+      onnx::load(folder.file("shape.onnx", formats::onnx::serialize(reshaped)));
+  for (const int64_t rows : {2, 2, 2, 4, 1}) {
+    const Tensor to = tensor<int64_t>({rows, 4 / rows}, {2});
+    EXPECT_EQ(model.run({{"x", ones({2, 2})}, {"to", to}}).at("y").shape(),
+              Shape({rows, 4 / rows}));
+  }
+
+  // While the sum of x is positive, and no more than is allowed.
+  formats::onnx::Graph body;
+  body.inputs = {test::port("i", {}, test::Type::int64), test::port("c", {}, test::Type::boolean),
+                 test::port("v", {-1, 2})};
+  body.nodes = {node("Sub", {"v", "one"}, {"w"}),
+                node("ReduceSum", {"w"}, {"s"}, {test::integer("keepdims", 0)}),
+                node("Greater", {"s", "zero"}, {"d"})};
+  body.outputs = {test::port("d", {}, test::Type::boolean), test::port("w", {-1, 2})};
+  const auto loop = test::model({node("Loop", {"", "yes", "x"}, {"y"}, {test::body("body", body)})},
+                                {floats("one", {}, {1}), floats("zero", {}, {0}),
+                                 test::weights<uint8_t>("yes", test::Type::boolean, {}, {1})});
+  const onnx::Model counting = onnx::load(folder.file("loop.onnx", formats::onnx::serialize(loop)));
+  for (const float start : {3.f, 3.f, 3.f, 5.5f}) {
+    const Tensor y = counting.run({{"x", tensor<float>({start, start}, {1, 2})}}).at("y");
+    const double end = start == 3 ? 0 : -0.5;
+    EXPECT_THAT(y.to_doubles(), ElementsAre(end, end));
+  }
+}
+
+TEST(OnnxModel, DrawsAnewByAPlanToo) {
+  const test::Folder folder;
+  const auto noisy =
+      test::model({node("RandomNormalLike", {"x"}, {"n"}), node("Add", {"x", "n"}, {"y"})});
+  const onnx::Model model = onnx::load(folder.file("m.onnx", formats::onnx::serialize(noisy)));
+  std::set<std::vector<double>> seen;
+  for (int time = 0; time < 5; ++time)
+    seen.insert(model.run({{"x", ones({2, 2})}}).at("y").to_doubles());
+  EXPECT_EQ(seen.size(), 5);
+}
+
 }  // namespace
 }  // namespace varve

@@ -7,6 +7,7 @@
 #include "io/onnx/run.h"
 #include "ir/frame.h"
 #include "varve/ops/pointwise.h"
+#include "varve/ops/random.h"
 
 namespace varve::io::onnx {
 
@@ -247,7 +248,15 @@ Value Call::recompute(const std::string& name,
   return run_.recompute(name, given, index_);
 }
 
+bool Call::replayed() const { return run_.options().replayed; }
+
 Training* Call::training() const { return run_.training(); }
+
+Key Call::fresh_key() const {
+  if (Training* training = run_.training()) return training->key();
+  if (replayed()) unsupported("it draws anew each time");
+  return random::key();
+}
 
 Values Call::run(const Graph& body, Values inputs) const {
   return run_.body(body, std::move(inputs), false);

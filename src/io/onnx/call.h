@@ -94,12 +94,16 @@ class Call {
   /// graph or a list, counts kKept-fold.
   void spend(int64_t iterations, int64_t each = 1) const;
   int64_t iterations_left() const;
+  /// Program::Options::replayed.
+  bool replayed() const;
 
   /// The batch that a model was written for, where it is a fixed one, and the one it runs at; else
   /// 0.
   std::pair<int64_t, int64_t> batch() const;
   /// How nodes behave while the layer is trained; null where they compute what the file says.
   Training* training() const;
+  /// The key of what is drawn anew each time.
+  Key fresh_key() const;
   /// Replays a graph in an attribute: it sees the names around the node.
   Values run(const Graph& body, Values inputs) const;
   /// The same where an operation of Varve's own traces it.

@@ -77,9 +77,8 @@ Values identity(Call& c) { return {c.has(0) ? c.value(0) : Value()}; }
 // The reference draws other numbers; the same seed gives the same ones here. While the layer is
 // trained a seed of the file's would draw the same at every step.
 Key key_of(const Call& c) {
-  if (Training* training = c.training()) return training->key();
-  if (c.find("seed")) return Key(std::bit_cast<uint64_t>(c.real("seed")));
-  return random::key();
+  if (!c.training() && c.find("seed")) return Key(std::bit_cast<uint64_t>(c.real("seed")));
+  return c.fresh_key();
 }
 Shape random_shape(const Call& c, bool like) {
   const Shape shape = like ? c.shape_of(0) : Shape(c.integers("shape"));

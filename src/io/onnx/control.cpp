@@ -116,6 +116,7 @@ Value stacked(const Call& c, const Values& parts, int axis, const ValueType& typ
 
 // A loop whose end the data decide: state, and no outputs of its steps, whose number is not known.
 Values traced_loop(Call& c, const Graph& body) {
+  if (c.replayed()) c.unsupported("the data decide when it ends");
   Values start;
   Value number(varve::tensor({int64_t{0}}, Shape{}));
   start.push_back(number);

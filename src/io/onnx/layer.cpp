@@ -1,12 +1,15 @@
 #include "io/onnx/layer.h"
 
 #include <algorithm>
+#include <list>
+#include <mutex>
 
 #include "base/error.h"
 #include "formats/base64.h"
 #include "io/onnx/samples.h"
 #include "nn/layer_state.h"
 #include "nn/network.h"
+#include "varve/jit.h"
 #include "varve/onnx.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/shape.h"
@@ -189,9 +192,80 @@ void register_layer() { nn::register_layer<Onnx>("onnx"); }
 
 namespace varve::onnx {
 
+namespace {
+
+using Inputs = std::map<std::string, Tensor>;
+
+/// The outputs; throws UnsupportedError where one is no tensor.
+std::vector<Tensor> run_nodes(const io::onnx::Program& program, const Inputs& inputs,
+                              const io::onnx::Program::Options& options = {}) {
+  std::map<std::string, io::onnx::Value> values;
+  for (const auto& [name, tensor] : inputs) values[name] = tensor;
+  const auto& ports = program.model().graph.outputs;
+  std::vector<Tensor> out;
+  for (const io::onnx::Value& v : program.run(values, options)) {
+    if (v.kind != io::onnx::Value::Kind::tensor) {
+      throw UnsupportedError("output \"" + escaped(ports[out.size()].name) +
+                             "\" is no tensor of numbers");
+    }
+    out.push_back(v.tensor);
+  }
+  return out;
+}
+
+}  // namespace
+
 struct Model::State {
   std::shared_ptr<const io::onnx::Program> program;
+
+  /// The plan for inputs of these names and types, which is made when they come a second time; null
+  /// before, and where what the graph does depends on elements.
+  std::shared_ptr<detail::Compiled> plan_for(const Inputs& inputs) const;
+  void forget_plan(const Inputs& inputs) const;
+
+ private:
+  static constexpr size_t kKept = 16;
+  struct Seen {
+    std::vector<std::pair<std::string, ir::TensorType>> inputs;
+    std::shared_ptr<detail::Compiled> plan = {};
+    bool compiles = true;
+  };
+  Seen& find(const Inputs& inputs, bool& fresh) const;
+  mutable std::mutex mutex_;
+  mutable std::list<Seen> seen_;  // the one that came last in front
 };
+
+Model::State::Seen& Model::State::find(const Inputs& inputs, bool& fresh) const {
+  std::vector<std::pair<std::string, ir::TensorType>> key;
+  for (const auto& [name, x] : inputs) key.emplace_back(name, ir::type_of(x));
+  const auto at =
+      std::find_if(seen_.begin(), seen_.end(), [&](const Seen& s) { return s.inputs == key; });
+  fresh = at == seen_.end();
+  if (fresh) {
+    seen_.push_front({std::move(key)});
+    if (seen_.size() > kKept) seen_.pop_back();
+  } else {
+    seen_.splice(seen_.begin(), seen_, at);
+  }
+  return seen_.front();
+}
+
+std::shared_ptr<detail::Compiled> Model::State::plan_for(const Inputs& inputs) const {
+  const std::lock_guard lock(mutex_);
+  bool fresh = false;
+  Seen& seen = find(inputs, fresh);
+  if (fresh || !seen.compiles) return nullptr;
+  if (!seen.plan) seen.plan = detail::make_compiled("f32");
+  return seen.plan;
+}
+
+void Model::State::forget_plan(const Inputs& inputs) const {
+  const std::lock_guard lock(mutex_);
+  bool fresh = false;
+  Seen& seen = find(inputs, fresh);
+  seen.compiles = false;
+  seen.plan = nullptr;
+}
 
 Model Model::load(std::string_view path) {
   auto state = std::make_shared<State>();
@@ -215,17 +289,31 @@ std::vector<Port> Model::outputs() const {
 }
 
 std::map<std::string, Tensor> Model::run(const std::map<std::string, Tensor>& inputs) const {
-  std::map<std::string, io::onnx::Value> values;
-  for (const auto& [name, tensor] : inputs) values[name] = tensor;
-  const io::onnx::Values results = state_->program->run(values);
-  std::map<std::string, Tensor> out;
-  const auto& ports = state_->program->model().graph.outputs;
-  for (size_t i = 0; i < results.size(); ++i) {
-    if (results[i].kind != io::onnx::Value::Kind::tensor) {
-      throw UnsupportedError("output \"" + escaped(ports[i].name) + "\" is no tensor of numbers");
+  const io::onnx::Program& program = *state_->program;
+  std::vector<Tensor> results;
+  const std::shared_ptr<detail::Compiled> plan =
+      detail::inlined() ? nullptr : state_->plan_for(inputs);
+  if (plan) {
+    std::vector<Tensor> arguments;
+    for (const auto& [name, x] : inputs) arguments.push_back(x);
+    const auto traced = [&](std::span<const Tensor> placeholders) {
+      Inputs given;
+      for (const auto& [name, x] : inputs) given[name] = placeholders[given.size()];
+      return detail::Traced{run_nodes(program, given, {.replayed = true}), nullptr};
+    };
+    try {
+      detail::run_compiled(*plan, arguments, traced, [&](const void*, std::span<const Tensor> r) {
+        results.assign(r.begin(), r.end());
+      });
+    } catch (const UnsupportedError&) {
+      // Elements decide what nodes do, or it is wrong and said again below.
+      state_->forget_plan(inputs);
     }
-    out[ports[i].name] = results[i].tensor;
   }
+  if (results.empty()) results = run_nodes(program, inputs);
+  std::map<std::string, Tensor> out;
+  const auto& ports = program.model().graph.outputs;
+  for (size_t i = 0; i < results.size(); ++i) out[ports[i].name] = results[i];
   return out;
 }
 

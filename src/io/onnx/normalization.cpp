@@ -197,10 +197,9 @@ Values dropout(Call& c) {
   if (!training || ratio == 0) return {x, ones(x.shape(), mask_type)};
   if (!(ratio >= 0 && ratio < 1)) c.fail("ratio: expected 0 <= ratio < 1");
   // A seed of the file's would drop the same elements at every step.
-  const Tensor mask =
-      !trained && c.find("seed")
-          ? seeded_mask(static_cast<uint32_t>(c.integer("seed")), ratio, x.shape())
-          : random::bernoulli(trained ? trained->key() : random::key(), 1 - ratio, x.shape());
+  const Tensor mask = !trained && c.find("seed")
+                          ? seeded_mask(static_cast<uint32_t>(c.integer("seed")), ratio, x.shape())
+                          : random::bernoulli(c.fresh_key(), 1 - ratio, x.shape());
   return {multiply(where(mask, x, zeros_like(x)), 1 / (1 - ratio)), mask};
 }
 

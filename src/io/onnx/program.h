@@ -57,6 +57,9 @@ class Program {
     int64_t declared_batch = 0, batch = 0;
     /// Null: all nodes compute what the file says.
     Training* training = nullptr;
+    /// Whether a trace is run again in place of the nodes: then it may hold nothing random, and no
+    /// loop whose end the data decide, for its iterations are not counted.
+    bool replayed = false;
     /// What a file may ask for: elements of one tensor where the caller's inputs are small
     /// (Run::allowed), and iterations of all loops together.
     int64_t elements = kMaxElements, iterations = int64_t{1} << 30;
