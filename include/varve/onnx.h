@@ -38,10 +38,10 @@ class Model {
   std::vector<Port> inputs() const;
   std::vector<Port> outputs() const;  ///< in the order of the file
   /// Computes the outputs by name: node by node the first time, and by a plan, as jit makes them,
-  /// when inputs of the same names, types and shapes come again, unless what nodes do depends on
-  /// elements, or is random. Throws FormatError for inputs that are missing or not as the
-  /// model says, IndexError for a name that it does not have, UnsupportedError where an output is
-  /// no tensor.
+  /// when inputs of the same names, types and shapes come again, unless what nodes do is random or
+  /// depends on elements. Plans of the 16 combinations that came last are kept. Throws FormatError
+  /// for inputs that are missing or not as the model says, IndexError for a name that it does not
+  /// have, UnsupportedError where an output is no tensor.
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;
 
   /// The model as a layer: called on its inputs in order, it replays the graph as Varve's own
