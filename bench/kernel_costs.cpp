@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <list>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/convolution_ways.h"
@@ -49,6 +51,19 @@ const std::vector<Convolution> kConvolutions{
     {16, 12, 32, 192, 1},    {16, 12, 192, 32, 1},    {16, 6, 96, 576, 1},
     {16, 6, 576, 96, 1},     {16, 3, 160, 960, 1},    {16, 3, 960, 160, 1},
     {16, 3, 320, 1280, 1},   {1, 14, 256, 256, 1}};
+
+/// Of what networks predict: those layers, and of one picture.
+std::vector<Convolution> packed_convolutions() {
+  std::vector<Convolution> all = kConvolutions;
+  for (Convolution c : kConvolutions) {
+    if (std::exchange(c.batch, 1) > 1) all.push_back(c);
+  }
+  const std::vector<Convolution> small{{1, 16, 64, 128, 3}, {1, 8, 128, 256, 3},
+                                       {1, 8, 256, 256, 3}, {1, 4, 256, 512, 3},
+                                       {1, 2, 512, 512, 3}, {16, 2, 512, 512, 3}};
+  all.insert(all.end(), small.begin(), small.end());
+  return all;
+}
 
 const std::vector<int64_t> kRelayBytes{1 << 16, 1 << 19, 1 << 22, 1 << 24, 1 << 26};
 
@@ -102,6 +117,33 @@ double seconds_of(Prepare prepare, const char* op, const ir::Attributes& attribu
     offer.kernel->run({inputs[k].data(), results[k].data(), scratch.data(), &fault});
     const double took = std::chrono::duration<double>(Clock::now() - begin).count();
     if (round >= sets) least = std::min(least, took);
+  }
+  return least;
+}
+
+/// The least seconds of a kernel that reads kernels of so many bytes in turn.
+double seconds_of_packed(const backend::Kernel& kernel, const Layout& x, int64_t bytes, size_t sets,
+                         const Layout& y) {
+  std::vector<float> read = filled(x), made = filled(y);
+  const ir::Storage scratch(kernel.scratch_bytes());
+  std::list<ir::Storage> kernels;
+  std::vector<void*> packed;
+  for (size_t k = 0; k < sets; ++k) {
+    kernels.emplace_back(bytes);
+    packed.push_back(kernels.back().data());
+    std::memset(packed.back(), 0, static_cast<size_t>(bytes));
+  }
+  backend::Fault fault;
+  double least = 1e9;
+  size_t round = 0;
+  for (const auto start = Clock::now();
+       round < 8 || Clock::now() - start < std::chrono::milliseconds(20); ++round) {
+    void* inputs[] = {read.data(), packed[round % sets]};
+    void* outputs[] = {made.data()};
+    const auto begin = Clock::now();
+    kernel.run({inputs, outputs, scratch.data(), &fault});
+    const double took = std::chrono::duration<double>(Clock::now() - begin).count();
+    if (round >= 3) least = std::min(least, took);
   }
   return least;
 }
@@ -183,6 +225,53 @@ void print_row(const Convolution& c, Format blocks) {
   std::fflush(stdout);
 }
 
+/// Convolutions of kernels that were laid out beforehand. Those lie where they would in a network
+/// of 32 such layers: small ones in a cache, large ones in memory.
+void print_packed_row(const Convolution& c, Format blocks) {
+  constexpr int64_t kLayers = 32, kMostBytes = int64_t{128} << 20;
+  ops::Window w{{c.kernel, c.kernel}, {c.stride, c.stride}, {1, 1}, {}, {}};
+  w.low = w.high = {c.kernel / 2, c.kernel / 2};
+  const int64_t side = w.positions(0, c.side);
+  ir::Attributes window;
+  w.put(window);
+  window.set("groups", int64_t{1});
+  const double operations =
+      2. * static_cast<double>(c.batch * side * side * c.in * c.out * c.kernel * c.kernel);
+  const auto tiled = static_cast<double>(round_up(side, int64_t{4})) / static_cast<double>(side);
+  double speed[4][2] = {};
+  for (int round = 0; round < 4; ++round) {
+    for (size_t k : {0, 1, 2, 3}) {
+      const Format f = k == 1 ? blocks : Format::plain;
+      const Prepare prepare = k == 2   ? backend::cpu::any_winograd
+                              : k == 3 ? backend::cpu::any_pixel_product
+                                       : direct;
+      const std::vector<Layout> in{picture({c.batch, c.side, c.side, c.in}, f),
+                                   picture({c.kernel, c.kernel, c.in, c.out}, Format::plain)};
+      const std::vector<Layout> out{picture({c.batch, side, side, c.out}, f)};
+      if (k == 1 && (out[0].format != f || (in[0].format != f && c.in != 1))) continue;
+      for (int threads : {1, 2}) {
+        const backend::Offer offer = prepare({ops::get("convolution"), window, in, out, threads});
+        if (!offer.kernel) continue;
+        const backend::Packing packing = offer.kernel->take_packing(1);
+        const int64_t bytes = packing.kernel ? packing.bytes : 4 * in[1].shape.size();
+        const double seconds = seconds_of_packed(
+            *offer.kernel, in[0], bytes,
+            static_cast<size_t>(std::clamp<int64_t>(kMostBytes / bytes, 1, kLayers)), out[0]);
+        const double counted = k == 2 ? operations * tiled * tiled : operations;
+        double& best = speed[k][threads - 1];
+        best = std::max(best, counted / seconds / 1e9);
+      }
+    }
+  }
+  std::printf("    {\"%s\", {%lld, %lld, %lld, %lld, %lld, %s}, {", varve::cpu::instruction_set(),
+              static_cast<long long>(c.batch), static_cast<long long>(side * side),
+              static_cast<long long>(c.in), static_cast<long long>(c.out),
+              static_cast<long long>(c.kernel * c.kernel), c.stride > 1 ? "true" : "false");
+  for (size_t k : {0, 1, 2, 3})
+    std::printf("{%.4g, %.4g}%s", speed[k][0], speed[k][1], k == 3 ? "}},\n" : ", ");
+  std::fflush(stdout);
+}
+
 /// y[rows, columns], the operands being turned where said.
 struct Product {
   int64_t rows, columns, depth;
@@ -237,6 +326,10 @@ void print_kernel_costs(std::string_view which) {
                            std::string(varve::cpu::instruction_set()));
   if (which == "convolutions") {
     for (const Convolution& c : kConvolutions) print_row(c, blocks);
+    return;
+  }
+  if (which == "packed") {
+    for (const Convolution& c : packed_convolutions()) print_packed_row(c, blocks);
     return;
   }
   for (int64_t bytes : kRelayBytes) {

@@ -157,7 +157,7 @@ int main(int argc, char** argv) {
   std::string costs;
   app.add_option("--kernel-costs", costs,
                  "Print rows of the kernels' cost table instead of timing cases")
-      ->check(CLI::IsMember({"convolutions", "relays", "products"}));
+      ->check(CLI::IsMember({"convolutions", "packed", "relays", "products"}));
   app.add_option(
       "--check", check,
       "Folder of a peer's weights, data, gradients and losses: compare instead of timing");

@@ -22,14 +22,16 @@ struct Layout {
   Shape shape;
   ir::Strides strides;
   Format format = Format::plain;
+  /// The elements seldom change: what lays them out (Kernel::take_packing) costs nothing.
+  bool steady = false;
 
   /// Row-major elements without gaps.
   bool contiguous() const { return format == Format::plain && ir::is_contiguous(shape, strides); }
 };
 
 /// The row-major layout of a type.
-inline Layout packed(const ir::TensorType& type) {
-  return {type.dtype, type.shape, ir::row_major(type.shape)};
+inline Layout packed(const ir::TensorType& type, bool steady = false) {
+  return {type.dtype, type.shape, ir::row_major(type.shape), Format::plain, steady};
 }
 
 /// What a kernel is made for: everything but the elements.
@@ -86,6 +88,13 @@ struct Arguments {
   Fault* fault;
 };
 
+class Kernel;
+/// What lays an operand out for a kernel beforehand: one input, one output of so many bytes.
+struct Packing {
+  std::unique_ptr<Kernel> kernel;
+  int64_t bytes = 0;
+};
+
 /// Immutable once prepared: several threads may run it at the same time on different arguments.
 class Kernel {
  public:
@@ -97,6 +106,12 @@ class Kernel {
   virtual bool in_place(int input, int output) const {
     (void)input, (void)output;
     return false;
+  }
+  /// From now on reads in an input's place what the returned kernel made of it, and no longer lays
+  /// it out anew at every run; not while it runs. Empty where there is nothing to lay out.
+  virtual Packing take_packing(int input) {
+    (void)input;
+    return {};
   }
   /// Whether an output may be a null pointer where nobody reads it.
   virtual bool optional(int output) const {
@@ -152,13 +167,16 @@ Choice choose_kernel(const Request& request, KernelSet set);
 /// The CPU's kernels, as selection sees them.
 class CpuTarget final : public transform::Target {
  public:
-  CpuTarget(KernelSet set, int threads) : set_(set), threads_(threads) {}
+  /// `steady`: by node, whether what it makes seldom changes; empty for none.
+  CpuTarget(KernelSet set, int threads, std::vector<bool> steady = {})
+      : set_(set), threads_(threads), steady_(std::move(steady)) {}
   std::vector<transform::Candidate> candidates(const ir::Graph& graph, int32_t node) const override;
   double relay_seconds(const ir::TensorType& type, Format from, Format to) const override;
 
  private:
   KernelSet set_;
   int threads_;
+  std::vector<bool> steady_;
 };
 
 /// A kernel of a callable `void(const Arguments&)` that does not throw.

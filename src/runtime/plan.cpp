@@ -15,6 +15,21 @@
 
 namespace varve::runtime {
 
+std::vector<bool> steady_nodes(const ir::Graph& graph, const PlanRoles& roles) {
+  if (roles.steady.empty()) return {};
+  std::vector<bool> steady(graph.nodes.size());
+  for (size_t i = 0; i < roles.steady.size(); ++i)
+    steady[static_cast<size_t>(graph.inputs[i])] = roles.steady[i];
+  for (size_t n = 0; n < steady.size(); ++n) {
+    const std::vector<ir::ValueId>& from = graph.nodes[n].inputs;
+    const bool made = !from.empty() && std::all_of(from.begin(), from.end(), [&](ir::ValueId v) {
+      return steady[static_cast<size_t>(v.node)];
+    });
+    if (made || ir::is_constant(graph.nodes[n])) steady[n] = true;
+  }
+  return steady;
+}
+
 /// What one run writes: taken from the idle ones, given back afterwards.
 struct Plan::Context {
   explicit Context(int64_t bytes, size_t pointers) : arena(bytes), pointers(pointers) {}
@@ -24,7 +39,8 @@ struct Plan::Context {
 };
 
 Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads)
-    : Plan(std::move(graph), std::move(roles), set, threads, backend::CpuTarget(set, threads)) {}
+    : Plan(graph, roles, set, threads,
+           backend::CpuTarget(set, threads, steady_nodes(graph, roles))) {}
 
 Plan::Plan(ir::Graph graph, PlanRoles roles, backend::KernelSet set, int threads,
            const transform::Target& target)

@@ -26,6 +26,9 @@ struct PlanRoles {
   int outputs() const { return results + static_cast<int>(assigned.size()); }
 };
 
+/// By node: whether what it makes depends on steady inputs and constants alone; empty for none.
+std::vector<bool> steady_nodes(const ir::Graph& graph, const PlanRoles& roles);
+
 /// Where a value lies.
 struct Place {
   /// kept: in the plan's own memory, from run to run. none: a null pointer, for an output that

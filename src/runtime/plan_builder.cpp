@@ -12,6 +12,7 @@ namespace varve::runtime {
 void PlanBuilder::build(const transform::Target& target) {
   const size_t n = plan_.graph_.nodes.size();
   values_.resize(n);
+  steady_ = steady_nodes(plan_.graph_, plan_.roles_);
   selected_ = transform::select(plan_.graph_, target);
   mark_commits();
   order_ = frugal_order(plan_.graph_, commits_);
@@ -236,6 +237,8 @@ void PlanBuilder::schedule(int32_t n) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       in.push_back(held_in(node.inputs[i], way.inputs[i], commits_[index]));
       in_layouts.push_back(in.back().layout);
+      in_layouts.back().steady =
+          !steady_.empty() && steady_[static_cast<size_t>(node.inputs[i].node)];
     }
     for (size_t o = 0; o < node.outputs.size(); ++o) {
       out_layouts.push_back(packed(node.outputs[o]));
@@ -249,6 +252,7 @@ void PlanBuilder::schedule(int32_t n) {
     const bool gives_results = std::any_of(claims_[index].begin(), claims_[index].end(),
                                            [](int output) { return output >= 0; });
     const bool steady = !gives_results && all_steady(in, commits_[index]);
+    if (!steady) take_packings(*p.kernel, n, in);
     for (size_t o = 0; o < out_layouts.size(); ++o) {
       Held h{-1, 0, out_layouts[o]};
       const int claim = claims_[index][o];
@@ -267,6 +271,18 @@ void PlanBuilder::schedule(int32_t n) {
     values_[index] = std::move(out);
   }
   for (ir::ValueId v : node.inputs) --uses_[static_cast<size_t>(v.node)];
+}
+
+/// What seldom changes is laid out for the kernel when it does.
+void PlanBuilder::take_packings(backend::Kernel& kernel, int32_t n, std::vector<Held>& in) {
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (!all_steady(std::span(&in[i], 1), commits_[static_cast<size_t>(n)])) continue;
+    backend::Packing packing = kernel.take_packing(static_cast<int>(i));
+    if (!packing.kernel) continue;
+    const Held to{new_buffer(packing.bytes), 0, in[i].layout};
+    add_step(std::move(packing.kernel), "packing", n, false, true, {in[i]}, {to});
+    in[i] = to;
+  }
 }
 
 void PlanBuilder::add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,

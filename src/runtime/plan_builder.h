@@ -45,6 +45,7 @@ class PlanBuilder {
   void keep(int buffer);
   Held pack(const Held& from, bool commit);
   Held held_in(ir::ValueId v, backend::Format format, bool commit);
+  void take_packings(backend::Kernel& kernel, int32_t node, std::vector<Held>& in);
   void add_step(std::unique_ptr<backend::Kernel> kernel, const char* name, int32_t node,
                 bool commit, bool steady, const std::vector<Held>& in,
                 const std::vector<Held>& out);
@@ -68,6 +69,7 @@ class PlanBuilder {
   Plan& plan_;
   backend::KernelSet set_;
   int threads_;
+  std::vector<bool> steady_;   // node: what it makes seldom changes
   std::vector<bool> commits_;  // node: runs after the guards, with what only leads to assignments
   std::vector<int32_t> order_;
   std::vector<int> uses_;  // reads still to come, by node

@@ -78,7 +78,41 @@ struct Ran {
   std::vector<std::vector<double>> outputs;
 };
 
-/// Runs a node by the first kernel of the set that takes it, twice on the same prepared kernel.
+/// Runs a kernel twice, and once more with what it takes laid out beforehand, by which no bit of
+/// the results may change.
+inline void run_prepared(backend::Kernel& kernel, std::vector<void*> from,
+                         const std::vector<backend::Layout>& out, const std::vector<void*>& to) {
+  backend::Fault fault;
+  const auto run = [&] {
+    const ir::Storage scratch(kernel.scratch_bytes());
+    // NaN, so that what is read before it is written shows.
+    std::memset(scratch.data(), 0xff, static_cast<size_t>(kernel.scratch_bytes()));
+    std::vector<std::vector<std::byte>> made;
+    for (size_t i = 0; i < out.size(); ++i) {
+      made.emplace_back(static_cast<size_t>(out[i].shape.size() * size_of(out[i].dtype)));
+      std::memset(to[i], 0xff, made[i].size());
+    }
+    kernel.run({from.data(), to.data(), scratch.data(), &fault});
+    for (size_t i = 0; i < out.size(); ++i) std::memcpy(made[i].data(), to[i], made[i].size());
+    return made;
+  };
+  const auto first = run();
+  EXPECT_EQ(run(), first);
+  std::vector<std::unique_ptr<ir::Storage>> laid_out;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const backend::Packing packing = kernel.take_packing(static_cast<int>(i));
+    if (!packing.kernel) continue;
+    laid_out.push_back(std::make_unique<ir::Storage>(packing.bytes));
+    void* at = laid_out.back()->data();
+    const ir::Storage scratch(packing.kernel->scratch_bytes());
+    packing.kernel->run({&from[i], &at, scratch.data(), &fault});
+    from[i] = at;
+  }
+  EXPECT_EQ(run(), first) << "with " << laid_out.size() << " operands laid out beforehand";
+  EXPECT_FALSE(fault.set);
+}
+
+/// Runs a node by the first kernel of the set that takes it.
 inline Ran run_kernel(const char* op_name, std::vector<TestOperand>& inputs,
                       const ir::Attributes& attributes, backend::KernelSet set, int threads = 2,
                       DType as = DType::bool_) {
@@ -118,14 +152,7 @@ inline Ran run_kernel(const char* op_name, std::vector<TestOperand>& inputs,
   backend::Choice choice = backend::choose_kernel({op, attributes, in, out, threads}, set);
   Ran ran{choice.name, choice.declined, {}};
   if (!choice.kernel) return ran;
-  const ir::Storage scratch(choice.kernel->scratch_bytes());
-  backend::Fault fault;
-  for (int round = 0; round < 2; ++round) {
-    for (size_t i = 0; i < arrays.size(); ++i)
-      std::memset(arrays[i].data(), 0xff, static_cast<size_t>(arrays[i].storage->bytes()));
-    choice.kernel->run({from.data(), to.data(), scratch.data(), &fault});
-  }
-  EXPECT_FALSE(fault.set);
+  run_prepared(*choice.kernel, from, out, to);
   for (size_t i = 0; i < arrays.size(); ++i) {
     ran.outputs.emplace_back();
     ir::dispatch(out[i].dtype, [&]<class T>(T) {

@@ -1,20 +1,13 @@
 // Runs kernels on operands that lie in blocks of channels.
 #pragma once
 #include "backend/kernels_under_test.h"
-#include "varve/numerics.h"
+#include "support/winograd_rule.h"
 
 namespace varve {
 
 inline backend::Layout laid(const backend::Layout& l, backend::Format f) {
   return {l.dtype, l.shape, ir::row_major(l.shape), f};
 }
-
-/// Whether Winograd's kernels may run, put back at the end of its life.
-struct WinogradRule {
-  explicit WinogradRule(bool allowed) : before(winograd_allowed()) { allow_winograd(allowed); }
-  ~WinogradRule() { allow_winograd(before); }
-  bool before;
-};
 
 /// How a kernel is chosen for operands.
 using Choose = backend::Choice (*)(const backend::Request&);
@@ -33,16 +26,7 @@ inline std::string run(const ir::OpDef& op, const ir::Attributes& attributes,
                   << (choice.declined.empty() ? "" : ": " + choice.declined[0]);
     return {};
   }
-  const ir::Storage scratch(choice.kernel->scratch_bytes());
-  backend::Fault fault;
-  for (int round = 0; round < 2; ++round) {
-    // NaN, so that what is read before it is written shows.
-    std::memset(scratch.data(), 0xff, static_cast<size_t>(choice.kernel->scratch_bytes()));
-    for (size_t i = 0; i < out.size(); ++i)
-      std::memset(to[i], 0xff, static_cast<size_t>(out[i].shape.size() * size_of(out[i].dtype)));
-    choice.kernel->run({from.data(), to.data(), scratch.data(), &fault});
-  }
-  EXPECT_FALSE(fault.set);
+  run_prepared(*choice.kernel, from, out, to);
   return choice.name;
 }
 

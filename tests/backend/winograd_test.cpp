@@ -144,6 +144,29 @@ TEST(Winograd, GivesTheSameBitsWithAnyNumberOfThreads) {
   }
 }
 
+TEST(Winograd, TransformsAKernelOnceForManyRuns) {
+  for (const DType type : {f32, bf16}) {
+    for (const Pass& pass : passes({{2, 8, 8, 16}, 16}, type)) {
+      std::vector<Layout> in;
+      ir::Types types;
+      for (const TestOperand& t : pass.inputs) {
+        in.push_back(t.layout);
+        types.push_back({type, t.layout.shape});
+      }
+      const ir::OpDef& op = ops::get(pass.op);
+      const Layout out = backend::packed(op.infer({op, types, pass.attributes})[0]);
+      const auto offer =
+          backend::cpu::any_winograd({op, pass.attributes, in, std::span(&out, 1), 2});
+      const int64_t before = offer.kernel->scratch_bytes();
+      EXPECT_EQ(offer.kernel->take_packing(0).kernel, nullptr);
+      const bool reads = pass.op != std::string_view("convolution_filter_gradient");
+      EXPECT_EQ(offer.kernel->take_packing(1).kernel != nullptr, reads) << pass.op;
+      EXPECT_EQ(offer.kernel->take_packing(1).kernel, nullptr) << "a second time";
+      EXPECT_EQ(offer.kernel->scratch_bytes() < before, reads) << pass.op;
+    }
+  }
+}
+
 TEST(Winograd, DeclinesWhatItIsNotFor) {
   const auto why = [](Layout x, const Shape& kernel, Layout y, const ir::Attributes& a) {
     const std::vector<Layout> in{x, {x.dtype, kernel, ir::row_major(kernel)}}, out{y};

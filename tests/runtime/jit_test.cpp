@@ -1,11 +1,15 @@
 #include "varve/jit.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string_view>
 
+#include "backend/cpu/instruction_set.h"
 #include "ir/frame.h"
 #include "support/errors.h"
+#include "varve/ops/convolution.h"
 #include "varve/ops/indexing.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
@@ -16,6 +20,9 @@
 namespace varve {
 namespace {
 
+using ::testing::DoubleNear;
+using ::testing::HasSubstr;
+using ::testing::Pointwise;
 using Doubles = std::vector<double>;
 
 TEST(Jit, GivesWhatTheFunctionGives) {
@@ -84,6 +91,28 @@ TEST(Jit, WhatVariablesAloneDecideIsKeptUntilOneChanges) {
   EXPECT_EQ(infer(x).to_doubles(), (Doubles{18, 20}));
   scale.assign(scalar(1, f32));
   EXPECT_EQ(infer(x).to_doubles(), (Doubles{16, 17}));
+}
+
+TEST(Jit, KernelsOfConvolutionsAreLaidOutWhenTheyChange) {
+  // One by Winograd's filtering, one by a direct kernel, one transposed.
+  const Tensor x = random::normal(Key(1), {2, 16, 16, 32});
+  for (const Shape& shape : {Shape{3, 3, 32, 32}, Shape{5, 5, 32, 32}}) {
+    for (const bool transposed : {false, true}) {
+      Variable w(random::normal(Key(2), shape));
+      const auto apply = [&](const Tensor& t) {
+        return transposed ? conv_transpose2d(t, w) : conv2d(t, w);
+      };
+      auto infer = jit(apply);
+      for (int round = 0; round < 3; ++round) {
+        const std::vector<double> expected = apply(x).to_doubles();
+        for (int again = 0; again < 2; ++again)
+          EXPECT_THAT(infer(x).to_doubles(), Pointwise(DoubleNear(2e-3), expected));
+        w.assign(w * 0.5F + 1.F);
+      }
+      if (varve::cpu::instruction_set() == std::string_view("sse4")) continue;
+      EXPECT_THAT(infer.info().plan(), HasSubstr("steady packing"));
+    }
+  }
 }
 
 TEST(Jit, EveryPlanOfAFunctionFollowsItsVariables) {

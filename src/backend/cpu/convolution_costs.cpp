@@ -19,6 +19,12 @@ struct ConvolutionRow {
   /// whole tiles; 0 where there is no kernel.
   double speed[3][4][2];
 };
+/// The same of kernels that were laid out beforehand, forward: [way][threads].
+struct PackedRow {
+  std::string_view isa;
+  ConvolutionShape shape;
+  double speed[4][2];
+};
 struct RelayRow {
   std::string_view isa;
   int64_t bytes;
@@ -26,6 +32,7 @@ struct RelayRow {
 };
 
 #include "backend/cpu/cost_table.inc"
+#include "backend/cpu/packed_table.inc"
 
 std::string_view table_isa() {
   const std::string_view isa = varve::cpu::instruction_set();
@@ -40,19 +47,15 @@ double distance(const ConvolutionShape& a, const ConvolutionShape& b) {
          square(octaves(a.batch, b.batch)) / 8 + (a.strided != b.strided ? 4 : 0);
 }
 
-}  // namespace
-
-double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ConvolutionWay way,
-                           int threads) {
-  const size_t at = threads > 1, p = static_cast<size_t>(pass);
+/// Seconds by the rows that are most like a shape; speed_of(row, way) is 0 where none was measured.
+template <class Rows, class Speed>
+double seconds_by(const Rows& rows, const ConvolutionShape& shape, ConvolutionWay way,
+                  const Speed& speed_of) {
   const bool by_another = way == ConvolutionWay::winograd || way == ConvolutionWay::product;
   const ConvolutionWay direct = by_another ? ConvolutionWay::plain : way;
-  const auto speed_of = [&](const ConvolutionRow& row, ConvolutionWay w) {
-    return row.speed[p][static_cast<size_t>(w)][at];
-  };
   double nearest = std::numeric_limits<double>::infinity(), speed = 0;
   double both_nearest = nearest, gain = 0;  // over the direct kernel, where both were measured
-  for (const ConvolutionRow& row : kConvolutions) {
+  for (const auto& row : rows) {
     if (row.isa != table_isa() || speed_of(row, direct) == 0) continue;
     const double d = distance(shape, row.shape);
     if (d < nearest) nearest = d, speed = speed_of(row, direct);
@@ -64,6 +67,21 @@ double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, 
   if (!by_another) return seconds;
   const double waste = way == ConvolutionWay::winograd ? ratio(shape.tiled, shape.positions) : 1;
   return gain > 0 ? seconds / gain * waste : std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
+double convolution_seconds(ConvolutionPass pass, const ConvolutionShape& shape, ConvolutionWay way,
+                           int threads) {
+  const size_t at = threads > 1;
+  if (shape.packed && pass == ConvolutionPass::forward) {
+    return seconds_by(kPacked, shape, way, [&](const PackedRow& row, ConvolutionWay w) {
+      return row.speed[static_cast<size_t>(w)][at];
+    });
+  }
+  return seconds_by(kConvolutions, shape, way, [&](const ConvolutionRow& row, ConvolutionWay w) {
+    return row.speed[static_cast<size_t>(pass)][static_cast<size_t>(w)][at];
+  });
 }
 
 double relay_seconds(int64_t bytes, int threads) {

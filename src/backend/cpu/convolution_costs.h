@@ -11,11 +11,12 @@ enum class ConvolutionWay : uint8_t { plain, blocks, winograd, product };
 
 /// What a convolution's speed depends on; `positions`: outputs of one picture, `taps`: elements of
 /// the kernel's window, `tiled`: positions of one picture in whole tiles of 4x4, which Winograd's
-/// kernels compute.
+/// kernels compute; `packed`: whether the kernel was laid out beforehand, which counts forward.
 struct ConvolutionShape {
   int64_t batch = 1, positions = 1, in = 1, out = 1, taps = 1;
   bool strided = false;
   int64_t tiled = positions;
+  bool packed = false;
 
   double operations() const {
     return 2. * static_cast<double>(batch * positions) * static_cast<double>(in * out * taps);

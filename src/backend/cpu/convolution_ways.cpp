@@ -23,6 +23,7 @@ ConvolutionShape shape_of(const Request& r) {
   shape.tiled = 1;
   for (int axis = 1; axis + 1 < covered.shape.rank(); ++axis)
     shape.tiled *= round_up(covered.shape[axis], int64_t{4});
+  shape.packed = kernel.steady;
   shape.strided = *std::max_element(w.strides.begin(), w.strides.end()) > 1;
   return shape;
 }

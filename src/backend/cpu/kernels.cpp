@@ -40,6 +40,12 @@ std::string cpu::not_packed_or_empty(const Request& r) {
   return not_packed(r);
 }
 
+std::vector<Layout> cpu::all_changing(std::span<const Layout> operands) {
+  std::vector<Layout> all(operands.begin(), operands.end());
+  for (Layout& l : all) l.steady = false;
+  return all;
+}
+
 Format cpu::liked_format() {
   const std::string_view isa = varve::cpu::instruction_set();
   return isa == "avx512" ? Format::channels16 : isa == "avx2" ? Format::channels8 : Format::plain;

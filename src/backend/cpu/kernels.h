@@ -34,6 +34,10 @@ std::string not_packed(const Request& r);
 /// Why they are not packed or one has no elements.
 std::string not_packed_or_empty(const Request& r);
 
+/// Operands as if all changed at every run. Nodes are joined before it is known which do not, and
+/// what was joined must find its kernel later.
+std::vector<Layout> all_changing(std::span<const Layout> operands);
+
 /// Blocks of channels as wide as a register; plain where no kernel wants any.
 Format liked_format();
 

@@ -134,7 +134,8 @@ std::byte* Program::address(const Place& place, const Arguments& a) {
 
 Place Program::reserve(size_t bytes) {
   const Place place{Place::Kind::scratch, scratch_};
-  scratch_ += round_up(static_cast<int64_t>(bytes), 64);
+  rooms_.push_back({scratch_, round_up(static_cast<int64_t>(bytes), 64)});
+  scratch_ += rooms_.back().bytes;
   return place;
 }
 
@@ -153,11 +154,66 @@ void Program::add_reorder(const memory::desc& from, Place source, const memory::
   add(made, dnnl::reorder(made), {{DNNL_ARG_FROM, from, source}, {DNNL_ARG_TO, to, target}});
 }
 
-Place Program::relaid(const memory::desc& from, Place place, const memory::desc& to) {
-  if (from == to) return place;
-  const Place room = reserve(to.get_size());
-  add_reorder(from, place, to, room);
+Place Program::packed_input(const Request& r, size_t i, bool copied, const memory::desc& from,
+                            const memory::desc& to) {
+  const size_t first = steps_.size();
+  const Place own{Place::Kind::input, static_cast<int64_t>(i)};
+  const Place rows = copied ? row_major_input(r, i) : own;
+  if (from == to && !copied) return own;
+  const Place room = from == to ? rows : reserve(to.get_size());
+  if (from != to) add_reorder(from, rows, to, room);
+  check(!packed_, "one input is laid out");
+  packed_ = {own.at, first, steps_.size(), room, static_cast<int64_t>(to.get_size())};
   return room;
+}
+
+template <class F>
+void Program::each_place(F f) {
+  for (Step& s : steps_) {
+    for (Operand& o : s.operands) f(o.place);
+    if (!s.primitive) f(s.from), f(s.to);
+  }
+}
+
+void Program::replace(const Place& old, const Place& by) {
+  each_place([&](Place& p) {
+    if (p == old) p = by;
+  });
+}
+
+/// Moves what is left of scratch together.
+void Program::drop_unused_rooms() {
+  std::vector<Room> left;
+  scratch_ = 0;
+  for (const Room& room : rooms_) {
+    const Place old{Place::Kind::scratch, room.at}, now{Place::Kind::scratch, scratch_};
+    bool used = false;
+    each_place([&](const Place& p) { used |= p == old; });
+    if (!used) continue;
+    replace(old, now);
+    left.push_back({now.at, room.bytes});
+    scratch_ += room.bytes;
+  }
+  rooms_ = std::move(left);
+}
+
+Packing Program::take_packing(int input) {
+  if (!packed_ || packed_->input != input) return {};
+  const PackedInput what = *packed_;
+  packed_.reset();
+  delete spare_.exchange(nullptr);  // made for the steps as they were
+  const auto first = steps_.begin() + static_cast<std::ptrdiff_t>(what.first),
+             end = steps_.begin() + static_cast<std::ptrdiff_t>(what.end);
+  auto packing = std::make_unique<Program>(threads_);
+  packing->steps_.assign(std::make_move_iterator(first), std::make_move_iterator(end));
+  packing->rooms_ = rooms_;
+  packing->replace(what.to, {Place::Kind::output, 0});
+  packing->replace({Place::Kind::input, input}, {Place::Kind::input, 0});
+  packing->drop_unused_rooms();
+  steps_.erase(first, end);
+  replace(what.to, {Place::Kind::input, input});
+  drop_unused_rooms();
+  return {std::move(packing), what.bytes};
 }
 
 std::unique_ptr<Program::Objects> Program::make_objects() const {

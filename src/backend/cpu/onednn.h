@@ -38,6 +38,8 @@ inline Dims dims_of(const memory::desc& d) {
 struct Place {
   enum class Kind { input, output, scratch } kind = Kind::input;
   int64_t at = 0;
+
+  friend bool operator==(const Place&, const Place&) = default;
 };
 struct Operand {
   int argument = 0;  ///< DNNL_ARG_...
@@ -61,12 +63,15 @@ class Program final : public Kernel {
     if (pad.get_size() > 0) operands.push_back({DNNL_ARG_SCRATCHPAD, pad, reserve(pad.get_size())});
     steps_.push_back({std::move(primitive), std::move(operands), {}, {}, {}});
   }
-  /// Adds a change of layout, or nothing where there is none. Returns where the elements are then.
-  Place relaid(const memory::desc& from, Place place, const memory::desc& to);
+  /// Input `i`, which lies as `from` (made row-major first where `copied`), as `to`: itself, or
+  /// laid out first, which take_packing hands out.
+  Place packed_input(const Request& r, size_t i, bool copied, const memory::desc& from,
+                     const memory::desc& to);
   void add_reorder(const memory::desc& from, Place source, const memory::desc& to, Place target);
 
   void run(const Arguments& a) const noexcept override;
   int64_t scratch_bytes() const override { return scratch_; }
+  Packing take_packing(int input) override;
 
  private:
   struct Step {
@@ -79,10 +84,26 @@ class Program final : public Kernel {
   struct Objects;
   std::unique_ptr<Objects> make_objects() const;
   static std::byte* address(const Place& place, const Arguments& a);
+  template <class F>
+  void each_place(F f);
+  void replace(const Place& old, const Place& by);
+  void drop_unused_rooms();
 
+  struct Room {
+    int64_t at, bytes;
+  };
+  /// Steps that lay an input out.
+  struct PackedInput {
+    int64_t input;
+    size_t first, end;
+    Place to;
+    int64_t bytes;
+  };
   int threads_;
   int64_t scratch_ = 0;
   std::vector<Step> steps_;
+  std::vector<Room> rooms_;  // of scratch, in order
+  std::optional<PackedInput> packed_;
   mutable std::atomic<Objects*> spare_{nullptr};
 };
 

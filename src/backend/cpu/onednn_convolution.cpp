@@ -141,10 +141,6 @@ convolution_backward_weights::primitive_desc describe_filter_gradient(
 #endif
 }
 
-Place kernel_place(Program& program, const Request& r, const Problem& c) {
-  return c.copy_kernel ? program.row_major_input(r, 1) : Place{Place::Kind::input, 1};
-}
-
 /// Checks common to the three, then makes the program; errors of the library are reasons to
 /// decline.
 template <class Make>
@@ -174,11 +170,12 @@ Offer prepare_forward(const Request& r, Pointwise activation) {
       c.bias = memory::desc(Dims{r.inputs[2].shape[0]}, c.type, memory::format_tag::a);
     const auto made = describe_forward(c, activation);
     if (std::string why = refusal(made); !why.empty()) return why;
-    const Place x = program.row_major_input(r, 0), k = kernel_place(program, r, c);
-    std::vector<Operand> operands{
-        {DNNL_ARG_SRC, c.x, x},
-        {DNNL_ARG_WEIGHTS, made.weights_desc(), program.relaid(c.kernel, k, made.weights_desc())},
-        {DNNL_ARG_DST, c.y, {Place::Kind::output, 0}}};
+    const memory::desc liked = made.weights_desc();
+    const Place x = program.row_major_input(r, 0),
+                k = program.packed_input(r, 1, c.copy_kernel, c.kernel, liked);
+    std::vector<Operand> operands{{DNNL_ARG_SRC, c.x, x},
+                                  {DNNL_ARG_WEIGHTS, liked, k},
+                                  {DNNL_ARG_DST, c.y, {Place::Kind::output, 0}}};
     if (c.bias) operands.push_back({DNNL_ARG_BIAS, *c.bias, program.row_major_input(r, 2)});
     program.add(made, convolution_forward(made), std::move(operands));
     return {};
@@ -191,12 +188,13 @@ Offer prepare_input_gradient(const Request& r) {
     if (!forward) return refusal(forward);
     const auto made = describe_input_gradient(c, forward);
     if (std::string why = refusal(made); !why.empty()) return why;
-    const Place y = program.row_major_input(r, 0), k = kernel_place(program, r, c);
-    program.add(
-        made, convolution_backward_data(made),
-        {{DNNL_ARG_DIFF_DST, c.y, y},
-         {DNNL_ARG_WEIGHTS, made.weights_desc(), program.relaid(c.kernel, k, made.weights_desc())},
-         {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
+    const memory::desc liked = made.weights_desc();
+    const Place y = program.row_major_input(r, 0),
+                k = program.packed_input(r, 1, c.copy_kernel, c.kernel, liked);
+    program.add(made, convolution_backward_data(made),
+                {{DNNL_ARG_DIFF_DST, c.y, y},
+                 {DNNL_ARG_WEIGHTS, liked, k},
+                 {DNNL_ARG_DIFF_SRC, c.x, {Place::Kind::output, 0}}});
     return {};
   });
 }

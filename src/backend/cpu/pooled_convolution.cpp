@@ -45,6 +45,9 @@ class PooledConvolution final : public Kernel {
     }
   }
   bool optional(int output) const override { return pool_->optional(output); }
+  Packing take_packing(int input) override {
+    return input > 0 ? convolution_->take_packing(input) : Packing{};
+  }
 
  private:
   int64_t between_bytes() const { return round_up(steps_[1], 64); }
@@ -106,7 +109,7 @@ Offer prepare_pooled(const Request& r) {
   const int64_t batch = made.shape[0];
   const int64_t pictures = pictures_in_slice(batch, bytes_of(whole) / batch, r.threads);
   if (pictures == 0) return Offer::decline("the batch makes no slices that fit a cache");
-  std::vector<Layout> in(r.inputs.begin(), r.inputs.end());
+  std::vector<Layout> in = all_changing(r.inputs);
   const std::vector<Layout> all{whole};
   if (faster_apart({*convolution.op, convolution.attributes, in, all, r.threads}))
     return Offer::decline("the convolution is faster in another format");

@@ -58,12 +58,17 @@ void transform_turned(const float* kernel, int64_t in, int64_t out, const Kernel
   }
 }
 
-/// Rows begin to end of a part.
-template <class T>
-void transform_kernel(const WinogradShape& s, const WinogradForward<T>& f, const KernelPart& part,
-                      int64_t begin, int64_t end, float* to, int64_t step) {
-  (f.turned ? transform_turned : transform_straight)(f.kernel, s.in, s.out, part, begin, end, to,
-                                                     step);
+/// Of a whole transformed kernel.
+int64_t kernel_step(const WinogradShape& s) { return padded(s.out) * s.in + kApart; }
+
+void transform_kernel(const WinogradShape& s, const float* kernel, bool turned, float* to,
+                      int threads) {
+  constexpr int64_t kRowsAtOnce = 8;
+  each_job(ceil_div(s.in, kRowsAtOnce), threads, [&](int64_t, int64_t job) {
+    const int64_t begin = job * kRowsAtOnce, end = std::min(begin + kRowsAtOnce, s.in);
+    (turned ? transform_turned : transform_straight)(kernel, s.in, s.out, {0, s.in, 0, s.out},
+                                                     begin, end, to, kernel_step(s));
+  });
 }
 
 /// Somewhat fewer, where workers would not have the same number of blocks otherwise.
@@ -77,18 +82,19 @@ struct ForwardPlan {
   bool by_columns;  // workers share the kernel's columns, not the tiles
   int64_t block;    // tiles of a job
   int64_t panels;
-  // Floats of the 36 transformed inputs, kernels (where they are kept), products.
-  int64_t input_step, kernel_step, product_step;
+  // Floats of the 36 transformed inputs, pieces of the kernel (none where it is whole), products.
+  int64_t input_step, piece_step, product_step;
+  int64_t whole;  // floats of a kernel that is transformed as a whole at every run
   int64_t workers;
 
-  ForwardPlan(const WinogradShape& s, int threads) : tiles(s) {
+  ForwardPlan(const WinogradShape& s, bool packed, int threads) : tiles(s) {
     panels = ceil_div(s.out, kPanel);
     by_columns = tiles.count < s.out && panels >= kEnough;
     const int64_t width = std::min(padded(s.out), kPanel);
     block = by_columns ? tiles.count : even_block_of(padded(s.in) + width, tiles.count, threads);
     input_step = block * padded(s.in) + kApart;
-    kernel_step =
-        by_columns ? width * std::min(kDepth, s.in) + kApart : padded(s.out) * s.in + kApart;
+    piece_step = by_columns && !packed ? width * std::min(kDepth, s.in) + kApart : 0;
+    whole = by_columns || packed ? 0 : kSquare * kernel_step(s);
     product_step = block * width + kApart;
     workers = std::min<int64_t>(threads, jobs());
   }
@@ -96,10 +102,10 @@ struct ForwardPlan {
 
   // What is shared, then what each worker has.
   int64_t shared_floats(const WinogradShape& s) const {
-    return padded(s.in) + kSquare * (by_columns ? input_step : kernel_step);
+    return padded(s.in) + (by_columns ? kSquare * input_step : whole);
   }
   int64_t worker_floats() const {
-    return kSquare * (product_step + (by_columns ? kernel_step : input_step));
+    return kSquare * (product_step + (by_columns ? piece_step : input_step));
   }
 };
 
@@ -140,21 +146,16 @@ int64_t columns_of(const WinogradShape& s, int64_t panel) {
   return std::min(kPanel, s.out - panel * kPanel);
 }
 
-/// The kernel is transformed first, then each job has its tiles.
+/// The kernel is transformed first, where it is not yet, then each job has its tiles.
 template <class T>
 void forward_by_tiles(const WinogradShape& s, const WinogradForward<T>& f, const ForwardPlan& p,
                       int threads) {
   const Pictures<T> x{f.x, s.rows, s.columns, s.in};
   const int64_t row = padded(s.in);
   const float* zeros = f.scratch;
-  float* kernel = f.scratch + row;
   float* own = f.scratch + p.shared_floats(s);
-  constexpr int64_t kRowsAtOnce = 8;
-  const KernelPart all{0, s.in, 0, s.out};
-  each_job(ceil_div(s.in, kRowsAtOnce), threads, [&](int64_t, int64_t job) {
-    const int64_t begin = job * kRowsAtOnce, end = std::min(begin + kRowsAtOnce, s.in);
-    transform_kernel(s, f, all, begin, end, kernel, p.kernel_step);
-  });
+  if (!f.packed) transform_kernel(s, f.kernel, f.turned, f.scratch + row, threads);
+  const float* kernel = f.packed ? f.kernel : f.scratch + row;
   each_job(p.jobs(), threads, [&](int64_t worker, int64_t job) {
     float* inputs = own + worker * p.worker_floats();
     float* products = inputs + kSquare * p.input_step;
@@ -164,7 +165,7 @@ void forward_by_tiles(const WinogradShape& s, const WinogradForward<T>& f, const
       const int64_t columns = columns_of(s, panel);
       for (int e = 0; e < kSquare; ++e) {
         multiply({inputs + e * p.input_step, row, 1}, count, s.in,
-                 {kernel + e * p.kernel_step + panel * kPanel * s.in, columns, s.in},
+                 {kernel + e * kernel_step(s) + panel * kPanel * s.in, columns, s.in},
                  padded(columns), true, products + e * p.product_step);
       }
       transform_outputs(s, f, p.tiles, first, count, panel * kPanel, columns, products,
@@ -189,17 +190,23 @@ void forward_by_columns(const WinogradShape& s, const WinogradForward<T>& f, con
                      kDepth, zeros, inputs, p.input_step);
   });
   each_job(p.jobs(), threads, [&](int64_t worker, int64_t panel) {
-    float* kernel = own + worker * p.worker_floats();
-    float* products = kernel + kSquare * p.kernel_step;
+    float* piece = own + worker * p.worker_floats();
+    float* products = piece + kSquare * p.piece_step;
     const int64_t columns = columns_of(s, panel);
     for (int64_t first = 0; first < s.in; first += kDepth) {
       const int64_t depth = std::min(kDepth, s.in - first);
-      transform_kernel(s, f, {first, depth, panel * kPanel, columns}, 0, depth, kernel,
-                       p.kernel_step);
+      // Rows of a panel lie one behind another: those of a depth of it are a piece.
+      const float* kernel = f.kernel + panel * kPanel * s.in + first * padded(columns);
+      int64_t step = kernel_step(s);
+      if (!f.packed) {
+        kernel = piece, step = p.piece_step;
+        (f.turned ? transform_turned : transform_straight)(
+            f.kernel, s.in, s.out, {first, depth, panel * kPanel, columns}, 0, depth, piece, step);
+      }
       for (int e = 0; e < kSquare; ++e) {
         multiply({inputs + e * p.input_step + first * tiles, std::min(kDepth, row - first), 1},
-                 tiles, depth, {kernel + e * p.kernel_step, columns, depth}, padded(columns),
-                 first == 0, products + e * p.product_step);
+                 tiles, depth, {kernel + e * step, columns, depth}, padded(columns), first == 0,
+                 products + e * p.product_step);
       }
     }
     transform_outputs(s, f, p.tiles, 0, tiles, panel * kPanel, columns, products, p.product_step);
@@ -208,7 +215,7 @@ void forward_by_columns(const WinogradShape& s, const WinogradForward<T>& f, con
 
 template <class T>
 void forward(const WinogradShape& s, const WinogradForward<T>& f, int threads) {
-  const ForwardPlan p(s, threads);
+  const ForwardPlan p(s, f.packed, threads);
   std::fill_n(f.scratch, padded(s.in), 0.F);  // stands for what lies outside of a picture
   (p.by_columns ? forward_by_columns<T> : forward_by_tiles<T>)(s, f, p, threads);
 }
@@ -219,10 +226,11 @@ void forward_halves(const WinogradShape& s, const WinogradForward<BFloat16>& f, 
   forward(s, f, threads);
 }
 
-int64_t scratch_floats(const WinogradShape& s, int threads) {
-  const ForwardPlan p(s, threads);
+int64_t scratch_floats(const WinogradShape& s, bool packed, int threads) {
+  const ForwardPlan p(s, packed, threads);
   return p.shared_floats(s) + p.workers * p.worker_floats();
 }
+int64_t packed_floats(const WinogradShape& s) { return kSquare * kernel_step(s); }
 
 }  // namespace
 }  // namespace varve::cpu::HWY_NAMESPACE
@@ -234,10 +242,19 @@ namespace {
 HWY_EXPORT(forward_floats);
 HWY_EXPORT(forward_halves);
 HWY_EXPORT(scratch_floats);
+HWY_EXPORT(packed_floats);
+HWY_EXPORT(transform_kernel);
 }  // namespace
 
-int64_t winograd_forward_floats(const WinogradShape& s, int threads) {
-  return HWY_DYNAMIC_DISPATCH(scratch_floats)(s, threads);
+int64_t winograd_forward_floats(const WinogradShape& s, bool packed, int threads) {
+  return HWY_DYNAMIC_DISPATCH(scratch_floats)(s, packed, threads);
+}
+int64_t winograd_packed_floats(const WinogradShape& s) {
+  return HWY_DYNAMIC_DISPATCH(packed_floats)(s);
+}
+void winograd_pack(const WinogradShape& s, const float* kernel, bool turned, float* to,
+                   int threads) noexcept {
+  HWY_DYNAMIC_DISPATCH(transform_kernel)(s, kernel, turned, to, threads);
 }
 template <>
 void winograd_forward(const WinogradShape& s, const WinogradForward<float>& f,

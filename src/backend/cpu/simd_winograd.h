@@ -27,8 +27,13 @@ struct WinogradForward {
   T* y;
   float* scratch;  // winograd_forward_floats(), at 64 bytes
   bool turned;     // the kernel is [3, 3, out, in], to be read backwards along both axes
+  bool packed;     // it is what winograd_pack made of it
 };
-int64_t winograd_forward_floats(const WinogradShape& s, int threads);
+int64_t winograd_forward_floats(const WinogradShape& s, bool packed, int threads);
+/// Transforms a kernel once for many convolutions.
+int64_t winograd_packed_floats(const WinogradShape& s);
+void winograd_pack(const WinogradShape& s, const float* kernel, bool turned, float* to,
+                   int threads) noexcept;
 /// The result does not depend on the number of threads.
 template <class T>
 void winograd_forward(const WinogradShape& s, const WinogradForward<T>& f, int threads) noexcept;

@@ -7,7 +7,8 @@ namespace varve::backend {
 std::vector<transform::Candidate> CpuTarget::candidates(const ir::Graph& graph, int32_t n) const {
   const ir::GraphNode& node = graph.nodes[static_cast<size_t>(n)];
   std::vector<Layout> in, out;
-  for (ir::ValueId v : node.inputs) in.push_back(packed(graph.type(v)));
+  for (ir::ValueId v : node.inputs)
+    in.push_back(packed(graph.type(v), !steady_.empty() && steady_[static_cast<size_t>(v.node)]));
   for (const ir::TensorType& t : node.outputs) out.push_back(packed(t));
   if (set_ != KernelSet::ref && !node.op->traits.structural) {
     for (const KernelRow& row : cpu_kernels()) {

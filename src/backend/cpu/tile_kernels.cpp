@@ -233,7 +233,8 @@ Attached attached(const ir::Graph& body) {
 Offer prepare_attached(const Request& r) {
   const auto [product, activation] = attached(body_of(r));
   if (!product) return Offer::decline("is no product with its activation");
-  const Request inner{*product->op, product->attributes, r.inputs, r.outputs, r.threads};
+  const std::vector<Layout> in = all_changing(r.inputs);
+  const Request inner{*product->op, product->attributes, in, r.outputs, r.threads};
   const std::string_view op = product->op->name;
   if (op == "matmul") {
     return unfit_for_few_rows(inner).empty()
@@ -250,8 +251,8 @@ Offer prepare_attached(const Request& r) {
 std::vector<transform::Candidate> candidates_of_attached(const Request& r) {
   const auto [product, activation] = attached(body_of(r));
   if (!product || product->op->name != std::string_view("convolution")) return {};
-  return convolution_candidates(
-      {*product->op, product->attributes, r.inputs, r.outputs, r.threads});
+  const std::vector<Layout> in = all_changing(r.inputs);
+  return convolution_candidates({*product->op, product->attributes, in, r.outputs, r.threads});
 }
 
 }  // namespace

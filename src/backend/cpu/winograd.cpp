@@ -20,6 +20,7 @@ using varve::cpu::WinogradShape;
 /// Of the gradient of a kernel: 36 numbers for each pair of channels, several times.
 constexpr int64_t kMostScratch = int64_t{256} << 20;
 
+int64_t taps(const WinogradShape& s) { return 9 * s.in * s.out; }
 int64_t bytes_of(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
 
 WinogradShape shape_of(const Request& r) {
@@ -70,6 +71,25 @@ class Widened {
   int threads_;
 };
 
+/// A kernel, transformed for many convolutions.
+template <class T>
+class Pack final : public Kernel {
+ public:
+  Pack(const WinogradShape& shape, bool turned, int threads)
+      : s_(shape), turned_(turned), threads_(threads) {}
+  int64_t scratch_bytes() const override { return bytes_of(Widened<T>::floats(taps(s_))); }
+  void run(const Arguments& a) const noexcept override {
+    Widened<T> wide(reinterpret_cast<float*>(a.scratch), threads_);
+    varve::cpu::winograd_pack(s_, wide.read(a.inputs[0], taps(s_)), turned_,
+                              static_cast<float*>(a.outputs[0]), threads_);
+  }
+
+ private:
+  WinogradShape s_;
+  bool turned_;
+  int threads_;
+};
+
 /// A convolution, or that of a gradient with the turned kernel.
 template <class T>
 class Forward final : public Kernel {
@@ -77,23 +97,29 @@ class Forward final : public Kernel {
   Forward(const WinogradShape& shape, bool bias, bool turned, int threads)
       : s_(shape), bias_(bias), turned_(turned), threads_(threads) {}
   int64_t scratch_bytes() const override {
-    return bytes_of(Widened<T>::floats(taps()) + Widened<T>::floats(s_.out) +
-                    varve::cpu::winograd_forward_floats(s_, threads_));
+    return bytes_of((packed_ ? 0 : Widened<T>::floats(taps(s_))) + Widened<T>::floats(s_.out) +
+                    varve::cpu::winograd_forward_floats(s_, packed_, threads_));
   }
   void run(const Arguments& a) const noexcept override {
     Widened<T> wide(reinterpret_cast<float*>(a.scratch), threads_);
-    const float* kernel = wide.read(a.inputs[1], taps());
+    const float* kernel =
+        packed_ ? static_cast<const float*>(a.inputs[1]) : wide.read(a.inputs[1], taps(s_));
     const float* bias = bias_ ? wide.read(a.inputs[2], s_.out) : nullptr;
     varve::cpu::winograd_forward<T>(s_,
                                     {static_cast<const T*>(a.inputs[0]), kernel, bias,
-                                     static_cast<T*>(a.outputs[0]), wide.rest(), turned_},
+                                     static_cast<T*>(a.outputs[0]), wide.rest(), turned_, packed_},
                                     threads_);
+  }
+  Packing take_packing(int input) override {
+    if (input != 1 || packed_) return {};
+    packed_ = true;
+    return {std::make_unique<Pack<T>>(s_, turned_, threads_),
+            bytes_of(varve::cpu::winograd_packed_floats(s_))};
   }
 
  private:
-  int64_t taps() const { return 9 * s_.in * s_.out; }
   WinogradShape s_;
-  bool bias_, turned_;
+  bool bias_, turned_, packed_ = false;
   int threads_;
 };
 
@@ -102,21 +128,20 @@ class FilterGradient final : public Kernel {
  public:
   FilterGradient(const WinogradShape& shape, int threads) : s_(shape), threads_(threads) {}
   int64_t scratch_bytes() const override {
-    return bytes_of(Widened<T>::floats(taps()) +
+    return bytes_of(Widened<T>::floats(taps(s_)) +
                     varve::cpu::winograd_filter_gradient_floats(s_, threads_));
   }
   void run(const Arguments& a) const noexcept override {
     Widened<T> wide(reinterpret_cast<float*>(a.scratch), threads_);
-    float* made = wide.make(a.outputs[0], taps());
+    float* made = wide.make(a.outputs[0], taps(s_));
     varve::cpu::winograd_filter_gradient<T>(
         s_,
         {static_cast<const T*>(a.inputs[0]), static_cast<const T*>(a.inputs[1]), made, wide.rest()},
         threads_);
-    wide.write(made, a.outputs[0], taps());
+    wide.write(made, a.outputs[0], taps(s_));
   }
 
  private:
-  int64_t taps() const { return 9 * s_.in * s_.out; }
   WinogradShape s_;
   int threads_;
 };
