@@ -84,7 +84,8 @@ std::vector<ir::Array> run_node(const ir::Operation& node, std::span<const ir::T
   const Prepared& p = prepared->kernel;
   if (!p.kernel) {
     if (prepared->plan) return run_plan(*prepared->plan, node, types, inputs);
-    if (prepared->decomposes) return run_graph(decomposition_of(node, types), inputs);
+    if (prepared->way != PreparedNode::Way::kernel)
+      return run_graph(instead_of_kernel(node, types, prepared->way), inputs);
     no_kernel(node, p.declined);
   }
   const std::vector<ir::Array> outputs = allocated(node.outputs);

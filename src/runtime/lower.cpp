@@ -57,14 +57,14 @@ ir::Graph lower_once(const ir::Graph& graph, backend::KernelSet set, int threads
     std::vector<Tensor> x;
     for (ir::ValueId v : node.inputs)
       x.push_back(made[static_cast<size_t>(v.node)][static_cast<size_t>(v.output)]);
-    if (node.op->decompose && ((means == Means::fused && fused_mean(graph, node, uses)) ||
-                               !has_kernel(graph, node, set, threads))) {
-      ir::SiteScope site(node.site);
-      made[n] = node.op->decompose(x, node.attributes);
-      changed = true;
-    } else if (wants_f32(graph, node, set, threads)) {
+    const bool apart = means == Means::fused && fused_mean(graph, node, uses);
+    if (!apart && wants_f32(graph, node, set, threads)) {
       ir::SiteScope site(node.site);
       made[n] = widened(node, x);
+      changed = true;
+    } else if (node.op->decompose && (apart || !has_kernel(graph, node, set, threads))) {
+      ir::SiteScope site(node.site);
+      made[n] = node.op->decompose(x, node.attributes);
       changed = true;
     } else {
       made[n] = ir::apply_typed(*node.op, x, node.attributes, node.outputs, node.site);

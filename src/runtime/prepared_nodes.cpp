@@ -81,10 +81,10 @@ std::shared_ptr<PreparedNode> prepare_anew(const ir::Operation& node,
   for (const ir::TensorType& t : node.outputs) outputs.push_back(packed(t));
   auto made = std::make_shared<PreparedNode>();
   if (computes_in_f32(node, inputs, outputs, set, threads)) {
-    made->decomposes = true;
+    made->way = PreparedNode::Way::widened;
   } else {
     made->kernel = prepare(node, inputs, outputs, set, threads);
-    made->decomposes = !made->kernel.kernel && node.op->decompose;
+    if (!made->kernel.kernel && node.op->decompose) made->way = PreparedNode::Way::decomposition;
   }
   return made;
 }
@@ -93,13 +93,13 @@ std::shared_ptr<PreparedNode> prepare_anew(const ir::Operation& node,
 /// kept where all of a thread's hold little memory. Its results have the bits that they had node by
 /// node.
 std::unique_ptr<const Plan> plan_of(const ir::Operation& node,
-                                    std::span<const ir::TensorType> types, backend::KernelSet set,
-                                    int threads) {
+                                    std::span<const ir::TensorType> types, PreparedNode::Way way,
+                                    backend::KernelSet set, int threads) {
   constexpr int64_t kMostArena = int64_t{1} << 20, kMostArenas = int64_t{32} << 20;
   PlanRoles roles;
   roles.results = static_cast<int>(node.outputs.size());
-  ir::Graph graph =
-      optimize(decomposition_of(node, types), roles, set, threads, Precision::f32, Means::whole);
+  ir::Graph graph = optimize(instead_of_kernel(node, types, way), roles, set, threads,
+                             Precision::f32, Means::whole);
   auto plan = std::make_unique<const Plan>(std::move(graph), std::move(roles), set, threads);
   const int64_t bytes = plan->arena_bytes();
   return bytes <= kMostArena && arena_bytes_kept() + bytes <= kMostArenas ? std::move(plan)
@@ -108,10 +108,12 @@ std::unique_ptr<const Plan> plan_of(const ir::Operation& node,
 
 }  // namespace
 
-ir::Graph decomposition_of(const ir::Operation& node, std::span<const ir::TensorType> types) {
+ir::Graph instead_of_kernel(const ir::Operation& node, std::span<const ir::TensorType> types,
+                            PreparedNode::Way way) {
   const ir::SiteScope site(node.site);
   return ir::trace_body(ir::Types(types.begin(), types.end()), [&](std::span<const Tensor> x) {
-    return node.op->decompose ? node.op->decompose(x, node.attributes) : widened(node, x);
+    return way == PreparedNode::Way::widened ? widened(node, x)
+                                             : node.op->decompose(x, node.attributes);
   });
 }
 
@@ -130,10 +132,10 @@ std::shared_ptr<const PreparedNode> prepared_node(const ir::Operation& node,
   const size_t place = hash_of(node, types, inputs) % kRemembered;
   if (Remembered& slot = table[place]; slot.fits(node, types, inputs, set, threads)) {
     std::shared_ptr<PreparedNode> found = slot.prepared;
-    if (!slot.met_again && found->decomposes) {
+    if (!slot.met_again && found->way != PreparedNode::Way::kernel) {
       slot.met_again = true;
       // Planning may run nodes of its own, which may take the slot.
-      found->plan = plan_of(node, types, set, threads);
+      found->plan = plan_of(node, types, found->way, set, threads);
     }
     return found;
   }

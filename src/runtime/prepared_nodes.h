@@ -10,10 +10,10 @@
 namespace varve::runtime {
 
 struct PreparedNode {
+  /// By a kernel, by what the op decomposes into, or in f32 between casts.
+  enum class Way { kernel, decomposition, widened } way = Way::kernel;
   Prepared kernel;
-  /// There is no kernel, but the node has a decomposition, or runs in f32 between casts.
-  bool decomposes = false;
-  /// Where there is no kernel: the node's decomposition as a plan, if it was asked for before.
+  /// Of what is run instead of a kernel, if it was asked for before.
   std::unique_ptr<const Plan> plan;
 };
 
@@ -24,7 +24,8 @@ std::shared_ptr<const PreparedNode> prepared_node(const ir::Operation& node,
                                                   std::span<const ir::Array> inputs,
                                                   backend::KernelSet set, int threads);
 
-/// The node's decomposition for inputs of these types.
-ir::Graph decomposition_of(const ir::Operation& node, std::span<const ir::TensorType> types);
+/// What is run instead of a kernel, for inputs of these types.
+ir::Graph instead_of_kernel(const ir::Operation& node, std::span<const ir::TensorType> types,
+                            PreparedNode::Way way);
 
 }  // namespace varve::runtime

@@ -7,9 +7,11 @@
 #include "varve/derivatives.h"
 #include "varve/jit.h"
 #include "varve/ops/convolution.h"
+#include "varve/ops/cross_entropy.h"
 #include "varve/ops/matmul.h"
 #include "varve/ops/pointwise.h"
 #include "varve/ops/reduction.h"
+#include "varve/ops/shape.h"
 
 namespace varve {
 namespace {
@@ -51,6 +53,19 @@ TEST(Widen, ReferenceKernelsStayThemselves) {
   auto f = jit([](const Tensor& x, const Tensor& k) { return convolved(x, k); });
   f(x, k);
   EXPECT_THAT(f.info().plan(), HasSubstr("ref convolution"));
+}
+
+// What f16 cannot hold on the way, f32 can: the sum of exponentials is 70,000.
+TEST(Widen, CompositesAreWidenedWhole) {
+  const Tensor x = zeros({70000}, f16);
+  const auto f = jit([](const Tensor& t) { return logsumexp(t); });
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_NEAR(logsumexp(x).to_double(), std::log(70000.), 0.01);
+    EXPECT_NEAR(f(x).to_double(), std::log(70000.), 0.01);
+  }
+  const Tensor labels = tensor<int64_t>({99, 0}, {2});
+  for (int time = 0; time < 3; ++time)
+    EXPECT_THROW(cross_entropy(zeros({2, 10}, f16), labels).evaluate(), IndexError);
 }
 
 TEST(Widen, GradientsOfHalvesAreHalves) {
