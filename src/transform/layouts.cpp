@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include "ops/table.h"
 
@@ -106,11 +108,12 @@ class Cancelling {
   /// What a region reads that is made outside it, each value once.
   std::vector<ValueId> read_by(int r) const {
     std::vector<ValueId> out;
+    std::set<std::pair<int32_t, int32_t>> met;
     for (size_t n : regions_[static_cast<size_t>(r)].nodes) {
       const GraphNode& node = graph_.nodes[n];
       for (ValueId v : node.inputs) {
         if (region_[static_cast<size_t>(v.node)] == r || !has_axes(node, v)) continue;
-        if (std::find(out.begin(), out.end(), v) == out.end()) out.push_back(v);
+        if (met.emplace(v.node, v.output).second) out.push_back(v);
       }
     }
     return out;
