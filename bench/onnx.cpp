@@ -1,7 +1,6 @@
 #include "onnx.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -10,6 +9,7 @@
 #include "formats/onnx.h"
 #include "io/onnx/conformance.h"
 #include "timing.h"
+#include "varve/error.h"
 #include "varve/onnx.h"
 
 namespace varve::bench {
@@ -30,15 +30,8 @@ Values read(const std::string& prefix, const std::vector<formats::onnx::ValueInf
 
 double distance(const Values& expected, const Values& got) {
   double worst = 0;
-  for (const auto& [name, tensor] : expected) {
-    const std::vector<double> e = tensor.to_doubles(), g = got.at(name).to_doubles();
-    double most = 0, largest = 0;
-    for (size_t i = 0; i < e.size(); ++i) {
-      most = std::max(most, std::fabs(e[i] - g.at(i)));
-      largest = std::max(largest, std::fabs(e[i]));
-    }
-    worst = std::max(worst, largest > 0 ? most / largest : most);
-  }
+  for (const auto& [name, tensor] : expected)
+    worst = std::max(worst, io::onnx::distance(tensor, got.at(name)));
   return worst;
 }
 
@@ -57,6 +50,7 @@ void print_onnx_times(const std::string& folder, double min_time) {
     }
     const Values inputs = read(set + "input_", given),
                  expected = read(set + "output_", read_model.graph.outputs);
+    if (expected.empty()) throw IoError(set + "output_0.pb: there is nothing to compare with");
     const onnx::Model model = onnx::load(file);
     Values got;
     const Timing t = time_steps(

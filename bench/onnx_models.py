@@ -80,8 +80,10 @@ def main():
             theirs.append(peer.median_ms(a.min_time))
             ours.append(varve(a.varve, folder, a.threads, a.min_time))
         errors = [r["error"] for r in ours if "error" in r]
-        if not errors and not ours[0]["distance"] <= (HALF if half else TOLERANCE):
-            errors = [f"the outputs are {ours[0]['distance']:.1e} away from those that came with it"]
+        # None stands for infinity.
+        worst = float("inf") if any(r.get("distance") is None for r in ours) else max(r["distance"] for r in ours)
+        if not errors and not worst <= (HALF if half else TOLERANCE):
+            errors = [f"the outputs are {worst:.1e} away from those that came with it"]
         if errors:
             failed.append(name)
             print(f"{name:20} does not count: {errors[0]}", flush=True)
@@ -89,7 +91,7 @@ def main():
         best = min(r["median_ms"] for r in ours)
         ratios.append(min(theirs) / best)
         print(f"{name:20} {ratios[-1]:6.2f}x {min(theirs):16.4f} {best:10.4f} {ours[0]['first_step_ms']:9.1f} "
-              f"{ours[0]['distance']:9.1e}", flush=True)
+              f"{worst:9.1e}", flush=True)
     if ratios:
         print(f"{'geometric mean':20} {float(np.exp(np.mean(np.log(ratios)))):6.2f}x")
     if failed:

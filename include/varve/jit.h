@@ -87,6 +87,8 @@ using TakeResults = std::function<void(const void* structure, std::span<const Te
 /// the results.
 void run_compiled(Compiled& compiled, std::span<const Tensor> arguments, const TracedFunction& f,
                   const TakeResults& take);
+/// What its plans take: memory for their runs, and what they keep from run to run.
+int64_t plan_bytes(const Compiled& compiled);
 
 }  // namespace detail
 

@@ -26,23 +26,33 @@ struct LayerOptions {
   std::string name = {};
 };
 
+struct ModelOptions {
+  /// What the plans of Model::run may take together, in bytes; the one that ran last is kept
+  /// whatever it takes. 0: no plans, every run is node by node.
+  int64_t plan_bytes = int64_t{1} << 30;
+};
+
 /// A model from an ONNX file. Copies share everything.
 class Model {
  public:
   /// Throws IoError; FormatError, naming byte or node, for a damaged or hostile file (external data
   /// are read below the file's folder only); UnsupportedError that lists every node whose op is not
   /// read, with domain and opset.
-  static Model load(std::string_view path);
+  static Model load(std::string_view path, ModelOptions options = {});
 
   /// What a caller gives; inputs with a default in the file are left out.
   std::vector<Port> inputs() const;
   std::vector<Port> outputs() const;  ///< in the order of the file
   /// Computes the outputs by name: node by node the first time, and by a plan, as jit makes them,
   /// when inputs of the same names, types and shapes come again, unless what nodes do is random or
-  /// depends on elements. Plans of the 16 combinations that came last are kept. Throws FormatError
-  /// for inputs that are missing or not as the model says, IndexError for a name that it does not
-  /// have, UnsupportedError where an output is no tensor.
+  /// depends on elements. Plans of at most 16 combinations are kept, those that came last. Runs of
+  /// one combination by several threads wait for one another. Throws FormatError for inputs that
+  /// are missing or not as the model says, IndexError for a name that it does not have,
+  /// UnsupportedError where an output is no tensor.
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs) const;
+
+  /// How many plans are kept now.
+  int plans() const;
 
   /// The model as a layer: called on its inputs in order, it replays the graph as Varve's own
   /// operations, so it differentiates, compiles, trains and is saved like any other. Floating
@@ -70,7 +80,7 @@ class Model {
 };
 
 /// Model::load.
-Model load(std::string_view path);
+Model load(std::string_view path, ModelOptions options = {});
 
 /// Writes a built model in inference mode as an ONNX file: opset 17, IR version 8, weights inside
 /// under their paths; inputs and outputs keep names and layout, and the batch is left open. Atomic.

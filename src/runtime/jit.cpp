@@ -332,6 +332,12 @@ class Compiled {
     const std::lock_guard lock(mutex_);
     return entries_.empty() ? 0 : entries_.front().seconds;
   }
+  int64_t plan_bytes() const {
+    const std::lock_guard lock(mutex_);
+    int64_t bytes = 0;
+    for (const Entry& e : entries_) bytes += e.plan->arena_bytes() + e.plan->kept_bytes();
+    return bytes;
+  }
   /// What `text` says of the plan used last.
   template <class F>
   std::string of_last(F text) const {
@@ -442,6 +448,8 @@ void run_compiled(Compiled& compiled, std::span<const Tensor> arguments, const T
                   const TakeResults& take) {
   compiled.run(arguments, f, take);
 }
+
+int64_t plan_bytes(const Compiled& compiled) { return compiled.plan_bytes(); }
 
 }  // namespace varve::detail
 

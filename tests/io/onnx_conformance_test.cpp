@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <set>
 
 #include "io/onnx/conformance.h"
@@ -52,15 +53,21 @@ TEST(OnnxConformance, TheSuitesCasesGiveTheirOutputs) {
   EXPECT_EQ(unsupported, kUnsupported);
 }
 
-// The largest difference, by the largest number of the reference.
-double apart(const Tensor& expected, const Tensor& got) {
-  const std::vector<double> e = expected.to_doubles(), g = got.to_doubles();
-  double most = 0, scale = 0;
-  for (size_t i = 0; i < e.size(); ++i) {
-    most = std::max(most, std::fabs(e[i] - g.at(i)));
-    scale = std::max(scale, std::fabs(e[i]));
-  }
-  return scale > 0 ? most / scale : most;
+TEST(OnnxConformance, NoDistanceHidesWhatIsNotANumber) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
+  const auto vector = [](const std::vector<float>& v) {
+    return tensor(std::span(v), {static_cast<int64_t>(v.size())});
+  };
+  const auto apart = [&](const std::vector<float>& expected, const std::vector<float>& got) {
+    return io::onnx::distance(vector(expected), vector(got));
+  };
+  EXPECT_EQ(apart({1, -4}, {1.5, -4}), 0.125);
+  EXPECT_EQ(apart({0, 0}, {0, 3}), 3);
+  EXPECT_EQ(apart({inf, nan, -inf, 2}, {inf, nan, -inf, 2}), 0);
+  for (const float wrong : {inf, nan, -inf}) EXPECT_EQ(apart({1, 2}, {1, wrong}), inf);
+  EXPECT_EQ(apart({1, inf}, {1, 2}), inf);
+  EXPECT_EQ(apart({1, inf}, {1, -inf}), inf);
+  EXPECT_EQ(apart({1, 2}, {1}), inf);
 }
 
 TEST(OnnxConformance, ModelsOfOthersGiveTheirReferences) {
@@ -93,7 +100,7 @@ TEST(OnnxConformance, ModelsOfOthersGiveTheirReferences) {
               in + "output_" + std::to_string(i) + ".pb", graph.outputs[i].type));
           const Tensor& y = got.at(graph.outputs[i].name);
           ASSERT_EQ(expected.tensor.shape(), y.shape()) << folder;
-          EXPECT_LE(apart(expected.tensor, y), half ? 2e-3 : 1e-4)
+          EXPECT_LE(io::onnx::distance(expected.tensor, y), half ? 2e-3 : 1e-4)
               << folder << ", output " << i << ", time " << time;
         }
       }

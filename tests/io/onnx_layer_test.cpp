@@ -355,17 +355,25 @@ TEST(OnnxModel, RunsByName) {
               HasSubstr("no input \"X\"\n  hint: did you mean \"x\"?"));
 }
 
-// A second call of a signature makes a plan, the third one runs it.
+// A second call of a signature makes a plan and runs it, later ones run it.
 TEST(OnnxModel, GivesTheSameByAPlan) {
   const test::Folder folder;
-  const onnx::Model model = onnx::load(folder.file("m.onnx", formats::onnx::serialize(network())));
-  for (int time = 0; time < 4; ++time) {
-    // Of two batch sizes in turns, with other numbers each time.
-    const float a = static_cast<float>(time);
-    EXPECT_THAT(model.run({{"x", tensor<float>({1, 2 + a}, {1, 2})}}).at("y").to_doubles(),
-                ElementsAre(2 * (2 + 0.5 * (2 + a)) - std::max(0.f, a - 2)));
-    EXPECT_EQ(model.run({{"x", ones({5, 2})}}).at("y").shape(), Shape({5, 1}));
+  const std::string path = folder.file("m.onnx", formats::onnx::serialize(network()));
+  // As many plans as there are combinations; of a byte, the last one; and none.
+  for (const auto& [bytes, plans] :
+       {std::pair{int64_t{1} << 30, 2}, std::pair{int64_t{1}, 1}, std::pair{int64_t{0}, 0}}) {
+    const onnx::Model model = onnx::load(path, {.plan_bytes = bytes});
+    for (int time = 0; time < 4; ++time) {
+      // Of two batch sizes in turns, with other numbers each time.
+      const float a = static_cast<float>(time);
+      EXPECT_THAT(model.run({{"x", tensor<float>({1, 2 + a}, {1, 2})}}).at("y").to_doubles(),
+                  ElementsAre(2 * (2 + 0.5 * (2 + a)) - std::max(0.f, a - 2)));
+      EXPECT_EQ(model.run({{"x", ones({5, 2})}}).at("y").shape(), Shape({5, 1}));
+      EXPECT_EQ(model.plans(), time == 0 ? 0 : plans);
+    }
   }
+  EXPECT_THAT(test::message_of<ValueError>([&] { onnx::load(path, {.plan_bytes = -1}); }),
+              HasSubstr("plan_bytes: expected >= 0, got -1"));
 }
 
 TEST(OnnxModel, RunsNodeByNodeWhereElementsDecide) {
@@ -397,9 +405,74 @@ TEST(OnnxModel, RunsNodeByNodeWhereElementsDecide) {
     const double end = start == 3 ? 0 : -0.5;
     EXPECT_THAT(y.to_doubles(), ElementsAre(end, end));
   }
+  EXPECT_EQ(model.plans() + counting.plans(), 0);
 }
 
-TEST(OnnxModel, DrawsAnewByAPlanToo) {
+// What runs node by node, and no trace can say.
+TEST(OnnxModel, RunsNodeByNodeWhatCannotBeTraced) {
+  const test::Folder folder;
+  // Branches of different shapes.
+  formats::onnx::Graph whole, total;
+  whole.nodes = {node("Neg", {"x"}, {"whole"})};
+  whole.outputs = {test::port("whole", {})};
+  total.nodes = {node("ReduceSum", {"x"}, {"total"}, {test::integer("keepdims", 0)})};
+  total.outputs = {test::port("total", {})};
+  auto branches =
+      test::model({node("ReduceSum", {"x"}, {"s"}, {test::integer("keepdims", 0)}),
+                   node("Greater", {"s", "zero"}, {"c"}),
+                   node("If", {"c"}, {"y"},
+                        {test::body("then_branch", whole), test::body("else_branch", total)})},
+                  {floats("zero", {}, {0})});
+  const onnx::Model either = onnx::load(folder.file("if.onnx", formats::onnx::serialize(branches)));
+  for (int time = 0; time < 4; ++time) {
+    EXPECT_THAT(either.run({{"x", tensor<float>({1, 2}, {1, 2})}}).at("y").to_doubles(),
+                ElementsAre(-1, -2));
+    EXPECT_THAT(either.run({{"x", tensor<float>({-1, -2}, {1, 2})}}).at("y").to_doubles(),
+                ElementsAre(-3));
+  }
+  EXPECT_EQ(either.plans(), 0);
+
+  // So many steps that a plan would have no end; few of them make one.
+  formats::onnx::Graph body;
+  body.inputs = {test::port("i", {}, test::Type::int64), test::port("c", {}, test::Type::boolean),
+                 test::port("v", {-1, 2})};
+  body.nodes = {node("Add", {"v", "one"}, {"w"})};
+  body.outputs = {test::port("c", {}, test::Type::boolean), test::port("w", {-1, 2})};
+  for (const int64_t trips : {100, 3000}) {
+    const auto loop = test::model(
+        {node("Loop", {"trips", ""}, {"y"}, {test::body("body", body)})},
+        {floats("one", {}, {1}), test::weights<int64_t>("trips", test::Type::int64, {}, {trips})});
+    auto with_state = loop;
+    with_state.graph.nodes[0].inputs.push_back("x");
+    const onnx::Model model =
+        onnx::load(folder.file("long.onnx", formats::onnx::serialize(with_state)));
+    for (int time = 0; time < 3; ++time) {
+      EXPECT_THAT(model.run({{"x", zeros({1, 2})}}).at("y").to_doubles(),
+                  ElementsAre(trips, trips));
+    }
+    EXPECT_EQ(model.plans(), trips == 100 ? 1 : 0);
+  }
+}
+
+// An index that is out of range by a plan, and is not the next time.
+TEST(OnnxModel, APlanOutlivesAFault) {
+  const test::Folder folder;
+  auto taken = test::model({node("Gather", {"x", "i"}, {"y"}, {test::integer("axis", 1)})});
+  taken.graph.inputs.push_back(test::port("i", {1}, test::Type::int64));
+  const onnx::Model model = onnx::load(folder.file("m.onnx", formats::onnx::serialize(taken)));
+  const auto run = [&](int64_t at) {
+    return model.run({{"x", tensor<float>({1, 2}, {1, 2})}, {"i", tensor<int64_t>({at}, {1})}})
+        .at("y")
+        .to_doubles();
+  };
+  for (int time = 0; time < 3; ++time) EXPECT_THAT(run(1), ElementsAre(2));
+  EXPECT_EQ(model.plans(), 1);
+  EXPECT_THROW(run(7), Error);
+  EXPECT_THAT(run(0), ElementsAre(1));
+  EXPECT_EQ(model.plans(), 1);
+}
+
+TEST(OnnxModel, DrawsAnewEachTime) {
   const test::Folder folder;
   const auto noisy =
       test::model({node("RandomNormalLike", {"x"}, {"n"}), node("Add", {"x", "n"}, {"y"})});

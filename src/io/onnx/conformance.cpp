@@ -136,6 +136,22 @@ std::vector<std::string> find_cases(const std::string& folder) {
   return cases;
 }
 
+double distance(const Tensor& expected, const Tensor& got) {
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  if (expected.shape() != got.shape()) return kNone;
+  const std::vector<double> e = expected.to_doubles(), g = got.to_doubles();
+  double most = 0, largest = 0;
+  for (size_t i = 0; i < e.size(); ++i) {
+    if (e[i] == g[i] || (std::isnan(e[i]) && std::isnan(g[i]))) continue;
+    if (!std::isfinite(e[i]) || !std::isfinite(g[i])) return kNone;
+    most = std::max(most, std::fabs(e[i] - g[i]));
+  }
+  for (double x : e) {
+    if (std::isfinite(x)) largest = std::max(largest, std::fabs(x));
+  }
+  return largest > 0 ? most / largest : most;
+}
+
 std::string difference(const Value& expected, const Value& got, const Tolerance& tolerance,
                        Verdict& verdict) {
   std::string what = type_difference(expected, got);

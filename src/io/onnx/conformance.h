@@ -28,6 +28,9 @@ struct Tolerance {
 std::vector<std::string> find_cases(const std::string& folder);
 /// Runs a case on all its data sets. Never throws for what is wrong with the case.
 Verdict run_case(const std::string& folder, const Tolerance& tolerance = {});
+/// The largest difference between elements, by the largest number expected; infinite where a shape
+/// or what is not finite differs.
+double distance(const Tensor& expected, const Tensor& got);
 /// Holds two values against each other: what differs, empty for nothing; adds to the differences.
 std::string difference(const Value& expected, const Value& got, const Tolerance& tolerance,
                        Verdict& verdict);

@@ -217,11 +217,15 @@ std::vector<Tensor> run_nodes(const io::onnx::Program& program, const Inputs& in
 
 struct Model::State {
   std::shared_ptr<const io::onnx::Program> program;
+  ModelOptions options = {};
 
   /// The plan for inputs of these names and types, which is made when they come a second time; null
   /// before, and where what the graph does depends on elements.
   std::shared_ptr<detail::Compiled> plan_for(const Inputs& inputs) const;
   void forget_plan(const Inputs& inputs) const;
+  /// Drops plans until the others take no more than they may.
+  void fit() const;
+  int plans() const;
 
  private:
   static constexpr size_t kKept = 16;
@@ -254,7 +258,7 @@ std::shared_ptr<detail::Compiled> Model::State::plan_for(const Inputs& inputs) c
   const std::lock_guard lock(mutex_);
   bool fresh = false;
   Seen& seen = find(inputs, fresh);
-  if (fresh || !seen.compiles) return nullptr;
+  if (fresh || !seen.compiles || options.plan_bytes == 0) return nullptr;
   if (!seen.plan) seen.plan = detail::make_compiled("f32");
   return seen.plan;
 }
@@ -267,8 +271,32 @@ void Model::State::forget_plan(const Inputs& inputs) const {
   seen.plan = nullptr;
 }
 
-Model Model::load(std::string_view path) {
+void Model::State::fit() const {
+  const std::lock_guard lock(mutex_);
+  int64_t bytes = 0;
+  for (Seen& seen : seen_) {
+    if (!seen.plan) continue;
+    bytes += detail::plan_bytes(*seen.plan);
+    // Met again, it is planned anew.
+    if (bytes > options.plan_bytes && &seen != &seen_.front()) seen.plan = nullptr;
+  }
+}
+
+int Model::State::plans() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int>(
+      std::count_if(seen_.begin(), seen_.end(), [](const Seen& s) { return s.plan != nullptr; }));
+}
+
+int Model::plans() const { return state_->plans(); }
+
+Model Model::load(std::string_view path, ModelOptions options) {
+  if (options.plan_bytes < 0) {
+    throw ValueError("onnx::load: plan_bytes: expected >= 0, got " +
+                     std::to_string(options.plan_bytes));
+  }
   auto state = std::make_shared<State>();
+  state->options = options;
   state->program =
       std::make_shared<const io::onnx::Program>(formats::onnx::read_model(std::string(path)));
   return Model(std::move(state));
@@ -296,17 +324,29 @@ std::map<std::string, Tensor> Model::run(const std::map<std::string, Tensor>& in
   if (plan) {
     std::vector<Tensor> arguments;
     for (const auto& [name, x] : inputs) arguments.push_back(x);
+    // Iterations of loops that a plan may repeat: a long loop is no plan but a list without end.
+    constexpr int64_t kMostIterations = 256 * io::onnx::kKept;
+    bool tracing = false, planned = false;
     const auto traced = [&](std::span<const Tensor> placeholders) {
+      tracing = true;
       Inputs given;
       for (const auto& [name, x] : inputs) given[name] = placeholders[given.size()];
-      return detail::Traced{run_nodes(program, given, {.replayed = true}), nullptr};
+      detail::Traced out{
+          run_nodes(program, given, {.replayed = true, .iterations = kMostIterations}), nullptr};
+      tracing = false;
+      planned = true;
+      return out;
     };
     try {
       detail::run_compiled(*plan, arguments, traced, [&](const void*, std::span<const Tensor> r) {
         results.assign(r.begin(), r.end());
       });
+      if (planned) state_->fit();
     } catch (const UnsupportedError&) {
-      // Elements decide what nodes do, or it is wrong and said again below.
+      state_->forget_plan(inputs);
+    } catch (const Error&) {
+      // What elements decide cannot be traced; what is wrong otherwise is said again below.
+      if (!tracing) throw;
       state_->forget_plan(inputs);
     }
   }
@@ -329,6 +369,6 @@ Layer Model::layer(LayerOptions options) const {
   return layer;
 }
 
-Model load(std::string_view path) { return Model::load(path); }
+Model load(std::string_view path, ModelOptions options) { return Model::load(path, options); }
 
 }  // namespace varve::onnx
