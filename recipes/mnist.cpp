@@ -53,4 +53,17 @@ Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings
   return out;
 }
 
+Outcome in_bf16(const Settings& settings,
+                Outcome (*train)(const Settings& settings, Precision precision)) {
+  settings.say("In f32, for comparison:\n");
+  const Outcome whole = train(settings, "f32");
+  settings.say("In bf16:\n");
+  Outcome out = train(settings, "mixed_bf16");
+  const double worse = out.figure.higher_is_better ? whole.figure.value - out.figure.value
+                                                   : out.figure.value - whole.figure.value;
+  out.also = {{"lost to f32", worse, 0.002, false}};
+  out.settings.emplace_back("in f32", fmt::format("{:.4f}", whole.figure.value));
+  return out;
+}
+
 }  // namespace varve::recipes

@@ -14,4 +14,9 @@ namespace varve::recipes {
 Outcome train_on_mnist(Model model, FitOptions options, const Settings& settings,
                        std::vector<std::pair<std::string, std::string>> notes);
 
+/// Trains from the same seed in f32, then in bf16. The figure is that of bf16; the points that it
+/// is worse by must be no more than 0.2 (target X124).
+Outcome in_bf16(const Settings& settings,
+                Outcome (*train)(const Settings& settings, Precision precision));
+
 }  // namespace varve::recipes

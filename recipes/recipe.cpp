@@ -24,7 +24,10 @@ constexpr std::array kTable{
            xor_problem},
     Recipe{"mnist_mlp", "X20", "MNIST with two dense layers and dropout", mnist_mlp},
     Recipe{"mnist_convnet", "X22", "MNIST with two convolutions: the demonstration", mnist_convnet},
+    Recipe{"mnist_convnet_bf16", "X124", "the same in half precision, beside f32",
+           mnist_convnet_bf16},
     Recipe{"lenet5", "X24", "MNIST with the network of 1998", lenet5},
+    Recipe{"lenet5_bf16", "X124", "the same in half precision, beside f32", lenet5_bf16},
 };
 
 constexpr const char* kSamples = "digits";

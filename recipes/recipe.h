@@ -69,6 +69,8 @@ Outcome softmax_regression(const Settings& settings);
 Outcome xor_problem(const Settings& settings);
 Outcome mnist_mlp(const Settings& settings);
 Outcome mnist_convnet(const Settings& settings);
+Outcome mnist_convnet_bf16(const Settings& settings);
 Outcome lenet5(const Settings& settings);
+Outcome lenet5_bf16(const Settings& settings);
 
 }  // namespace varve::recipes
