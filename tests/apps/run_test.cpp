@@ -115,7 +115,8 @@ TEST(Run, MissingDataAreNamedWithSourceFormatAndChecksum) {
 TEST(Run, TheListNamesEveryRecipe) {
   const Ran ran = varve({"run", "--list"});
   EXPECT_EQ(ran.code, 0);
-  for (const char* name : {"softmax_regression", "xor", "mnist_mlp", "mnist_convnet", "lenet5"})
+  for (const char* name : {"softmax_regression", "xor", "mnist_mlp", "mnist_convnet",
+                           "mnist_convnet_bf16", "lenet5", "lenet5_bf16"})
     EXPECT_THAT(ran.out, HasSubstr(name));
 }
 
