@@ -274,12 +274,12 @@ void Model::State::forget_plan(const Inputs& inputs) const {
 void Model::State::fit() const {
   const std::lock_guard lock(mutex_);
   int64_t bytes = 0;
-  for (Seen& seen : seen_) {
-    if (!seen.plan) continue;
-    bytes += detail::plan_bytes(*seen.plan);
-    // Met again, it is planned anew.
-    if (bytes > options.plan_bytes && &seen != &seen_.front()) seen.plan = nullptr;
-  }
+  // What is dropped has to come twice again: combinations that take turns are not planned each
+  // time.
+  seen_.remove_if([&](const Seen& seen) {
+    if (seen.plan) bytes += detail::plan_bytes(*seen.plan);
+    return seen.plan && bytes > options.plan_bytes && &seen != &seen_.front();
+  });
 }
 
 int Model::State::plans() const {
